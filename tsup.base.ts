@@ -1,0 +1,16 @@
+import { defineConfig, type Options } from 'tsup'
+
+/** The build every package shares: ES modules for Node 20 and browsers, one file per public entry. */
+export const base = (entry: string[], options: Options = {}) =>
+  defineConfig({
+    entry,
+    format: 'esm',
+    target: 'es2022',
+    platform: 'neutral',
+    external: [/^node:/],
+    splitting: true,
+    sourcemap: true,
+    clean: false,
+    dts: false,
+    ...options,
+  })
