@@ -1,1 +1,37 @@
-export {}
+export { type Activation, emitActivation } from './activation.ts'
+export type { Architecture, ScaleGroupRule, Step } from './architecture.ts'
+export type { AttentionForm, PastKeyValue, SequenceInputs } from './attention.ts'
+export type { BlockBinding, OuterBinding } from './binding.ts'
+export type { ModelConfig } from './config.ts'
+export type { ConfigReader } from './config-reader.ts'
+export {
+  describeModel,
+  type LinearSpec,
+  type ModelDescription,
+  type ParameterSpec,
+  type ScaleGroup,
+} from './describe.ts'
+export { type BlockContext, type EmittedBlock, emitBlock, emitRmsNorm } from './emit-block.ts'
+export { type DecoderBinding, type DecoderOptions, emitDecoder, emitHead } from './emit-decoder.ts'
+export {
+  type BlockWeights,
+  blockFeeds,
+  checkParameters,
+  emitLinear,
+  findParameter,
+  inputBinding,
+  readBlockWeights,
+} from './float-weights.ts'
+export {
+  checkIds,
+  emitForwardBlock,
+  type ForwardBlock,
+  type ForwardModel,
+  floatForward,
+  forwardFeeds,
+  forwardLogits,
+  gatherRows,
+} from './forward.ts'
+export { findArchitecture, registerArchitecture } from './registry.ts'
+export { type RopeConfig, type RopeScaling, type RopeTables, ropeTables } from './rope.ts'
+export { causalMask, declareSequence, type Positions, ropeFeeds, sequenceFeeds } from './sequence.ts'

@@ -1,0 +1,75 @@
+/**
+ * Checked access to the fields of a `config.json`, which may come from anywhere.
+ * @module
+ */
+import { AwqError } from '@awq/tensor'
+
+/** No model has dimensions past this; a larger number is a forged or broken file. */
+const MAX_DIMENSION = 2 ** 28
+
+/** Reads one field at a time and names the field in every error. */
+export interface ConfigReader {
+  /** A positive integer of at most 2^28. Without a fallback the field is required. */
+  size(field: string, fallback?: number): number
+  /** A finite number above zero. */
+  positive(field: string, fallback: number): number
+  flag(field: string, fallback: boolean): boolean
+  text(field: string, fallback: string): string
+  /** An object, or undefined when the field is absent or null. */
+  object(field: string): ConfigReader | undefined
+  /** True when the field is present and not null. */
+  has(field: string): boolean
+  /** Throws `CONFIG`: the file is wrong in `field`. */
+  reject(field: string, expected: string): never
+  /** Throws `UNSUPPORTED`: the file asks for an option that is not implemented. */
+  unsupported(field: string, supported: string): never
+}
+
+/**
+ * Wraps parsed JSON.
+ * @param json the parsed `config.json`
+ * @param path prefix of field names in messages, for nested objects
+ * @throws AwqError `CONFIG` when `json` is not an object
+ */
+export const readConfig = (json: unknown, path = ''): ConfigReader => {
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new AwqError('CONFIG', `config.json: ${path || 'the file'} must be a JSON object`)
+  const fields = new Map(Object.entries(json))
+  const valueOf = (field: string): unknown => fields.get(field) ?? undefined
+  const reject = (field: string, expected: string): never => {
+    throw new AwqError(
+      'CONFIG',
+      `config.json: ${path}${field} must be ${expected}, but it is ${JSON.stringify(valueOf(field)) ?? 'missing'}`,
+    )
+  }
+  return {
+    size(field, fallback) {
+      const value = valueOf(field) ?? fallback
+      if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MAX_DIMENSION) return value
+      return reject(field, `a whole number from 1 to ${MAX_DIMENSION}`)
+    },
+    positive(field, fallback) {
+      const value = valueOf(field) ?? fallback
+      return typeof value === 'number' && Number.isFinite(value) && value > 0
+        ? value
+        : reject(field, 'a number above 0')
+    },
+    flag(field, fallback) {
+      const value = valueOf(field) ?? fallback
+      return typeof value === 'boolean' ? value : reject(field, 'true or false')
+    },
+    text(field, fallback) {
+      const value = valueOf(field) ?? fallback
+      return typeof value === 'string' ? value : reject(field, 'a string')
+    },
+    object: (field) => (valueOf(field) === undefined ? undefined : readConfig(valueOf(field), `${path}${field}.`)),
+    has: (field) => valueOf(field) !== undefined,
+    reject,
+    unsupported(field, supported) {
+      throw new AwqError(
+        'UNSUPPORTED',
+        `config.json: ${path}${field} ${JSON.stringify(valueOf(field))} is not implemented; supported: ${supported}`,
+      )
+    },
+  }
+}

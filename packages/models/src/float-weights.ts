@@ -1,0 +1,88 @@
+/**
+ * The float weights of a checkpoint: read block by block, and bound to graphs as inputs, so that one session serves
+ * every block and no more than one block's weights are in memory.
+ * @module
+ */
+import type { Graph, Value } from '@awq/onnx'
+import { type Tensor, tensor } from '@awq/ort'
+import { AwqError, type Checkpoint, readFloat32, type TensorEntry } from '@awq/tensor'
+import type { BlockBinding } from './binding.ts'
+import type { ModelDescription, ParameterSpec } from './describe.ts'
+
+/** Parameters by base name with suffix (`mlp.up_proj.weight`), float32, row-major. */
+export type BlockWeights = Map<string, Float32Array>
+
+const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((dim, i) => dim === b[i])
+
+/**
+ * The entry of a parameter, its shape checked against the description.
+ * @throws AwqError `NOT_FOUND` when the checkpoint lacks it, `CONFIG` when its shape disagrees with config.json
+ */
+export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): TensorEntry => {
+  const entry = checkpoint.tensors.get(spec.name)
+  if (!entry)
+    throw new AwqError(
+      'NOT_FOUND',
+      `the checkpoint has no tensor ${spec.name}, which its config.json asks for; is it complete?`,
+    )
+  if (!sameShape(entry.shape, spec.shape))
+    throw new AwqError(
+      'CONFIG',
+      `${entry.file}: tensor ${spec.name} has shape [${entry.shape.join(', ')}], but config.json asks for ` +
+        `[${spec.shape.join(', ')}]`,
+    )
+  return entry
+}
+
+/**
+ * Checks that every parameter is there with the right shape, before anything is read.
+ * @throws AwqError as `findParameter`
+ */
+export const checkParameters = (checkpoint: Checkpoint, description: ModelDescription): void => {
+  for (const spec of description.outerParameters) findParameter(checkpoint, spec)
+  for (let layer = 0; layer < description.config.layers; layer++)
+    for (const { name, shape } of description.blockParameters)
+      findParameter(checkpoint, { name: description.parameter(layer, name), shape })
+}
+
+/** Reads the parameters of one block. */
+export const readBlockWeights = async (
+  checkpoint: Checkpoint,
+  description: ModelDescription,
+  layer: number,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<BlockWeights> => {
+  const weights: BlockWeights = new Map()
+  for (const { name, shape } of description.blockParameters) {
+    const entry = findParameter(checkpoint, { name: description.parameter(layer, name), shape })
+    weights.set(name, await readFloat32(entry, options))
+  }
+  return weights
+}
+
+/** Block weights as feeds of a graph that `inputBinding` was used for. */
+export const blockFeeds = (description: ModelDescription, weights: BlockWeights): Record<string, Tensor> =>
+  Object.fromEntries(
+    description.blockParameters.map(({ name, shape }) => [name, tensor('float32', shape, weights.get(name)!)]),
+  )
+
+/** `x W^T + b`, `W [out, in]`. */
+export const emitLinear = (graph: Graph, x: Value, weight: Value, bias: Value | undefined): Value => {
+  const product = graph.add('MatMul', [x, graph.add('Transpose', [weight], { perm: [1, 0] })])
+  return bias ? graph.add('Add', [product, bias]) : product
+}
+
+/** A binding whose parameters are float32 graph inputs, named by their base names. */
+export const inputBinding = (): BlockBinding => ({
+  linears: (graph, x, linears) =>
+    linears.map(({ name, shape, bias }) =>
+      emitLinear(
+        graph,
+        x,
+        graph.input(`${name}.weight`, 'float32', shape),
+        bias ? graph.input(`${name}.bias`, 'float32', [shape[0]]) : undefined,
+      ),
+    ),
+  vector: (graph, name, length) => graph.input(name, 'float32', [length]),
+})

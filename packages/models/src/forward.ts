@@ -1,0 +1,203 @@
+/**
+ * A forward pass block by block: the whole model is never in memory, only the block at hand and the residual streams
+ * of the tokens. Calibration and evaluation run on this.
+ * @module
+ */
+import { Graph, type Value } from '@awq/onnx'
+import type { Engine, Session, Tensor } from '@awq/ort'
+import { tensor } from '@awq/ort'
+import { AwqError, type Checkpoint, readFloat32, type TensorEntry } from '@awq/tensor'
+import type { BlockBinding, OuterBinding } from './binding.ts'
+import type { ModelDescription } from './describe.ts'
+import { emitBlock } from './emit-block.ts'
+import { blockFeeds, checkParameters, emitLinear, findParameter, inputBinding, readBlockWeights } from './float-weights.ts'
+import { emitHead } from './emit-decoder.ts'
+import { declareSequence, ropeFeeds, sequenceFeeds } from './sequence.ts'
+
+/** One block, ready to run. */
+export interface ForwardBlock extends AsyncDisposable {
+  /** Residual stream in, residual stream out: float32 `[batch, sequence, hidden]`, positions from 0. */
+  run(hidden: Tensor, options?: { readonly signal?: AbortSignal }): Promise<Tensor>
+}
+
+/** A model that runs block by block, whatever its weights are. */
+export interface ForwardModel extends AsyncDisposable {
+  readonly description: ModelDescription
+  readonly engine: Engine
+  /**
+   * Embeds token ids.
+   * @param ids `batch * length` ids, row-major
+   * @returns float32 `[batch, length, hidden]`
+   * @throws AwqError `INVALID_ARGUMENT` for an id outside the vocabulary
+   */
+  embed(ids: Int32Array, batch: number): Promise<Tensor>
+  openBlock(layer: number, options?: { readonly signal?: AbortSignal }): Promise<ForwardBlock>
+  /** Opens a graph that ends in the head: the caller builds it with `binding`, `feeds` go with every run. */
+  openOuter(build: (binding: OuterBinding) => Graph): Promise<{ session: Session; feeds: Record<string, Tensor> }>
+}
+
+/** Checks ids against the vocabulary. */
+export const checkIds = (ids: ArrayLike<number>, vocabSize: number): void => {
+  for (let i = 0; i < ids.length; i++)
+    if (!(Number.isInteger(ids[i]) && ids[i]! >= 0 && ids[i]! < vocabSize))
+      throw new AwqError('INVALID_ARGUMENT', `token id ${ids[i]} is outside the vocabulary of ${vocabSize} tokens`)
+}
+
+/**
+ * The graph of one block without a cache. Inputs: `hidden` float32 `[batch, sequence, hidden]`, those of
+ * `declareSequence`, and the binding's. Output: `hidden_out`.
+ * @param observe called for each value that linears read, to add outputs of its own
+ */
+export const emitForwardBlock = (
+  description: ModelDescription,
+  binding: BlockBinding,
+  observe?: (graph: Graph, site: string, value: Value) => void,
+): Graph => {
+  const graph = new Graph(`${description.config.modelType}-block`)
+  const hidden = graph.input('hidden', 'float32', ['batch', 'sequence', description.config.hiddenSize])
+  const sequence = declareSequence(graph, description.config, 'plain')
+  const block = emitBlock(graph, description, {
+    hidden,
+    binding,
+    attention: 'plain',
+    sequence,
+    ...(observe ? { observe: (site: string, value: Value) => observe(graph, site, value) } : {}),
+  })
+  graph.output('hidden_out', block.hidden)
+  return graph
+}
+
+/** Rotary tables and mask for sequences of one length, made once. */
+export const forwardFeeds = (description: ModelDescription): ((length: number) => Record<string, Tensor>) => {
+  const made = new Map<number, Record<string, Tensor>>()
+  return (length) => {
+    let feeds = made.get(length)
+    if (!feeds) {
+      made.clear()
+      feeds = {
+        ...ropeFeeds(description.config, length),
+        ...sequenceFeeds(description.config, 'plain', { past: 0, length, capacity: 0 }),
+      }
+      made.set(length, feeds)
+    }
+    return feeds
+  }
+}
+
+/** Reads the rows of a table for token ids; rows that lie together are read together. */
+export const gatherRows = async (entry: TensorEntry, ids: Int32Array, width: number): Promise<Float32Array> => {
+  const distinct = [...new Set(ids)].sort((a, b) => a - b)
+  const rowOf = new Map<number, Float32Array>()
+  for (let first = 0; first < distinct.length; ) {
+    let last = first
+    // Reading a few rows in vain is cheaper than another request.
+    while (last + 1 < distinct.length && distinct[last + 1]! - distinct[last]! <= 4 && last - first < 4096) last++
+    const start = distinct[first]!
+    const rows = await readFloat32(entry, { rows: [start, distinct[last]! + 1] })
+    for (let i = first; i <= last; i++) {
+      const offset = (distinct[i]! - start) * width
+      rowOf.set(distinct[i]!, rows.subarray(offset, offset + width))
+    }
+    first = last + 1
+  }
+  const out = new Float32Array(ids.length * width)
+  for (let i = 0; i < ids.length; i++) out.set(rowOf.get(ids[i]!)!, i * width)
+  return out
+}
+
+/** Binds the final norm and the head as float32 inputs. Embedding happens outside the graph. */
+const outerInputs = ({ config }: ModelDescription): OuterBinding => ({
+  embed: () => {
+    throw new AwqError('UNSUPPORTED', 'a float model embeds its tokens outside the graph: use ForwardModel.embed')
+  },
+  finalNorm: (graph) => graph.input('final_norm.weight', 'float32', [config.hiddenSize]),
+  head: (graph, hidden) =>
+    emitLinear(graph, hidden, graph.input('head.weight', 'float32', [config.vocabSize, config.hiddenSize]), undefined),
+})
+
+/**
+ * A float checkpoint as a `ForwardModel`: weights are read when their block is opened.
+ * @throws AwqError `NOT_FOUND` or `CONFIG` when the checkpoint does not have the parameters that config.json asks for
+ */
+export const floatForward = (
+  engine: Engine,
+  checkpoint: Checkpoint,
+  description: ModelDescription,
+): ForwardModel => {
+  checkParameters(checkpoint, description)
+  const { config } = description
+  const feedsFor = forwardFeeds(description)
+  let session: Promise<Session> | undefined
+  const embedding = findParameter(checkpoint, description.outerParameters[0]!)
+  return {
+    description,
+    engine,
+    async embed(ids, batch) {
+      checkIds(ids, config.vocabSize)
+      const rows = await gatherRows(embedding, ids, config.hiddenSize)
+      return tensor('float32', [batch, ids.length / batch, config.hiddenSize], rows)
+    },
+    async openBlock(layer, options = {}) {
+      session ??= engine.createSession(emitForwardBlock(description, inputBinding()).toBytes())
+      const weights = blockFeeds(description, await readBlockWeights(checkpoint, description, layer, options))
+      const opened = await session
+      return {
+        async run(hidden, runOptions) {
+          const feeds = { hidden, ...feedsFor(hidden.shape[1]!), ...weights }
+          return (await opened.run(feeds, runOptions)).hidden_out!
+        },
+        [Symbol.asyncDispose]: async () => {},
+      }
+    },
+    async openOuter(build) {
+      const [norm, head] = [description.finalNorm, description.head].map((name) =>
+        findParameter(checkpoint, { name, shape: name === description.finalNorm ? [config.hiddenSize] : [config.vocabSize, config.hiddenSize] }),
+      )
+      return {
+        session: await engine.createSession(build(outerInputs(description)).toBytes()),
+        feeds: {
+          'final_norm.weight': tensor('float32', [config.hiddenSize], await readFloat32(norm!)),
+          'head.weight': tensor('float32', [config.vocabSize, config.hiddenSize], await readFloat32(head!)),
+        },
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await (await session)?.dispose()
+    },
+  }
+}
+
+/**
+ * Logits of a sequence, computed block by block.
+ * @param ids the tokens of one sequence
+ * @returns float32 `[length, vocab]`, or `[1, vocab]` of the last position when `all` is false
+ */
+export const forwardLogits = async (
+  model: ForwardModel,
+  ids: Int32Array,
+  options: { readonly all?: boolean; readonly signal?: AbortSignal } = {},
+): Promise<Tensor> => {
+  const { config } = model.description
+  if (ids.length === 0) throw new AwqError('INVALID_ARGUMENT', 'logits need at least one token id')
+  if (ids.length > config.contextLength)
+    throw new AwqError('INVALID_ARGUMENT', `${ids.length} tokens are more than the model's context of ${config.contextLength}`)
+  const runOptions = options.signal ? { signal: options.signal } : {}
+  let hidden = await model.embed(ids, 1)
+  for (let layer = 0; layer < config.layers; layer++) {
+    await using block = await model.openBlock(layer, runOptions)
+    hidden = await block.run(hidden, runOptions)
+  }
+  const rows = options.all ? ids.length : 1
+  const wanted = (hidden.data as Float32Array).subarray((ids.length - rows) * config.hiddenSize)
+  const { session, feeds } = await model.openOuter((binding) => emitLogits(model.description, binding))
+  await using head = session
+  const { logits } = await head.run({ ...feeds, hidden: tensor('float32', [1, rows, config.hiddenSize], wanted) }, runOptions)
+  return tensor('float32', [rows, config.vocabSize], logits!.data)
+}
+
+const emitLogits = (description: ModelDescription, binding: OuterBinding): Graph => {
+  const graph = new Graph(`${description.config.modelType}-head`)
+  const hidden = graph.input('hidden', 'float32', ['batch', 'sequence', description.config.hiddenSize])
+  graph.output('logits', emitHead(graph, description, binding, hidden))
+  return graph
+}
