@@ -1,1 +1,42 @@
-export {}
+export { type ByteSource, blobSource, memorySource } from './byte-source.ts'
+export { openCheckpoint } from './checkpoint.ts'
+export { fromFloat32, toFloat32 } from './convert.ts'
+export {
+  byteLength,
+  byteWidth,
+  type DType,
+  elementCount,
+  isDType,
+} from './dtype.ts'
+export { AwqError, type AwqErrorCode, messageOf, quoted } from './error.ts'
+export { type Folder, memoryFolder } from './folder.ts'
+export {
+  float16BitsToFloat32,
+  float32ToFloat16Bits,
+  roundHalfEven,
+} from './minifloat.ts'
+export {
+  checkQuantizedMatrix,
+  dequantize,
+  groupCount,
+  type QuantizedMatrix,
+} from './quantized-matrix.ts'
+export {
+  type Checkpoint,
+  openSafetensors,
+  type ReadOptions,
+  readFloat32,
+  type TensorEntry,
+} from './safetensors.ts'
+export {
+  type PlannedHeader,
+  safetensorsHeader,
+  type TensorDeclaration,
+} from './safetensors-header.ts'
+export {
+  type ByteSink,
+  memorySink,
+  type TensorToWrite,
+  type WriteOptions,
+  writeSafetensors,
+} from './safetensors-write.ts'

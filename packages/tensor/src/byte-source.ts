@@ -1,0 +1,58 @@
+import { AwqError } from './error.ts'
+
+/** Random access to bytes that need not be in memory: a file, a URL, a Blob, an array. */
+export interface ByteSource {
+  /** What error messages call it: a path, a URL or a file name. */
+  readonly name: string
+  /** Length in bytes. */
+  readonly size: number
+  /**
+   * Exactly `length` bytes from `offset`, in an array that belongs to the caller.
+   * Throws INVALID_ARGUMENT for a range outside the source, INVALID_FILE or NETWORK when the bytes are not there.
+   */
+  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>
+  close?(): Promise<void>
+}
+
+/** Throws INVALID_ARGUMENT unless [offset, offset + length) lies within a source of that name and size. */
+export function checkRange(name: string, size: number, offset: number, length: number): void {
+  const integers = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+  if (!integers || offset < 0 || length < 0 || offset > size - length) {
+    throw new AwqError('INVALID_ARGUMENT', `${name}: ${length} bytes at ${offset} lie outside its ${size} bytes`)
+  }
+}
+
+/** A source over bytes in memory. They are not copied, so do not change them while the source is in use. */
+export function memorySource(bytes: Uint8Array, name = 'memory'): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    async read(offset, length, options) {
+      options?.signal?.throwIfAborted()
+      checkRange(name, bytes.length, offset, length)
+      return bytes.slice(offset, offset + length)
+    },
+  }
+}
+
+/** A source over a Blob, which includes the File of an <input> and of the origin-private file system. */
+export function blobSource(blob: Blob, name = blob instanceof File ? blob.name : 'blob'): ByteSource {
+  return {
+    name,
+    size: blob.size,
+    async read(offset, length, options) {
+      options?.signal?.throwIfAborted()
+      checkRange(name, blob.size, offset, length)
+      try {
+        const buffer = await blob.slice(offset, offset + length).arrayBuffer()
+        options?.signal?.throwIfAborted()
+        return new Uint8Array(buffer)
+      } catch (cause) {
+        if (options?.signal?.aborted) throw options.signal.reason
+        throw new AwqError('IO', `${name}: cannot be read; was the file changed or moved since it was chosen?`, {
+          cause,
+        })
+      }
+    },
+  }
+}

@@ -1,0 +1,76 @@
+import { AwqError } from './error.ts'
+import { float16BitsToFloat32 } from './minifloat.ts'
+
+/**
+ * A matrix in groups of `groupSize` along its inputs: w[o, i] = (code[o, i] - zero[o, g]) * scale[o, g],
+ * g = floor(i / groupSize). The last group of a row may be shorter.
+ */
+export interface QuantizedMatrix {
+  readonly bits: 2 | 3 | 4 | 8
+  /** Inputs per group; equal to `in` when there is one group per row. */
+  readonly groupSize: number
+  readonly shape: readonly [out: number, width: number]
+  /** [out, in], one code per byte, 0 .. 2^bits - 1. */
+  readonly codes: Uint8Array
+  /** [out, groups], float16 bits. */
+  readonly scales: Uint16Array
+  /** [out, groups]; null when symmetric, where every zero is 2^(bits - 1). */
+  readonly zeroPoints: Uint8Array | null
+}
+
+/** Groups per row: ceil(in / groupSize). */
+export function groupCount(matrix: Pick<QuantizedMatrix, 'shape' | 'groupSize'>): number {
+  return Math.ceil(matrix.shape[1] / matrix.groupSize)
+}
+
+/**
+ * Throws INVALID_ARGUMENT unless the bits, group size, shape and lengths agree, every code and zero point fits the bits
+ * and every scale is finite. `name` is what the message calls the matrix.
+ */
+export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): void {
+  const { bits, groupSize, shape, codes, scales, zeroPoints } = matrix
+  const fail = (problem: string): never => {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `${name} [${shape.join(', ')}], ${bits} bits, group ${groupSize}: ${problem}`,
+    )
+  }
+  if (![2, 3, 4, 8].includes(bits)) fail('bits must be 2, 3, 4 or 8')
+  if (shape.length !== 2 || !shape.every((size) => Number.isSafeInteger(size) && size > 0)) {
+    fail('the shape must be two positive integers')
+  }
+  if (!Number.isSafeInteger(groupSize) || groupSize < 1) fail('the group size must be a positive integer')
+  const [out, width] = shape
+  const groups = out * groupCount(matrix)
+  if (codes.length !== out * width) fail(`${out * width} codes expected, ${codes.length} given`)
+  if (scales.length !== groups) fail(`${groups} scales expected, ${scales.length} given`)
+  if (zeroPoints !== null && zeroPoints.length !== groups) {
+    fail(`${groups} zero points expected, ${zeroPoints.length} given`)
+  }
+  const top = 2 ** bits - 1
+  const wrongCode = bits === 8 ? -1 : codes.findIndex((code) => code > top)
+  if (wrongCode >= 0) fail(`code ${codes[wrongCode]} at index ${wrongCode} is above ${top}`)
+  const wrongZero = zeroPoints?.findIndex((zero) => zero > top) ?? -1
+  if (wrongZero >= 0) fail(`zero point ${zeroPoints?.[wrongZero]} at index ${wrongZero} is above ${top}`)
+  const wrongScale = scales.findIndex((scale) => (scale & 0x7c00) === 0x7c00)
+  if (wrongScale >= 0) fail(`scale at index ${wrongScale} is not finite`)
+}
+
+/** The float32 matrix [out, in] of a quantized one; exact, because a code times a float16 scale fits float32. */
+export function dequantize(matrix: QuantizedMatrix): Float32Array {
+  checkQuantizedMatrix(matrix)
+  const { bits, groupSize, codes, scales, zeroPoints } = matrix
+  const [out, width] = matrix.shape
+  const groups = groupCount(matrix)
+  const result = new Float32Array(out * width)
+  for (let row = 0; row < out; row++) {
+    for (let group = 0; group < groups; group++) {
+      const scale = float16BitsToFloat32(scales[row * groups + group]!)
+      const zero = zeroPoints === null ? 2 ** (bits - 1) : zeroPoints[row * groups + group]!
+      const start = row * width + group * groupSize
+      const end = row * width + Math.min(width, (group + 1) * groupSize)
+      for (let i = start; i < end; i++) result[i] = (codes[i]! - zero) * scale
+    }
+  }
+  return result
+}
