@@ -1,1 +1,15 @@
-export {}
+export { createEngine } from './create-engine.ts'
+export { tensor, zeros } from './tensor.ts'
+export type {
+  Device,
+  DeviceTensor,
+  Engine,
+  EngineFeatures,
+  EngineOptions,
+  Feeds,
+  RunOptions,
+  Session,
+  SessionOptions,
+  Tensor,
+  TypedArray,
+} from './types.ts'

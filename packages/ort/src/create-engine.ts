@@ -1,0 +1,21 @@
+import { AwqError } from '@awq/tensor'
+import { createPlatformEngine } from '#platform'
+import type { Engine, EngineOptions } from './types.ts'
+
+const devices: readonly string[] = ['cpu', 'cuda', 'webgpu']
+
+/**
+ * Makes the engine of this platform: onnxruntime-node in Node, onnxruntime-web in browsers (`'cpu'` is WebAssembly there).
+ * @throws AwqError `INVALID_ARGUMENT` for an unknown device or thread count; `UNSUPPORTED` when the runtime's package is
+ *   missing (the message has the install command) or the device cannot be had on this machine
+ */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { device = 'cpu', threads } = options
+  if (!devices.includes(device)) {
+    throw new AwqError('INVALID_ARGUMENT', `unknown device ${JSON.stringify(device)}: use ${devices.join(', ')}`)
+  }
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1 && threads <= 1024)) {
+    throw new AwqError('INVALID_ARGUMENT', `threads must be a whole number from 1 to 1024, got ${String(threads)}`)
+  }
+  return createPlatformEngine({ ...options, device })
+}

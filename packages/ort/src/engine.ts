@@ -1,0 +1,79 @@
+import { AwqError, messageOf } from '@awq/tensor'
+import { holdTensor } from './held-tensor.ts'
+import type { RuntimeApi, RuntimeSession, RuntimeSessionOptions } from './runtime-api.ts'
+import { wrapSession } from './session.ts'
+import type { Device, Engine, EngineFeatures, SessionOptions } from './types.ts'
+
+/** Only errors that end the process: everything else reaches the caller as an exception, not on stderr. */
+const silent = 4
+
+export interface EngineParts {
+  readonly name: Engine['name']
+  readonly device: Device
+  readonly features: EngineFeatures
+  readonly threads: number
+  /** Name of ONNX Runtime's execution provider. */
+  readonly provider: string
+}
+
+function runtimeOptions(parts: EngineParts, options: SessionOptions): RuntimeSessionOptions {
+  const { externalDirectory, externalData, profile, optimize = true } = options
+  const session: Record<string, string> = {}
+  if (externalDirectory !== undefined) {
+    if (!parts.features.externalFiles) {
+      throw new AwqError('UNSUPPORTED', `${parts.name} reads no files: give the external data in externalData`)
+    }
+    session.model_external_initializers_file_folder_path = externalDirectory
+  }
+  if (profile !== undefined && !parts.features.externalFiles) {
+    throw new AwqError('UNSUPPORTED', `${parts.name} writes no profile`)
+  }
+  return {
+    executionProviders: [parts.provider],
+    intraOpNumThreads: parts.threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: optimize ? 'all' : 'disabled',
+    logSeverityLevel: silent,
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    ...(externalData === undefined
+      ? {}
+      : { externalData: Object.entries(externalData).map(([path, data]) => ({ path, data })) }),
+    extra: { session },
+  }
+}
+
+/** An engine over ONNX Runtime's JavaScript API; `onnxruntime-node` and `onnxruntime-web` differ only in `parts`. */
+export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
+  let disposed = false
+  const checkAlive = () => {
+    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
+  }
+  return {
+    name: parts.name,
+    device: parts.device,
+    features: parts.features,
+    threads: parts.threads,
+    async createSession(model, options = {}) {
+      checkAlive()
+      options.signal?.throwIfAborted()
+      const given = runtimeOptions(parts, options)
+      let inner: RuntimeSession
+      try {
+        inner = await api.InferenceSession.create(model, given)
+      } catch (error) {
+        throw new AwqError('ENGINE', `ONNX Runtime could not load the graph: ${messageOf(error)}`, { cause: error })
+      }
+      const session = wrapSession(api, inner)
+      if (options.signal?.aborted) await session.dispose()
+      options.signal?.throwIfAborted()
+      return session
+    },
+    upload(value) {
+      checkAlive()
+      return holdTensor(api, value)
+    },
+    async dispose() {
+      disposed = true
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import { AwqError } from '@awq/tensor'
+import type { RuntimeApi, RuntimeTensor } from './runtime-api.ts'
+import { checkTensor } from './tensor.ts'
+import type { DeviceTensor, Tensor } from './types.ts'
+
+/** The engine's own tensor behind a handle; weak, so that a forgotten handle frees its memory. */
+const held = new WeakMap<DeviceTensor, RuntimeTensor>()
+
+/** The runtime's tensor behind a handle. Throws `INVALID_ARGUMENT` after its disposal or for a foreign handle. */
+export function runtimeTensorOf(handle: DeviceTensor): RuntimeTensor {
+  const value = held.get(handle)
+  if (!value) throw new AwqError('INVALID_ARGUMENT', 'this device tensor has been disposed, or is another engine’s')
+  return value
+}
+
+/** Wraps a CPU tensor as a handle: checked and converted once instead of at every run. */
+export function holdTensor(api: RuntimeApi, value: Tensor): DeviceTensor {
+  checkTensor(value, 'upload')
+  const handle: DeviceTensor = {
+    dtype: value.dtype,
+    shape: [...value.shape],
+    location: 'cpu',
+    async read() {
+      runtimeTensorOf(handle)
+      return { dtype: value.dtype, shape: [...value.shape], data: value.data.slice() }
+    },
+    dispose() {
+      held.delete(handle)
+    },
+  }
+  held.set(handle, new api.Tensor(value.dtype, value.data, value.shape))
+  return handle
+}

@@ -1,0 +1,48 @@
+import { AwqError, messageOf } from '@awq/tensor'
+import { makeEngine } from './engine.ts'
+import { requireProvider } from './probe.ts'
+import type { RuntimeApi } from './runtime-api.ts'
+import type { Engine, EngineOptions } from './types.ts'
+
+/** The two bundles: plain WebAssembly (14 MB), and the one with ONNX Runtime's own WebGPU provider (27 MB). */
+const bundles = {
+  cpu: () => import('onnxruntime-web/wasm'),
+  webgpu: () => import('onnxruntime-web/webgpu'),
+}
+
+/** WebAssembly threads share memory, which browsers allow on cross-origin isolated pages only. */
+const availableThreads = (): number =>
+  globalThis.crossOriginIsolated ? (globalThis.navigator.hardwareConcurrency ?? 1) : 1
+
+/** The engine of browsers: onnxruntime-web. */
+export async function createPlatformEngine(
+  options: Required<Pick<EngineOptions, 'device'>> & EngineOptions,
+): Promise<Engine> {
+  const { device } = options
+  if (device === 'cuda')
+    throw new AwqError('UNSUPPORTED', "device 'cuda' does not exist in browsers: use 'webgpu' or 'cpu'")
+  let api: RuntimeApi
+  try {
+    api = (await bundles[device]()) as unknown as RuntimeApi
+  } catch (error) {
+    throw new AwqError('UNSUPPORTED', `onnxruntime-web did not load: ${messageOf(error)}`, { cause: error })
+  }
+  const threads = Math.min(options.threads ?? availableThreads(), availableThreads())
+  api.env.logLevel = 'fatal'
+  if (api.env.wasm) {
+    api.env.wasm.numThreads = threads
+    if (options.wasmPaths !== undefined) api.env.wasm.wasmPaths = options.wasmPaths
+  }
+  const provider = device === 'cpu' ? 'wasm' : 'webgpu'
+  if (device === 'webgpu') {
+    const advice = "The browser has no usable WebGPU adapter; use device 'cpu' (WebAssembly)"
+    await requireProvider(api, device, provider, advice)
+  }
+  return makeEngine(api, {
+    name: 'onnxruntime-web',
+    device,
+    provider,
+    threads,
+    features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: false },
+  })
+}
