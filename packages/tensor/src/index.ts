@@ -10,6 +10,7 @@ export {
 } from './dtype.ts'
 export { AwqError, type AwqErrorCode, messageOf, quoted } from './error.ts'
 export { type Folder, memoryFolder } from './folder.ts'
+export { type HttpSourceOptions, httpSource } from './http-source.ts'
 export {
   float16BitsToFloat32,
   float32ToFloat16Bits,

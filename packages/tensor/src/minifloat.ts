@@ -89,10 +89,10 @@ export function decodeMinifloat(code: number, format: Minifloat): number {
   return (negative | ((128 - exponentBias - shift) << 23) | fraction) >>> 0
 }
 
-/** The float32 bits rounded half-to-even to bfloat16; a NaN stays a (quiet) NaN with its upper payload. */
+/** The bfloat16 code of a float32's bits, rounded half-to-even; a NaN stays a (quiet) NaN with its upper payload. */
 export function encodeBfloat16(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40
-  return ((bits >>> 0) + 0x7fff + ((bits >>> 16) & 1)) >>> 16
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
 }
 
 const scratchFloat = new Float32Array(1)
