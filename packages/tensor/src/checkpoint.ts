@@ -71,7 +71,7 @@ async function openShard(folder: Folder, index: string, file: string, options?: 
 }
 
 /** The `weight_map` of an index: tensor name -> file name. File names that leave the folder are refused. */
-function parseIndex(text: string, name: string): Map<string, string> {
+export function parseIndex(text: string, name: string): Map<string, string> {
   let json: unknown
   try {
     json = JSON.parse(text)
