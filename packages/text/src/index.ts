@@ -1,1 +1,11 @@
-export {}
+export { loadTokenizer } from './tokenizer.ts'
+export type {
+  ChatMessage,
+  ChatTemplateOptions,
+  ContentPart,
+  DecoderOptions,
+  TextDecoderStream,
+  TextDocument,
+  TextSource,
+  Tokenizer,
+} from './types.ts'
