@@ -1,1 +1,4 @@
-export const main = async (_argv: readonly string[]): Promise<number> => 0
+/** The `awq` command as a function: `main(['inspect', 'model', '--json'])` resolves to the exit code. */
+export type { Context, TextOutput } from './context.ts'
+export type { Libraries } from './libraries.ts'
+export { exitCodes, main } from './main.ts'

@@ -1,0 +1,99 @@
+import { AwqError } from '@awq/tensor'
+import { createChatInput } from '../chat-input.ts'
+import { defineCommand, modelPositional } from '../command.ts'
+import { describeError } from '../describe-error.ts'
+import { generationSummary, streamGeneration } from '../generation.ts'
+import type { ChatMessage } from '../libraries.ts'
+import { openModel } from '../model.ts'
+import { optional } from '../options.ts'
+import { generateOptions, samplingOf } from '../sampling.ts'
+import { anyText } from '../values.ts'
+
+export const chatCommand = defineCommand({
+  name: 'chat',
+  summary: 'Talk with a model; /reset starts over, /exit ends',
+  positionals: [modelPositional],
+  options: { system: optional('TEXT', anyText, 'A system message before the conversation'), ...generateOptions },
+  examples: ['awq chat smollm2-4bit --temperature 0.7', 'printf "Hello\\nWho are you?\\n" | awq chat smollm2-4bit'],
+  async run(session, [reference = ''], options) {
+    const { context, reporter, interruption, signal } = session
+    await using model = await openModel(session, reference, options, { accuracy: options.accuracy })
+    if (model.tokenizer.chatTemplate === undefined) {
+      throw new AwqError('UNSUPPORTED', `${reference} has no chat template; use awq run ${reference} --prompt TEXT`)
+    }
+    reporter.clear()
+    const opening: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
+    let messages = [...opening]
+    let answers = 0
+    let answer: AbortController | undefined
+    let warned = false
+
+    // The first Ctrl-C stops the answer, or asks at the prompt; the next one without a line between them ends the chat.
+    const onInterrupt = (): void => {
+      if (answer && !answer.signal.aborted) {
+        answer.abort(new Error('stopped'))
+        return
+      }
+      if (warned || answer) {
+        interruption.interrupt()
+        input.close()
+        return
+      }
+      warned = true
+      reporter.complain('\n(Ctrl-C again or /exit ends the chat)')
+    }
+    const input = createChatInput(context, '> ', onInterrupt)
+    const giveBack = interruption.takeOver(onInterrupt)
+    try {
+      for (let line = await input.next(); line !== null; line = await input.next()) {
+        signal.throwIfAborted()
+        warned = false
+        const content = line.trim()
+        if (content === '/exit' || content === '/quit') break
+        if (content === '/reset') {
+          messages = [...opening]
+          reporter.note('(started over)')
+          continue
+        }
+        if (content.startsWith('/')) {
+          reporter.note('(commands: /reset starts over, /exit ends)')
+          continue
+        }
+        if (content === '') continue
+        const asked: ChatMessage[] = [...messages, { role: 'user', content }]
+        answer = new AbortController()
+        try {
+          const result = await streamGeneration(
+            session,
+            model,
+            { messages: asked },
+            { ...samplingOf(options), signal: AbortSignal.any([signal, answer.signal]) },
+          )
+          reporter.print('')
+          reporter.event({
+            type: 'message',
+            role: 'assistant',
+            content: result.text,
+            stopped: result.stopped,
+            tokens: result.tokens,
+          })
+          reporter.note(result.stopped ? '(stopped)' : `(${generationSummary(result)})`)
+          messages = [...asked, { role: 'assistant', content: result.text }]
+          answers++
+        } catch (error) {
+          if (signal.aborted) throw error
+          const { message } = describeError(error)
+          reporter.event({ type: 'warning', message })
+          reporter.complain(`awq: ${message} (the question was dropped; /reset starts over)`)
+        } finally {
+          answer = undefined
+        }
+      }
+      signal.throwIfAborted()
+      reporter.event({ type: 'done', answers, messages })
+    } finally {
+      giveBack()
+      input.close()
+    }
+  },
+})

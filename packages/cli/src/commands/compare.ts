@@ -1,0 +1,64 @@
+import { defineCommand, modelPositional } from '../command.ts'
+import { compareCells, compareColumns } from '../compare-table.ts'
+import { engineOptions, findModel, readWholeText } from '../model.ts'
+import { bitWidth, calibrationOptions, gridOptions, methodNames, optional, required, withDefault } from '../options.ts'
+import { columnWidths, tableLine } from '../table.ts'
+import { integer, listOf, oneOf, text } from '../values.ts'
+
+export const compareCommand = defineCommand({
+  name: 'compare',
+  summary: 'Quantize by several methods and print their quality, size and time side by side',
+  positionals: [modelPositional],
+  options: {
+    text: required('FILE', text, 'Text to predict: a text, JSONL or parquet file, or a data set: wikitext'),
+    methods: withDefault('LIST', listOf(oneOf(methodNames)), ['rtn', 'gptq', 'awq'], `Of ${methodNames.join(', ')}`),
+    bits: withDefault('LIST', listOf(bitWidth), [4], 'Of 2, 3, 4, 8'),
+    ...gridOptions,
+    ...calibrationOptions,
+    window: withDefault('N', integer(2), 2048, 'Tokens per window of the text; windows do not overlap'),
+    maxWindows: optional('N', integer(1), 'Stop after so many windows (default: all of the text)'),
+  },
+  examples: [
+    'awq compare ./model --text wiki.test.raw --calibration c4.txt --methods rtn,gptq,awq --bits 4,3 --group-size 64',
+  ],
+  async run(session, [reference = ''], options) {
+    const { reporter, signal } = session
+    const { methods, bits, groupSize, symmetric, headBits, embeddingBits, samples, length, window } = options
+    const content = await readWholeText(session, options.text)
+    const model = await findModel(session, reference, options)
+    const { compare } = await session.context.libraries.core()
+    const widths = columnWidths(compareColumns, [])
+    const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))
+    let headed = false
+    const rows = await compare({
+      ...{
+        model,
+        methods,
+        bits,
+        groupSize,
+        symmetric,
+        headBits,
+        embeddingBits,
+        samples,
+        length,
+        window,
+        text: content,
+      },
+      ...engineOptions(options),
+      ...(options.calibration === undefined ? {} : { calibration: options.calibration }),
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(options.maxWindows === undefined ? {} : { maxWindows: options.maxWindows }),
+      signal,
+      onProgress: (event) => reporter.progress(event),
+      onRow: (row) => {
+        if (!headed) print(compareColumns.map((column) => column.title))
+        headed = true
+        reporter.event({ ...row, type: 'row' })
+        print(compareCells(row))
+      },
+    })
+    reporter.event({ type: 'done', rows })
+    if (rows.some((row) => row.kl !== undefined))
+      reporter.note('KL in nats per token and top-1 agreement against the float model')
+  },
+})

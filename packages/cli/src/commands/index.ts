@@ -1,0 +1,19 @@
+import type { Command } from '../command.ts'
+import { chatCommand } from './chat.ts'
+import { compareCommand } from './compare.ts'
+import { evalCommand } from './eval.ts'
+import { inspectCommand } from './inspect.ts'
+import { logitsCommand } from './logits.ts'
+import { quantizeCommand } from './quantize.ts'
+import { runCommand } from './run.ts'
+
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
+  quantizeCommand,
+  runCommand,
+  chatCommand,
+  evalCommand,
+  compareCommand,
+  inspectCommand,
+  logitsCommand,
+]

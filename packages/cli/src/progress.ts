@@ -1,0 +1,142 @@
+import type { TextOutput } from './context.ts'
+import { formatBytes, formatSeconds, significant } from './format.ts'
+
+/** One scale group of a finished layer: the chosen exponent and its loss against that of plain rounding. */
+export interface GroupReport {
+  readonly name: string
+  readonly alpha: number
+  readonly loss: number
+  readonly identityLoss: number
+}
+
+/** What the long-running functions report while they work. */
+export type ProgressEvent =
+  | { readonly type: 'stage'; readonly stage: string }
+  | {
+      readonly type: 'progress'
+      readonly stage: string
+      readonly completed: number
+      readonly total: number
+      readonly message?: string
+    }
+  | { readonly type: 'warning'; readonly message: string }
+  | {
+      readonly type: 'layer'
+      readonly layer: number
+      readonly layers: number
+      readonly groups: readonly GroupReport[]
+      readonly seconds: number
+      readonly etaSeconds: number
+    }
+
+/** The stage whose `completed` and `total` are bytes. */
+export const downloadStage = 'download'
+
+/** Milliseconds between two drawings of a bar, two plain lines, two events of the same stage in JSON. */
+const intervals = { bar: 100, line: 5000, json: 500 }
+
+/** Draws progress on stderr: one line that redraws itself on a terminal, else a plain line now and then. */
+export interface ProgressView {
+  show(event: ProgressEvent): void
+  /** Wipes the bar, so that other text can be printed; the next event draws it again. */
+  clear(): void
+}
+
+/** Whether to pass on an event now: never more than one per stage and interval, and always the last of a stage. */
+export const throttle = (now: () => number, interval: number): ((event: ProgressEvent) => boolean) => {
+  let last = Number.NEGATIVE_INFINITY
+  let stage = ''
+  return (event) => {
+    if (event.type === 'stage' || event.type === 'warning') return true
+    const key = event.type === 'layer' ? 'layer' : event.stage
+    const ends = event.type === 'layer' ? event.layer === event.layers : event.completed >= event.total
+    if (key === stage && !ends && now() - last < interval) return false
+    stage = key
+    last = now()
+    return true
+  }
+}
+
+/** The throttle of progress events on stdout with `--json`; layers all pass, since they carry results. */
+export const jsonThrottle = (now: () => number): ((event: ProgressEvent) => boolean) => {
+  const passes = throttle(now, intervals.json)
+  return (event) => event.type === 'layer' || passes(event)
+}
+
+/** `layer 7/30  loss 1.24e-3 -> 7.90e-4 (-36%)  6.1 s  ETA 2m 20s`; a layer is counted from 1. */
+export const layerText = (event: Extract<ProgressEvent, { type: 'layer' }>): string => {
+  const parts = [`layer ${event.layer}/${event.layers}`]
+  const identity = event.groups.reduce((sum, group) => sum + group.identityLoss, 0)
+  const loss = event.groups.reduce((sum, group) => sum + group.loss, 0)
+  if (identity > 0) {
+    const percent = Math.round((loss / identity - 1) * 100)
+    parts.push(`loss ${significant(identity, 3)} -> ${significant(loss, 3)} (${percent > 0 ? '+' : ''}${percent}%)`)
+  }
+  parts.push(formatSeconds(event.seconds))
+  if (event.layer < event.layers && Number.isFinite(event.etaSeconds))
+    parts.push(`ETA ${formatSeconds(event.etaSeconds)}`)
+  return parts.join('  ')
+}
+
+const progressText = (event: Extract<ProgressEvent, { type: 'progress' }>): string => {
+  const show = event.stage === downloadStage ? formatBytes : String
+  const amount = event.total > 0 ? `${show(event.completed)}/${show(event.total)}` : show(event.completed)
+  return `${event.stage} ${amount}${event.message ? `  ${event.message}` : ''}`
+}
+
+const bar = (share: number, width: number): string => {
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`
+}
+
+const barText = (event: Exclude<ProgressEvent, { type: 'warning' }>): string => {
+  if (event.type === 'stage') return `${event.stage}…`
+  if (event.type === 'layer') return `${bar(event.layer / event.layers, 20)} ${layerText(event)}`
+  return event.total > 0 ? `${bar(event.completed / event.total, 20)} ${progressText(event)}` : progressText(event)
+}
+
+/** The progress view for a stream: bars on a terminal, plain lines otherwise. */
+export const createProgressView = (stream: TextOutput, now: () => number): ProgressView =>
+  stream.isTTY ? terminalView(stream, now) : plainView(stream, now)
+
+const terminalView = (stream: TextOutput, now: () => number): ProgressView => {
+  const passes = throttle(now, intervals.bar)
+  let drawn = false
+  const clear = (): void => {
+    if (drawn) stream.write('\r\u001b[K')
+    drawn = false
+  }
+  return {
+    clear,
+    show: (event) => {
+      if (event.type === 'warning') {
+        clear()
+        stream.write(`awq: warning: ${event.message}\n`)
+      } else if (passes(event)) {
+        const text = barText(event).slice(0, Math.max(10, (stream.columns ?? 80) - 1))
+        stream.write(`\r${text}\u001b[K`)
+        drawn = true
+      }
+    },
+  }
+}
+
+const plainView = (stream: TextOutput, now: () => number): ProgressView => {
+  let last = now()
+  let lastLine = ''
+  const line = (text: string): void => {
+    if (text === lastLine) return
+    stream.write(`${text}\n`)
+    lastLine = text
+    last = now()
+  }
+  return {
+    clear: () => {},
+    show: (event) => {
+      if (event.type === 'warning') line(`awq: warning: ${event.message}`)
+      else if (event.type === 'stage') line(`${event.stage}…`)
+      else if (now() - last >= intervals.line) line(event.type === 'layer' ? layerText(event) : progressText(event))
+      else if (event.type === 'layer' && event.layer === event.layers) line(layerText(event))
+    },
+  }
+}
