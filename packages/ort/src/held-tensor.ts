@@ -1,5 +1,6 @@
 import { AwqError } from '@awq/tensor'
 import type { RuntimeApi, RuntimeTensor } from './runtime-api.ts'
+import { toRuntime } from './runtime-tensor.ts'
 import { checkTensor } from './tensor.ts'
 import type { DeviceTensor, Tensor } from './types.ts'
 
@@ -28,6 +29,6 @@ export function holdTensor(api: RuntimeApi, value: Tensor): DeviceTensor {
       held.delete(handle)
     },
   }
-  held.set(handle, new api.Tensor(value.dtype, value.data, value.shape))
+  held.set(handle, toRuntime(api, value))
   return handle
 }

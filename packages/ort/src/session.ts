@@ -1,10 +1,10 @@
-import type { OnnxType } from '@awq/onnx'
 import { AwqError, messageOf } from '@awq/tensor'
 import { checkFeeds, checkOutputs, isDeviceTensor, type ValueInfo } from './feeds.ts'
 import { runtimeTensorOf } from './held-tensor.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeTensor } from './runtime-api.ts'
+import { fromRuntime, toRuntime } from './runtime-tensor.ts'
 import { describeTensor } from './tensor.ts'
-import type { Feeds, RunOptions, Session, Tensor, TypedArray } from './types.ts'
+import type { Feeds, RunOptions, Session, Tensor } from './types.ts'
 
 const describe = (metadata: RuntimeSession['inputMetadata']): ValueInfo[] =>
   metadata.map((value) =>
@@ -13,19 +13,8 @@ const describe = (metadata: RuntimeSession['inputMetadata']): ValueInfo[] =>
       : { name: value.name, dtype: 'not a tensor', shape: [] },
   )
 
-/** ONNX Runtime gives float16 as `Float16Array` where the platform has one; the seam always gives the bits. */
-const bitsOf = (dtype: string, data: TypedArray): TypedArray =>
-  dtype === 'float16' && !(data instanceof Uint16Array)
-    ? new Uint16Array((data as Uint8Array).buffer, (data as Uint8Array).byteOffset, (data as Uint8Array).length)
-    : data
-
-async function toTensor(value: RuntimeTensor): Promise<Tensor> {
-  const data = value.location === 'cpu' ? value.data : await value.getData(true)
-  return { dtype: value.type as OnnxType, shape: value.dims, data: bitsOf(value.type, data as TypedArray) }
-}
-
 function copyInto(name: string, target: Tensor, value: Tensor): Tensor {
-  if (target.data.length !== value.data.length || target.shape.some((dim, axis) => dim !== value.shape[axis])) {
+  if (target.shape.length !== value.shape.length || target.shape.some((dim, axis) => dim !== value.shape[axis])) {
     throw new AwqError(
       'INVALID_ARGUMENT',
       `into ${name}: the output is ${describeTensor(value)}, got room for ${describeTensor(target)}`,
@@ -46,9 +35,7 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession): Session {
     options.signal?.throwIfAborted()
     const given: Record<string, RuntimeTensor> = {}
     for (const [name, value] of Object.entries(feeds)) {
-      given[name] = isDeviceTensor(value)
-        ? runtimeTensorOf(value)
-        : new api.Tensor(value.dtype, value.data, value.shape)
+      given[name] = isDeviceTensor(value) ? runtimeTensorOf(value) : toRuntime(api, value)
     }
     let results: Awaited<ReturnType<RuntimeSession['run']>>
     try {
@@ -59,7 +46,7 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession): Session {
     options.signal?.throwIfAborted()
     const made: Record<string, Tensor> = {}
     for (const name of wanted) {
-      const value = await toTensor(results[name] as RuntimeTensor)
+      const value = await fromRuntime(results[name] as RuntimeTensor)
       const target = options.into?.[name]
       made[name] = target ? copyInto(name, target, value) : value
     }
