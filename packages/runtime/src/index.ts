@@ -1,1 +1,52 @@
-export {}
+export { type AttentionFacts, chooseAttention, fusedIsPossible, resolveAttention } from './attention.ts'
+export {
+  type Accuracy,
+  type BindingSource,
+  blockBinding,
+  joinMatrices,
+  joinSpans,
+  outerBinding,
+} from './bindings.ts'
+export { bucket, createCache, type KeyValueCache } from './cache.ts'
+export { sortByLogit, topIds } from './candidates.ts'
+export {
+  createConversation,
+  createRunner,
+  growingRopeFeeds,
+  prefillChunk,
+  type TokenRunner,
+  turnEventLoop,
+} from './decoder.ts'
+export {
+  type Conversation,
+  type FinishReason,
+  type GenerateOptions,
+  type Generation,
+  type GenerationEvent,
+  type GenerationResult,
+  generate,
+  type TokenModel,
+} from './generation.ts'
+export {
+  type GenerateInput,
+  type LanguageModel,
+  type LoadEvent,
+  type LoadOptions,
+  loadModel,
+} from './language-model.ts'
+export { type DecoderRequest, manifestFile, type OpenedModel, type OpenOptions, openModel } from './open-model.ts'
+export { packedForward } from './packed-forward.ts'
+export { createRandom, type Random, randomSeed, xoshiro128 } from './random.ts'
+export { type Candidates, greedy, penalizeRepetition, sample, selectCandidates } from './sampling.ts'
+export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
+export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
+export { storeTable } from './store-table.ts'
+export { type FileSpan, locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
+export {
+  checkpointTable,
+  checkTable,
+  type DenseTensor,
+  type PackedMatrix,
+  type WeightTable,
+  weightTable,
+} from './weight-table.ts'

@@ -1,0 +1,225 @@
+/**
+ * Binds the parameters of a weight table to graphs as external initializers: the graphs hold no weights, only where they
+ * are.
+ * @module
+ */
+import type { Graph, OnnxType, Value } from '@awq/onnx'
+import { type BlockBinding, emitLinear, type LinearSpec, type ModelDescription, type OuterBinding } from '@awq/models'
+import { AwqError, type DType } from '@awq/tensor'
+import type { FileSpan, WeightLinks } from './weight-links.ts'
+import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
+
+/** `exact` computes in float32; `fast` rounds activations to 8 bits, block by block of the input. */
+export type Accuracy = 'exact' | 'fast'
+
+/** Values of MatMulNBits' accuracy_level: 1 is float32, 4 is int8. Always written: its default differs by provider. */
+const accuracyLevel: Record<Accuracy, number> = { exact: 1, fast: 4 }
+
+/** What bindings need of a model. */
+export interface BindingSource {
+  readonly description: ModelDescription
+  readonly table: WeightTable
+  readonly accuracy: Accuracy
+}
+
+const onnxTypes: Partial<Record<DType, OnnxType>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+}
+
+/** A dense tensor in the type it is stored in. */
+const emitStored = (graph: Graph, links: WeightLinks, { entry }: DenseTensor): Value => {
+  const dtype = onnxTypes[entry.dtype]
+  if (!dtype) {
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${entry.file}: ${entry.name} is ${entry.dtype}; a model runs with F32, F16, BF16 or F64 weights. Convert it.`,
+    )
+  }
+  return graph.external(entry.name, dtype, entry.shape, links.link(entry))
+}
+
+const toFloat32 = (graph: Graph, x: Value): Value => (x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' }))
+
+/** A dense vector or matrix as float32. */
+const emitDense = (graph: Graph, links: WeightLinks, tensor: DenseTensor): Value =>
+  toFloat32(graph, emitStored(graph, links, tensor))
+
+/** The bytes of several spans that follow one another in one file; undefined when they do not. */
+export const joinSpans = (spans: readonly FileSpan[]): FileSpan | undefined => {
+  const [first] = spans
+  if (!first) return undefined
+  let end = first.offset
+  for (const span of spans) {
+    if (span.file !== first.file || span.offset !== end) return undefined
+    end += span.length
+  }
+  return { file: first.file, offset: first.offset, length: end - first.offset }
+}
+
+/** Siblings as one matrix over the same bytes, where they lie side by side and are quantized alike. */
+export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | undefined => {
+  const [first] = matrices
+  if (!first) return undefined
+  const alike = (other: PackedMatrix) =>
+    other.storedBits === first.storedBits &&
+    other.blockSize === first.blockSize &&
+    other.blocks === first.blocks &&
+    other.shape[1] === first.shape[1] &&
+    (other.zeroPoints === null) === (first.zeroPoints === null)
+  if (!matrices.every(alike)) return undefined
+  const codes = joinSpans(matrices.map((matrix) => matrix.codes))
+  const scales = joinSpans(matrices.map((matrix) => matrix.scales))
+  const zeroPoints = first.zeroPoints ? joinSpans(matrices.map((matrix) => matrix.zeroPoints as FileSpan)) : null
+  if (!codes || !scales || zeroPoints === undefined) return undefined
+  const rows = matrices.reduce((sum, matrix) => sum + matrix.shape[0], 0)
+  return { ...first, shape: [rows, first.shape[1]], codes, scales, zeroPoints }
+}
+
+interface PackedValues {
+  readonly codes: Value
+  readonly scales: Value
+  readonly zeroPoints: Value | null
+}
+
+/** Codes, scales (Cast to float32, folded at load) and zero points of a packed matrix. */
+const emitPacked = (
+  graph: Graph,
+  links: WeightLinks,
+  name: string,
+  matrix: PackedMatrix,
+  codesShape: readonly number[],
+): PackedValues => {
+  const { storedBits, blocks } = matrix
+  const [out] = matrix.shape
+  const scales = graph.external(`${name}.scales`, 'float16', [out, blocks], links.link(matrix.scales))
+  return {
+    codes: graph.external(`${name}.codes`, 'uint8', codesShape, links.link(matrix.codes)),
+    scales: toFloat32(graph, scales),
+    zeroPoints:
+      matrix.zeroPoints &&
+      graph.external(
+        `${name}.zeroPoints`,
+        'uint8',
+        [out, Math.ceil((blocks * storedBits) / 8)],
+        links.link(matrix.zeroPoints),
+      ),
+  }
+}
+
+const emitMatMulNBits = (
+  graph: Graph,
+  links: WeightLinks,
+  x: Value,
+  name: string,
+  matrix: PackedMatrix,
+  accuracy: Accuracy,
+): Value => {
+  const { storedBits, blockSize, blocks } = matrix
+  const [out, width] = matrix.shape
+  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, [
+    out,
+    blocks,
+    (blockSize * storedBits) / 8,
+  ])
+  return graph.add('MatMulNBits', [x, codes, scales, zeroPoints], {
+    K: width,
+    N: out,
+    bits: storedBits,
+    block_size: blockSize,
+    accuracy_level: accuracyLevel[accuracy],
+  })
+}
+
+/** Parameters of block `layer`. Packed siblings that lie side by side become one product, split afterwards. */
+export const blockBinding = (source: BindingSource, links: WeightLinks, layer: number): BlockBinding => {
+  const { description, table, accuracy } = source
+  const named = (name: string) => description.parameter(layer, name)
+  const vector = (graph: Graph, name: string, length: number): Value =>
+    emitDense(graph, links, denseOf(table, named(name), [length]))
+  const withBias = (graph: Graph, y: Value, { name, shape, bias }: LinearSpec): Value =>
+    bias ? graph.add('Add', [y, vector(graph, `${name}.bias`, shape[0])]) : y
+  return {
+    vector,
+    linears(graph, x, linears) {
+      const weights = linears.map(({ name, shape }) => table.find(named(`${name}.weight`), shape))
+      const packed = weights.filter((weight) => weight.kind === 'packed')
+      const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
+      if (joined) {
+        const name = named(linears.map((linear) => linear.name).join('+'))
+        const all = emitMatMulNBits(graph, links, x, name, joined, accuracy)
+        const rows = graph.constant(
+          'int64',
+          [linears.length],
+          linears.map(({ shape }) => BigInt(shape[0])),
+        )
+        return graph
+          .addAll('Split', [all, rows], { axis: -1 }, { outputs: linears.length })
+          .map((y, i) => withBias(graph, y, linears[i] as LinearSpec))
+      }
+      return linears.map((linear, i) => {
+        const weight = weights[i] as PackedMatrix | DenseTensor
+        const y =
+          weight.kind === 'packed'
+            ? emitMatMulNBits(graph, links, x, named(`${linear.name}.weight`), weight, accuracy)
+            : emitLinear(graph, x, emitDense(graph, links, weight), undefined)
+        return withBias(graph, y, linear)
+      })
+    },
+  }
+}
+
+const denseOf = (table: WeightTable, name: string, shape: readonly number[]): DenseTensor => {
+  const found = table.find(name, shape)
+  if (found.kind === 'packed') throw new AwqError('UNSUPPORTED', `${name} is quantized, but only matrices can be.`)
+  return found
+}
+
+/** Embedding, final norm and head. Tied tables are one set of bytes, read by rows and as a matrix. */
+export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBinding => {
+  const { description, table, accuracy } = source
+  const { vocabSize, hiddenSize } = description.config
+  const shape = [vocabSize, hiddenSize]
+  // A graph that embeds and has a tied head names the float table once.
+  const stored = new WeakMap<Graph, Value>()
+  const tableOf = (graph: Graph, tensor: DenseTensor): Value => {
+    if (description.head !== description.embedding) return emitStored(graph, links, tensor)
+    const value = stored.get(graph) ?? emitStored(graph, links, tensor)
+    stored.set(graph, value)
+    return value
+  }
+  return {
+    embed(graph, ids) {
+      const weight = table.find(description.embedding, shape)
+      return weight.kind === 'packed'
+        ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight)
+        : toFloat32(graph, graph.add('Gather', [tableOf(graph, weight), ids], { axis: 0 }))
+    },
+    finalNorm: (graph) => emitDense(graph, links, denseOf(table, description.finalNorm, [hiddenSize])),
+    head(graph, hidden) {
+      const weight = table.find(description.head, shape)
+      return weight.kind === 'packed'
+        ? emitMatMulNBits(graph, links, hidden, `${description.head}.head`, weight, accuracy)
+        : emitLinear(graph, hidden, toFloat32(graph, tableOf(graph, weight)), undefined)
+    },
+  }
+}
+
+/** Rows of a packed table; a width that is no multiple of the block comes padded and is cut. */
+const emitPackedRows = (graph: Graph, links: WeightLinks, ids: Value, name: string, matrix: PackedMatrix): Value => {
+  const { storedBits, blockSize, blocks } = matrix
+  const [rows, width] = matrix.shape
+  const padded = blocks * blockSize
+  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, [rows, (padded * storedBits) / 8])
+  const gathered = graph.add('GatherBlockQuantized', [codes, ids, scales, zeroPoints], {
+    bits: storedBits,
+    block_size: blockSize,
+    gather_axis: 0,
+    quantize_axis: 1,
+  })
+  if (padded === width) return gathered
+  const int64 = (value: number) => graph.constant('int64', [1], [BigInt(value)])
+  return graph.add('Slice', [gathered, int64(0), int64(width), int64(-1)])
+}

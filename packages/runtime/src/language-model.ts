@@ -1,0 +1,221 @@
+/**
+ * A model with its tokenizer, ready to write.
+ * @module
+ */
+import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
+import { createEngine, type Device, type Engine, type Session } from '@awq/ort'
+import { AwqError, type Folder } from '@awq/tensor'
+import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
+import { resolveAttention } from './attention.ts'
+import type { Accuracy } from './bindings.ts'
+import { createConversation, createRunner, growingRopeFeeds, prefillChunk, turnEventLoop } from './decoder.ts'
+import { type Generation, type GenerateOptions, generate } from './generation.ts'
+import { type OpenedModel, openModel } from './open-model.ts'
+
+/** How a model is loaded. */
+export interface LoadOptions {
+  /** 'cpu' by default; in a browser that is WebAssembly. */
+  readonly device?: Device
+  /** Threads of the engine; its own choice by default. */
+  readonly threads?: number
+  /** An engine of the caller's, instead of `device` and `threads`; it is not disposed with the model. */
+  readonly engine?: Engine
+  /** `fast` (the default) or `exact` products of quantized matrices; float models are always exact. */
+  readonly accuracy?: Accuracy
+  /** Tokens that fit, prompt and output together; the model's own context by default, and at most that. */
+  readonly contextLength?: number
+  /** The form of attention, for comparisons; chosen by `chooseAttention` by default. */
+  readonly attention?: AttentionForm
+  readonly signal?: AbortSignal
+  readonly onProgress?: (event: LoadEvent) => void
+}
+
+/** What loading is at. `download` counts bytes of one file. */
+export type LoadEvent =
+  | { readonly stage: 'download'; readonly file: string; readonly loaded: number; readonly total: number }
+  | { readonly stage: 'open' | 'load' | 'ready' }
+
+/** What to continue: a text as it stands, a conversation through the model's chat template, or token ids. */
+export type GenerateInput =
+  | { readonly prompt: string }
+  | { readonly messages: readonly ChatMessage[] }
+  | { readonly ids: readonly number[] }
+
+/** A loaded model. */
+export interface LanguageModel extends AsyncDisposable {
+  readonly tokenizer: Tokenizer
+  readonly description: ModelDescription
+  /** 'float' or 'quantized'. */
+  readonly kind: OpenedModel['kind']
+  readonly attention: AttentionForm
+  readonly accuracy: Accuracy
+  readonly contextLength: number
+  /** The token ids of an input, as `generate` would feed them. */
+  encode(input: GenerateInput): number[]
+  /**
+   * Writes on. A prompt gets the special tokens that tokenizer.json adds (such as begin of sequence); a conversation
+   * those of its template, opened for the assistant's answer. Several generations may run side by side.
+   * @throws AwqError INVALID_ARGUMENT at once, see `generate`
+   */
+  generate(input: GenerateInput, options?: GenerateOptions): Generation
+  /** Logits `[vocab]` of the position after the last id. */
+  logits(ids: readonly number[], options?: { readonly all?: false; readonly signal?: AbortSignal }): Promise<Float32Array>
+  /** Logits after every id, one array of `[vocab]` each. */
+  logits(ids: readonly number[], options: { readonly all: true; readonly signal?: AbortSignal }): Promise<Float32Array[]>
+  /** Frees the sessions, and the engine unless it was the caller's. */
+  dispose(): Promise<void>
+}
+
+/**
+ * Loads a float checkpoint or a quantized store for generation.
+ * @throws AwqError as `openModel` and `loadTokenizer`; INVALID_ARGUMENT for a context longer than the model's
+ */
+export const loadModel = async (folder: Folder, options: LoadOptions = {}): Promise<LanguageModel> => {
+  const { signal, onProgress, accuracy = 'fast' } = options
+  const stop = signal ? { signal } : {}
+  signal?.throwIfAborted()
+  const undo: (() => Promise<void> | void)[] = []
+  const dispose = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const engine = options.engine ?? (await ownEngine(options, undo))
+    onProgress?.({ stage: 'open' })
+    const model = await openModel(folder, engine, { accuracy, ...stop })
+    undo.push(() => model.dispose())
+    const tokenizer = await loadTokenizer(folder)
+    const contextLength = readContextLength(options.contextLength, model.description)
+    const attention = resolveAttention(options.attention, {
+      headDim: model.description.config.headDim,
+      device: engine.device,
+      inPlaceOutputs: engine.features.inPlaceOutputs,
+    })
+    onProgress?.({ stage: 'load' })
+    const session = await model.openDecoder({ attention, logits: 'last', ...stop })
+    undo.push(() => session.dispose())
+    onProgress?.({ stage: 'ready' })
+    return assemble({ model, tokenizer, contextLength, attention, session, engine, undo, dispose })
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+const ownEngine = async (options: LoadOptions, undo: (() => Promise<void> | void)[]): Promise<Engine> => {
+  const { device, threads } = options
+  const engine = await createEngine({ ...(device ? { device } : {}), ...(threads === undefined ? {} : { threads }) })
+  undo.push(() => engine.dispose())
+  return engine
+}
+
+const readContextLength = (wish: number | undefined, { config }: ModelDescription): number => {
+  if (wish === undefined) return config.contextLength
+  if (!Number.isSafeInteger(wish) || wish < 1 || wish > config.contextLength) {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `contextLength must be an integer from 1 to the model's ${config.contextLength}, not ${wish}.`,
+    )
+  }
+  return wish
+}
+
+interface Parts {
+  readonly model: OpenedModel
+  readonly tokenizer: Tokenizer
+  readonly contextLength: number
+  readonly attention: AttentionForm
+  readonly session: Session
+  readonly engine: Engine
+  readonly undo: (() => Promise<void> | void)[]
+  readonly dispose: () => Promise<void>
+}
+
+const assemble = (parts: Parts): LanguageModel => {
+  const { model, tokenizer, contextLength, attention, session, engine, undo, dispose } = parts
+  const { description } = model
+  const { vocabSize } = description.config
+  const ropeFeeds = growingRopeFeeds(description)
+  const eosIds = new Set(tokenizer.eosIds)
+  const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
+  let allSession: Promise<Session> | undefined
+  undo.push(async () => {
+    await (await allSession?.catch(() => undefined))?.dispose()
+  })
+
+  const encode = (input: GenerateInput): number[] => {
+    if ('ids' in input) return [...input.ids]
+    if ('messages' in input) {
+      return tokenizer.encode(tokenizer.applyChatTemplate(input.messages, { addGenerationPrompt: true }))
+    }
+    const ids = tokenizer.encode(input.prompt, { addSpecialTokens: true })
+    return ids.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : ids
+  }
+
+  const checkPrompt = (ids: readonly number[]): void => {
+    checkIds(ids, vocabSize)
+    if (ids.length === 0 || ids.length > contextLength) {
+      throw new AwqError('INVALID_ARGUMENT', `Logits need 1 to ${contextLength} token ids; got ${ids.length}.`)
+    }
+  }
+
+  const allLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array[]> => {
+    const stop = signal ? { signal } : {}
+    allSession ??= model.openDecoder({ attention, logits: 'all' })
+    const runner = createRunner(await allSession, description, attention, ropeFeeds)
+    const rows: Float32Array[] = []
+    for (let at = 0; at < ids.length; at += prefillChunk) {
+      signal?.throwIfAborted()
+      const chunk = await runner.step(ids.slice(at, at + prefillChunk), stop)
+      for (let row = 0; row < chunk.length; row += vocabSize) rows.push(chunk.slice(row, row + vocabSize))
+      await rest()
+    }
+    return rows
+  }
+
+  const lastLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array> => {
+    const conversation = createConversation(
+      createRunner(session, description, attention, ropeFeeds),
+      vocabSize,
+      rest,
+    )
+    return conversation.extend(ids, signal ? { signal } : {})
+  }
+
+  const logits = async (
+    ids: readonly number[],
+    options: { readonly all?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<Float32Array | Float32Array[]> => {
+    options.signal?.throwIfAborted()
+    checkPrompt(ids)
+    return options.all ? allLogits(ids, options.signal) : lastLogits(ids, options.signal)
+  }
+
+  return {
+    tokenizer,
+    description,
+    kind: model.kind,
+    accuracy: model.kind === 'float' ? 'exact' : model.accuracy,
+    attention,
+    contextLength,
+    encode,
+    generate(input, options) {
+      // A conversation's answer is a text of its own; what follows a prompt continues it, first space included.
+      const continuation = !('messages' in input)
+      return generate(
+        {
+          contextLength,
+          vocabSize,
+          eosIds,
+          createDecoder: () => tokenizer.createDecoder({ continuation }),
+          open: () =>
+            createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest),
+        },
+        encode(input),
+        options,
+      )
+    },
+    logits: logits as LanguageModel['logits'],
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  }
+}

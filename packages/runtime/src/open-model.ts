@@ -1,0 +1,156 @@
+/**
+ * Opens a folder, float checkpoint or quantized store alike, so that whoever generates or evaluates need not know which.
+ * @module
+ */
+import {
+  type AttentionForm,
+  describeModel,
+  emitDecoder,
+  type ForwardModel,
+  floatForward,
+  type ModelDescription,
+} from '@awq/models'
+import type { Engine, Session } from '@awq/ort'
+import { openStore } from '@awq/quantize'
+import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
+import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
+import { packedForward } from './packed-forward.ts'
+import { storeTable } from './store-table.ts'
+import { locateWeights, type WeightFiles } from './weight-links.ts'
+import { checkpointTable, checkTable } from './weight-table.ts'
+
+/** How a model is opened. */
+export interface OpenOptions {
+  /** `exact` (the default) computes in float32; `fast` lets quantized products round activations to 8 bits. */
+  readonly accuracy?: Accuracy
+  readonly signal?: AbortSignal
+}
+
+/** Which decoder to load. */
+export interface DecoderRequest {
+  readonly attention: AttentionForm
+  /** Logits of the last position or of all. */
+  readonly logits: 'last' | 'all'
+  readonly signal?: AbortSignal
+}
+
+/** An open model. Its weights are still in their files. */
+export interface OpenedModel extends AsyncDisposable {
+  readonly kind: 'float' | 'quantized'
+  readonly folder: Folder
+  readonly engine: Engine
+  readonly description: ModelDescription
+  readonly accuracy: Accuracy
+  /** The model as a forward pass block by block, for evaluation. Dispose it. */
+  forward(): ForwardModel
+  /** Loads the whole decoder with a cache, for generation. Graph: `emitDecoder` of @awq/models. Dispose it. */
+  openDecoder(request: DecoderRequest): Promise<Session>
+  dispose(): Promise<void>
+}
+
+/**
+ * The manifest that marks a folder as a quantized store.
+ */
+export const manifestFile = 'quantization.json'
+
+/**
+ * Opens a float checkpoint, or a quantized store when the folder has `quantization.json`. Every parameter that
+ * config.json asks for is looked up, with its shape, before anything is read.
+ * @throws AwqError NOT_FOUND, CONFIG, INVALID_FILE or UNSUPPORTED, naming the file or tensor
+ */
+export const openModel = async (folder: Folder, engine: Engine, options: OpenOptions = {}): Promise<OpenedModel> => {
+  const { accuracy = 'exact', signal } = options
+  if (accuracy !== 'exact' && accuracy !== 'fast') {
+    throw new AwqError('INVALID_ARGUMENT', `accuracy must be 'exact' or 'fast', not ${JSON.stringify(accuracy)}.`)
+  }
+  signal?.throwIfAborted()
+  const description = await readDescription(folder)
+  return (await folder.has(manifestFile))
+    ? openQuantized(folder, engine, description, accuracy)
+    : openFloat(folder, engine, description, accuracy)
+}
+
+const readDescription = async (folder: Folder): Promise<ModelDescription> => {
+  if (!(await folder.has('config.json'))) {
+    throw new AwqError(
+      'NOT_FOUND',
+      `${folder.name} has no config.json; a model is a folder with config.json, tokenizer.json and *.safetensors.`,
+    )
+  }
+  const text = await folder.readText('config.json', { maxBytes: 16 * 2 ** 20 })
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new AwqError('INVALID_FILE', `${folder.name}/config.json is not JSON: ${(cause as Error).message}`, { cause })
+  }
+  return describeModel(json)
+}
+
+const openQuantized = async (
+  folder: Folder,
+  engine: Engine,
+  description: ModelDescription,
+  accuracy: Accuracy,
+): Promise<OpenedModel> => {
+  const store = await openStore(folder)
+  const table = storeTable(folder.name, store)
+  checkTable(table, description)
+  const files = await locateWeights(folder, table.files, engine)
+  const source = { description, table, accuracy }
+  const dispose = async () => {
+    await store.close?.()
+  }
+  return {
+    kind: 'quantized',
+    folder,
+    engine,
+    description,
+    accuracy,
+    forward: () => packedForward(engine, source, files),
+    openDecoder: (request) => loadDecoder(engine, source, files, request),
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+const openFloat = async (
+  folder: Folder,
+  engine: Engine,
+  description: ModelDescription,
+  accuracy: Accuracy,
+): Promise<OpenedModel> => {
+  const checkpoint = await openCheckpoint(folder)
+  const table = checkpointTable(folder.name, checkpoint)
+  checkTable(table, description)
+  const files = await locateWeights(folder, table.files, engine)
+  const source = { description, table, accuracy }
+  const dispose = () => checkpoint.close()
+  return {
+    kind: 'float',
+    folder,
+    engine,
+    description,
+    accuracy,
+    forward: () => floatForward(engine, checkpoint, description),
+    openDecoder: (request) => loadDecoder(engine, source, files, request),
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+const loadDecoder = async (
+  engine: Engine,
+  source: BindingSource,
+  files: WeightFiles,
+  { attention, logits, signal }: DecoderRequest,
+): Promise<Session> => {
+  const links = files.links()
+  const graph = emitDecoder(
+    source.description,
+    { outer: outerBinding(source, links), block: (layer) => blockBinding(source, links, layer) },
+    { attention, logits },
+  )
+  const stop = signal ? { signal } : {}
+  return engine.createSession(graph.toBytes(), { ...(await links.sessionOptions(stop)), ...stop })
+}

@@ -1,0 +1,60 @@
+/**
+ * A quantized store as a forward pass block by block: the same structure as for a float checkpoint, with each block's
+ * weights read by the engine from the store.
+ * @module
+ */
+import { Graph } from '@awq/onnx'
+import { checkIds, emitForwardBlock, type ForwardModel, forwardFeeds } from '@awq/models'
+import { type Engine, type Session, tensor } from '@awq/ort'
+import { type BindingSource, blockBinding, outerBinding } from './bindings.ts'
+import type { WeightFiles, WeightLinks } from './weight-links.ts'
+
+/** The forward model of a store. One block's session is alive at a time. */
+export const packedForward = (engine: Engine, source: BindingSource, files: WeightFiles): ForwardModel => {
+  const { description } = source
+  const { config } = description
+  const feedsFor = forwardFeeds(description)
+  const open = async (
+    build: (links: WeightLinks) => Graph,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Session> => {
+    const links = files.links()
+    const model = build(links).toBytes()
+    return engine.createSession(model, { ...(await links.sessionOptions(options)), ...options })
+  }
+  let embedding: Promise<Session> | undefined
+  return {
+    description,
+    engine,
+    async embed(ids, batch) {
+      checkIds(ids, config.vocabSize)
+      embedding ??= open((links) => {
+        const graph = new Graph(`${config.modelType}-embedding`)
+        const input = graph.input('input_ids', 'int64', ['batch', 'sequence'])
+        graph.output('hidden', outerBinding(source, links).embed(graph, input))
+        return graph
+      })
+      const session = await embedding
+      const feed = tensor('int64', [batch, ids.length / batch], BigInt64Array.from(ids, BigInt))
+      return (await session.run({ input_ids: feed })).hidden!
+    },
+    async openBlock(layer, options = {}) {
+      const session = await open(
+        (links) => emitForwardBlock(description, blockBinding(source, links, layer)),
+        options,
+      )
+      return {
+        async run(hidden, runOptions) {
+          return (await session.run({ hidden, ...feedsFor(hidden.shape[1]!) }, runOptions)).hidden_out!
+        },
+        [Symbol.asyncDispose]: () => session.dispose(),
+      }
+    },
+    async openOuter(build) {
+      return { session: await open((links) => build(outerBinding(source, links))), feeds: {} }
+    },
+    async [Symbol.asyncDispose]() {
+      await (await embedding)?.dispose()
+    },
+  }
+}

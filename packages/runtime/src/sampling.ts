@@ -1,0 +1,145 @@
+import { AwqError } from '@awq/tensor'
+import { idsAtLeast, sortByLogit, topIds } from './candidates.ts'
+import type { Random } from './random.ts'
+import type { SamplingSettings } from './sampling-options.ts'
+
+/**
+ * The id of the largest logit, the lowest such id among equals.
+ * @throws AwqError NUMERIC when a logit is NaN or +Infinity, or all are -Infinity
+ */
+export const greedy = (logits: Float32Array): number => {
+  let best = -1
+  let largest = -Infinity
+  for (let i = 0; i < logits.length; i++) {
+    const x = logits[i] as number
+    // Written so that a NaN enters the branch: one comparison per token serves both the search and the check.
+    if (!(x <= largest)) {
+      if (Number.isNaN(x) || x === Infinity) throw notFinite(i, x)
+      best = i
+      largest = x
+    }
+  }
+  if (best < 0) throw new AwqError('NUMERIC', `None of the ${logits.length} logits is above -Infinity.`)
+  return best
+}
+
+/**
+ * Logits after the repetition penalty: x > 0 becomes x / penalty, else x * penalty, once for every distinct token of
+ * `context` (Keskar et al., "CTRL", arXiv 1909.05858, section 4.1). Returns `logits` itself when the penalty is 1,
+ * a changed copy otherwise. Ids outside the vocabulary are ignored.
+ */
+export const penalizeRepetition = (logits: Float32Array, context: Iterable<number>, penalty: number): Float32Array => {
+  if (penalty === 1) return logits
+  const changed = logits.slice()
+  for (const id of context) {
+    const x = logits[id]
+    if (x !== undefined) changed[id] = x > 0 ? x / penalty : x * penalty
+  }
+  return changed
+}
+
+/** Tokens that may be drawn, with weights relative to the most probable one, whose weight is 1. */
+export interface Candidates {
+  readonly ids: Uint32Array
+  /** exp((logit - largest logit) / temperature) */
+  readonly weights: Float64Array
+  /** Sum of the weights. */
+  readonly total: number
+}
+
+/**
+ * The candidates at temperature > 0: temperature first, then top-k, then top-p over what top-k left, then min-p. Each
+ * keeps a head of the sorted tokens, so their order matters only for what top-p sums over.
+ * Top-p is nucleus sampling (Holtzman et al., arXiv 1904.09751); min-p is Nguyen et al., arXiv 2407.01082.
+ * @throws AwqError NUMERIC as `greedy`
+ */
+export const selectCandidates = (
+  logits: Float32Array,
+  settings: Pick<SamplingSettings, 'temperature' | 'topK' | 'topP' | 'minP'>,
+): Candidates => {
+  const { temperature, topK, topP, minP } = settings
+  const largest = logits[greedy(logits)] as number
+  const weight = (id: number): number => Math.exp(((logits[id] as number) - largest) / temperature)
+  // exp(-745) is the smallest positive double: what is below weighs exactly nothing.
+  const floor = largest + temperature * (minP > 0 ? Math.log(minP) : -745)
+  // A cheap first cut on the logits; the slack leaves the border to the exact test on the weights below.
+  const slack = Math.abs(floor) * 1e-12 + temperature * 1e-9
+  let ids: Uint32Array
+  if (topK > 0 && topK < logits.length) {
+    ids = topIds(logits, topK)
+    if (topP < 1) ids = nucleus(ids, weight, topP * sum(weightsOf(ids, weight)))
+  } else if (topP < 1) {
+    const mass = sumOfAll(logits, weight)
+    // All tokens lighter than (1 - p) of the mean weight together hold less than 1 - p of the mass, so the others hold
+    // p: only they are sorted, a few thousand of a real vocabulary. Half of it, so that rounding loses no token.
+    const lightest = (mass * (1 - topP)) / logits.length / 2
+    const heavy = idsAtLeast(logits, largest + temperature * Math.log(lightest))
+    ids = nucleus(sortByLogit(logits, heavy), weight, topP * mass)
+  } else {
+    ids = idsAtLeast(logits, floor - slack)
+  }
+  const kept = new Uint32Array(ids.length)
+  const weights = new Float64Array(ids.length)
+  let count = 0
+  for (const id of ids) {
+    const w = weight(id)
+    if (w < minP || w === 0) continue
+    kept[count] = id
+    weights[count++] = w
+  }
+  const used = weights.subarray(0, count)
+  return { ids: kept.subarray(0, count), weights: used, total: sum(used) }
+}
+
+/**
+ * The next token. Temperature 0 is greedy; else one candidate is drawn with probability weight / total.
+ * @param context ids already in the context (prompt and output), for the repetition penalty
+ * @throws AwqError NUMERIC as `greedy`
+ */
+export const sample = (
+  logits: Float32Array,
+  settings: SamplingSettings,
+  random: Random,
+  context: Iterable<number> = [],
+): number => {
+  const penalized = penalizeRepetition(logits, context, settings.repetitionPenalty)
+  if (settings.temperature === 0) return greedy(penalized)
+  const { ids, weights, total } = selectCandidates(penalized, settings)
+  let rest = random.next() * total
+  for (let i = 0; i < ids.length; i++) {
+    rest -= weights[i] as number
+    if (rest < 0) return ids[i] as number
+  }
+  // Only rounding of the running difference leads here.
+  return ids[ids.length - 1] as number
+}
+
+const notFinite = (id: number, value: number): AwqError =>
+  new AwqError(
+    'NUMERIC',
+    `The logit of token ${id} is ${value}: the model's arithmetic overflowed or its weights are damaged. Run it with accuracy 'exact', and check the weight files.`,
+  )
+
+/** The fewest of the sorted ids whose weights sum to `mass`. */
+const nucleus = (ids: Uint32Array, weight: (id: number) => number, mass: number): Uint32Array => {
+  let running = 0
+  for (let i = 0; i < ids.length; i++) {
+    running += weight(ids[i] as number)
+    if (running >= mass) return ids.subarray(0, i + 1)
+  }
+  return ids
+}
+
+const weightsOf = (ids: Uint32Array, weight: (id: number) => number): Float64Array => Float64Array.from(ids, weight)
+
+const sum = (values: Float64Array): number => {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i] as number
+  return total
+}
+
+const sumOfAll = (logits: Float32Array, weight: (id: number) => number): number => {
+  let total = 0
+  for (let i = 0; i < logits.length; i++) total += weight(i)
+  return total
+}

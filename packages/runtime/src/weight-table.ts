@@ -1,0 +1,88 @@
+/**
+ * One table of parameters for float checkpoints and quantized stores: a name leads to a matrix of codes or to a dense
+ * tensor, both still in their files.
+ * @module
+ */
+import type { ModelDescription } from '@awq/models'
+import { AwqError, type Checkpoint, type TensorEntry } from '@awq/tensor'
+import type { FileSpan } from './weight-links.ts'
+
+/** A matrix in the layout of MatMulNBits, by where its bytes are. */
+export interface PackedMatrix {
+  readonly kind: 'packed'
+  readonly shape: readonly [out: number, in: number]
+  /** Bits per code as stored: 2, 4 or 8. */
+  readonly storedBits: number
+  readonly blockSize: number
+  readonly blocks: number
+  /** uint8 `[out, blocks, blockSize * storedBits / 8]` */
+  readonly codes: FileSpan
+  /** float16 `[out, blocks]` */
+  readonly scales: FileSpan
+  /** uint8 `[out, ceil(blocks * storedBits / 8)]`; null for the middle of the range */
+  readonly zeroPoints: FileSpan | null
+}
+
+/** A tensor that stays as floating point. */
+export interface DenseTensor {
+  readonly kind: 'dense'
+  readonly entry: TensorEntry
+}
+
+/** Parameters by their full names, suffix included. */
+export interface WeightTable {
+  readonly files: readonly string[]
+  /**
+   * @throws AwqError NOT_FOUND when there is none of that name, CONFIG when its shape is another
+   */
+  find(name: string, shape: readonly number[]): PackedMatrix | DenseTensor
+}
+
+/** The table over any source of parameters. `source` is what messages call it. */
+export const weightTable = (
+  source: string,
+  packed: ReadonlyMap<string, PackedMatrix>,
+  dense: ReadonlyMap<string, TensorEntry>,
+): WeightTable => {
+  const files = new Set<string>()
+  for (const entry of dense.values()) files.add(entry.file)
+  for (const matrix of packed.values()) {
+    for (const span of [matrix.codes, matrix.scales, matrix.zeroPoints]) if (span) files.add(span.file)
+  }
+  return {
+    files: [...files].sort(),
+    find(name, shape) {
+      const matrix = packed.get(name)
+      const entry = dense.get(name)
+      const found = matrix?.shape ?? entry?.shape
+      if (!found) {
+        throw new AwqError(
+          'NOT_FOUND',
+          `${source} has no tensor ${name}, which its config.json asks for; is it complete?`,
+        )
+      }
+      if (found.length !== shape.length || found.some((dim, i) => dim !== shape[i])) {
+        throw new AwqError(
+          'CONFIG',
+          `${source}: ${name} has shape [${found.join(', ')}], but config.json asks for [${shape.join(', ')}].`,
+        )
+      }
+      return matrix ?? { kind: 'dense', entry: entry as TensorEntry }
+    },
+  }
+}
+
+/** The table of a float checkpoint. */
+export const checkpointTable = (source: string, checkpoint: Checkpoint): WeightTable =>
+  weightTable(source, new Map(), checkpoint.tensors)
+
+/**
+ * Looks up every parameter that the description names, before anything is read.
+ * @throws AwqError as `WeightTable.find`
+ */
+export const checkTable = (table: WeightTable, description: ModelDescription): void => {
+  for (const { name, shape } of description.outerParameters) table.find(name, shape)
+  for (let layer = 0; layer < description.config.layers; layer++) {
+    for (const { name, shape } of description.blockParameters) table.find(description.parameter(layer, name), shape)
+  }
+}
