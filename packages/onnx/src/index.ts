@@ -1,1 +1,5 @@
-export {}
+export type { ConstantData } from './constants.ts'
+export type { ExternalLocation } from './encode.ts'
+export { type AddAllOptions, type AddOptions, Graph, type GraphNode } from './graph.ts'
+export { type Attributes, type OpName, operators } from './ops/table.ts'
+export { type Dim, describeType, isOnnxType, type OnnxType, onnxTypes, type Shape, type Value } from './types.ts'
