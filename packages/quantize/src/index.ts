@@ -1,1 +1,6 @@
-export {}
+export { type GptqOptions, roundGptq } from './gptq.ts'
+export { factorGram, type GptqFactor, type GptqFactorOptions } from './gptq-factor.ts'
+export { type QuantizationGrid, quantizationGrid } from './grid.ts'
+export { type GroupRanges, groupRanges, type NameOption } from './ranges.ts'
+export { roundRtn } from './rtn.ts'
+export { effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'
