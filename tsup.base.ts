@@ -7,7 +7,7 @@ export const base = (entry: string[], options: Options = {}) =>
     format: 'esm',
     target: 'es2022',
     platform: 'neutral',
-    external: [/^node:/],
+    external: [/^node:/, /^#/],
     splitting: true,
     sourcemap: true,
     clean: false,

@@ -1,1 +1,24 @@
-export {}
+export {
+  type BlockState,
+  type FoldedGroup,
+  type Pass,
+  specOf,
+  statsOf,
+  weightOf,
+} from './block-state.ts'
+export type { CalibrationOptions } from './calibration-text.ts'
+export { clipPass } from './clip-pass.ts'
+export { type CompareOptions, type CompareRow, compare } from './compare.ts'
+export { type Inspection, type InspectedScaleGroup, type InspectedTensor, inspect } from './inspect.ts'
+export { awq, awqGptq, gptq, type Method, methods, resolveMethod, rtn } from './methods.ts'
+export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
+export {
+  type ComputeOptions,
+  type QuantizationOptions,
+  type QuantizeOptions,
+  type QuantizeResult,
+  quantize,
+} from './quantize.ts'
+export { type GptqPassOptions, gptqPass, rtnPass } from './round-pass.ts'
+export { applyScale, type GroupScale, scalePass } from './scale-pass.ts'
+export type { TableBits } from './tables.ts'

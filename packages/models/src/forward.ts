@@ -105,6 +105,24 @@ export const gatherRows = async (entry: TensorEntry, ids: Int32Array, width: num
   return out
 }
 
+/**
+ * Embeds token ids of a float checkpoint: the rows of its embedding table.
+ * @param ids `batch * length` ids, row-major
+ * @returns float32 `[batch, length, hidden]`
+ * @throws AwqError `INVALID_ARGUMENT` for an id outside the vocabulary
+ */
+export const embedTokens = async (
+  checkpoint: Checkpoint,
+  { config, embedding }: ModelDescription,
+  ids: Int32Array,
+  batch: number,
+): Promise<Tensor> => {
+  checkIds(ids, config.vocabSize)
+  const table = findParameter(checkpoint, { name: embedding, shape: [config.vocabSize, config.hiddenSize] })
+  const rows = await gatherRows(table, ids, config.hiddenSize)
+  return tensor('float32', [batch, ids.length / batch, config.hiddenSize], rows)
+}
+
 /** Binds the final norm and the head as float32 inputs. Embedding happens outside the graph. */
 const outerInputs = ({ config }: ModelDescription): OuterBinding => ({
   embed: () => {
@@ -128,15 +146,10 @@ export const floatForward = (
   const { config } = description
   const feedsFor = forwardFeeds(description)
   let session: Promise<Session> | undefined
-  const embedding = findParameter(checkpoint, description.outerParameters[0]!)
   return {
     description,
     engine,
-    async embed(ids, batch) {
-      checkIds(ids, config.vocabSize)
-      const rows = await gatherRows(embedding, ids, config.hiddenSize)
-      return tensor('float32', [batch, ids.length / batch, config.hiddenSize], rows)
-    },
+    embed: (ids, batch) => embedTokens(checkpoint, description, ids, batch),
     async openBlock(layer, options = {}) {
       session ??= engine.createSession(emitForwardBlock(description, inputBinding()).toBytes())
       const weights = blockFeeds(description, await readBlockWeights(checkpoint, description, layer, options))

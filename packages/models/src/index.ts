@@ -24,13 +24,13 @@ export {
 } from './float-weights.ts'
 export {
   checkIds,
+  embedTokens,
   emitForwardBlock,
   type ForwardBlock,
   type ForwardModel,
   floatForward,
   forwardFeeds,
   forwardLogits,
-  gatherRows,
 } from './forward.ts'
 export { findArchitecture, registerArchitecture } from './registry.ts'
 export { type RopeConfig, type RopeScaling, type RopeTables, ropeTables } from './rope.ts'

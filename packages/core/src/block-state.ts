@@ -1,0 +1,73 @@
+/**
+ * One decoder block on its way through the passes of a method.
+ * @module
+ */
+import type { ActivationStats } from '@awq/calibration'
+import type { BlockWeights, LinearSpec, ModelDescription, ScaleGroup } from '@awq/models'
+import type { Engine } from '@awq/ort'
+import type { GroupRanges, QuantSpec } from '@awq/quantize'
+import { AwqError, type QuantizedMatrix } from '@awq/tensor'
+
+/** What a scale pass did to one scale group; kept in the manifest and shown while quantizing. */
+export interface FoldedGroup {
+  readonly layer: number
+  readonly producer: string
+  readonly consumers: readonly string[]
+  /** Strategy's own measure of the chosen scale: the exponent of `meanAbs^alpha` for the alpha grid. */
+  readonly alpha?: number
+  /** `tr(E G E^T)` with the chosen scale and with none. */
+  readonly loss?: number
+  readonly identityLoss?: number
+}
+
+/** The state that passes read and change. */
+export interface BlockState {
+  readonly layer: number
+  readonly engine: Engine
+  readonly description: ModelDescription
+  readonly linears: readonly LinearSpec[]
+  readonly scaleGroups: readonly ScaleGroup[]
+  /** Float parameters of the block by base name with suffix; scale passes change them in place. */
+  readonly weights: BlockWeights
+  /** Statistics of each site that linears read; empty for methods without statistics. */
+  readonly stats: Map<string, ActivationStats>
+  /** Bits and group of each linear by base name. */
+  readonly specs: ReadonlyMap<string, QuantSpec>
+  /** Clip ranges by base name; a linear without an entry uses the full range of its groups. */
+  readonly ranges: Map<string, GroupRanges>
+  /** The result, by base name: a rounding pass fills it. */
+  readonly quantized: Map<string, QuantizedMatrix>
+  readonly folded: FoldedGroup[]
+  readonly signal: AbortSignal | undefined
+}
+
+/** One step of a method. A pass of your own is any object of this form. */
+export interface Pass {
+  readonly name: string
+  run(block: BlockState): Promise<void>
+}
+
+/** The weight of a linear, `[out, in]`. */
+export const weightOf = (block: BlockState, linear: string): Float32Array => {
+  const weight = block.weights.get(`${linear}.weight`)
+  if (!weight) throw new AwqError('INVALID_ARGUMENT', `block ${block.layer} has no linear ${linear}`)
+  return weight
+}
+
+/** Bits and group of a linear. */
+export const specOf = (block: BlockState, linear: string): QuantSpec => {
+  const spec = block.specs.get(linear)
+  if (!spec) throw new AwqError('INVALID_ARGUMENT', `block ${block.layer} has no linear ${linear}`)
+  return spec
+}
+
+/** Statistics of a site. @throws AwqError `INVALID_ARGUMENT` when the method collects none */
+export const statsOf = (block: BlockState, site: string): ActivationStats => {
+  const stats = block.stats.get(site)
+  if (!stats)
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `no activation statistics of ${site} in block ${block.layer}: set \`statistics: true\` on the method`,
+    )
+  return stats
+}

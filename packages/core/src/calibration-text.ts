@@ -1,0 +1,66 @@
+/**
+ * Calibration text to token blocks.
+ * @module
+ */
+import { bundledText, loadTokenizer, tokenBlocks } from '@awq/text'
+import { AwqError } from '@awq/tensor'
+import { openTexts } from '#platform'
+import type { OnProgress } from './progress.ts'
+import type { SourceModel } from './source-model.ts'
+
+/** What the activations are measured on. */
+export interface CalibrationOptions {
+  /**
+   * Texts, or (in Node) a path to a text, JSONL or parquet file, or the name of a data set. Without one, the text that
+   * ships with `@awq/text`.
+   */
+  readonly calibration?: string | readonly string[]
+  /** Token blocks; default 128. */
+  readonly samples?: number
+  /** Tokens in a block; default 512. */
+  readonly length?: number
+  /** Shuffles the blocks with this seed; without it they are taken in file order. */
+  readonly seed?: number
+}
+
+/** Token blocks of equal length. */
+export interface CalibrationTokens {
+  readonly blocks: readonly Int32Array[]
+  readonly length: number
+  /** Where the text came from, for the manifest. */
+  readonly source: string
+}
+
+async function* each(texts: readonly string[]): AsyncGenerator<string> {
+  for (const text of texts) yield text
+}
+
+/** Reads, tokenises and cuts the calibration text. */
+export const calibrationTokens = async (
+  model: SourceModel,
+  options: CalibrationOptions,
+  signal: AbortSignal | undefined,
+  onProgress: OnProgress,
+): Promise<CalibrationTokens> => {
+  onProgress({ type: 'stage', stage: 'tokenize' })
+  const { calibration } = options
+  if (Array.isArray(calibration) && calibration.length === 0)
+    throw new AwqError('INVALID_ARGUMENT', 'calibration: the array of texts is empty')
+  const tokenizer = await loadTokenizer(model.folder)
+  const texts =
+    calibration === undefined
+      ? each([await bundledText()])
+      : typeof calibration === 'string'
+        ? await openTexts(calibration, signal ? { signal } : {})
+        : each(calibration)
+  const source = calibration === undefined ? 'bundled' : typeof calibration === 'string' ? calibration : 'texts'
+  const { blocks, length } = await tokenBlocks(texts, tokenizer, {
+    contextLength: model.description.config.contextLength,
+    ...(options.samples === undefined ? {} : { samples: options.samples }),
+    ...(options.length === undefined ? {} : { length: options.length }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(signal ? { signal } : {}),
+    onWarning: (message) => onProgress({ type: 'warning', message }),
+  })
+  return { blocks, length, source }
+}

@@ -1,0 +1,94 @@
+/**
+ * What a model folder holds, without reading its weights.
+ * @module
+ */
+import { describeModel, type ModelConfig } from '@awq/models'
+import { MANIFEST_FILE, type Manifest, openStore } from '@awq/quantize'
+import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
+import { type ModelReferenceOptions, openFolderOf, readJson } from './source-model.ts'
+
+/** A tensor as it is stored. */
+export interface InspectedTensor {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly bytes: number
+  /** Bits of its codes, for matrices that are quantized. */
+  readonly bits?: number
+  readonly groupSize?: number
+}
+
+/** A scale group of one block. */
+export interface InspectedScaleGroup {
+  readonly name: string
+  readonly kind: string
+  readonly producer: string
+  readonly consumers: readonly string[]
+}
+
+/** A model folder. */
+export interface Inspection {
+  readonly kind: 'float' | 'quantized'
+  /** `model_type` of config.json. */
+  readonly architecture: string
+  readonly config: ModelConfig
+  /** Parameters that the architecture asks for; a tied table counts once. */
+  readonly parameters: number
+  /** Bytes of all tensors. */
+  readonly bytes: number
+  readonly tensors: readonly InspectedTensor[]
+  readonly scaleGroups: readonly InspectedScaleGroup[]
+  readonly manifest?: Manifest
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1)
+
+/**
+ * Inspects a model.
+ * @throws AwqError as `openSource`; INVALID_FILE for a store whose tensors and manifest disagree
+ */
+export const inspect = async (model: Folder | string, options: ModelReferenceOptions = {}): Promise<Inspection> => {
+  const folder = await openFolderOf(model, options)
+  if (!(await folder.has('config.json')))
+    throw new AwqError('NOT_FOUND', `${folder.name} has no config.json; is it the folder of a Hugging Face model?`)
+  const description = describeModel((await readJson(folder, 'config.json')).json)
+  const { config } = description
+  const parameters =
+    description.outerParameters.reduce((sum, { shape }) => sum + count(shape), 0) +
+    config.layers * description.blockParameters.reduce((sum, { shape }) => sum + count(shape), 0)
+  const scaleGroups = Array.from({ length: config.layers }, (_, layer) =>
+    description.scaleGroups.map(({ kind, producer, consumers }) => ({
+      name: `${description.architecture.names.block(layer)}: ${producer}`,
+      kind,
+      producer: description.parameter(layer, producer),
+      consumers: consumers.map((consumer) => description.parameter(layer, consumer)),
+    })),
+  ).flat()
+  const summary = { architecture: config.modelType, config, parameters, scaleGroups }
+  const quantized = await folder.has(MANIFEST_FILE)
+  await using checkpoint = await openCheckpoint(folder)
+  const manifest = quantized ? await readManifest(folder) : undefined
+  const tensors = [...checkpoint.tensors.values()].map(({ name, dtype, shape, length }): InspectedTensor => {
+    const matrix = name.endsWith('.codes') ? manifest?.matrices[name.slice(0, -'.codes'.length)] : undefined
+    return {
+      name,
+      dtype,
+      shape,
+      bytes: length,
+      ...(matrix ? { bits: matrix.bits, groupSize: matrix.groupSize } : {}),
+    }
+  })
+  return {
+    kind: quantized ? 'quantized' : 'float',
+    ...summary,
+    bytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    tensors,
+    ...(manifest ? { manifest } : {}),
+  }
+}
+
+const readManifest = async (folder: Folder): Promise<Manifest> => {
+  const store = await openStore(folder)
+  await store.close?.()
+  return store.manifest
+}

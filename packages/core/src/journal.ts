@@ -1,0 +1,58 @@
+/**
+ * The journal of a quantization: which blocks are in the store, so that an interrupted run can go on.
+ * @module
+ */
+import { AwqError } from '@awq/tensor'
+import type { FoldedGroup } from './block-state.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What must be equal for a run to be continued: a hash of it stands in the journal's first line. */
+export type JournalKey = Readonly<Record<string, string | number | boolean | null>>
+
+/** A finished block. */
+export interface JournalBlock {
+  readonly layer: number
+  readonly folded: readonly FoldedGroup[]
+  readonly seconds: number
+}
+
+/** Hexadecimal SHA-256 of bytes. */
+export const sha256 = async (bytes: Uint8Array): Promise<string> => {
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+const parseLine = (line: string): unknown => {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The finished blocks of an interrupted run.
+ * @throws AwqError `INVALID_ARGUMENT` when the journal was written with other options, naming them
+ */
+export const readJournal = async (workspace: Workspace, key: JournalKey): Promise<JournalBlock[]> => {
+  const [first, ...lines] = (await workspace.readJournal()).map(parseLine)
+  if (first === undefined) return []
+  const written = (first as { key?: JournalKey }).key ?? {}
+  const changed = [...new Set([...Object.keys(key), ...Object.keys(written)])].filter((name) => written[name] !== key[name])
+  if (changed.length > 0)
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `${workspace.name}: the interrupted run had another ${changed.join(', ')}; ` +
+        'repeat its options to resume it, or leave out --resume to start over',
+    )
+  const blocks: JournalBlock[] = []
+  for (const line of lines as JournalBlock[]) {
+    if (line?.layer !== blocks.length) break
+    blocks.push(line)
+  }
+  return blocks
+}
+
+/** Writes the first line. */
+export const beginJournal = (workspace: Workspace, key: JournalKey): Promise<void> =>
+  workspace.appendJournal(JSON.stringify({ key }))

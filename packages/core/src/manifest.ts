@@ -1,0 +1,73 @@
+/**
+ * The files that make a store a model: configuration, tokenizer, manifest.
+ * @module
+ */
+import { MANIFEST_FILE, type Manifest, type QuantSpec } from '@awq/quantize'
+import type { FoldedGroup } from './block-state.ts'
+import type { CalibrationTokens } from './calibration-text.ts'
+import type { Method } from './methods.ts'
+import type { SourceModel } from './source-model.ts'
+import type { TablePlan } from './tables.ts'
+import type { Workspace } from './workspace.ts'
+
+/** Copied from the float model's folder when they are there. */
+const COMPANIONS = [
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'chat_template.jinja',
+  'chat_template.json',
+]
+
+/** What the manifest is written from. */
+export interface ManifestParts {
+  readonly model: SourceModel
+  readonly workspace: Workspace
+  readonly method: Method
+  readonly spec: QuantSpec
+  readonly specs: ReadonlyMap<string, QuantSpec>
+  readonly tables: readonly TablePlan[]
+  readonly folded: readonly FoldedGroup[]
+  readonly tokens: CalibrationTokens | undefined
+}
+
+/** The model's config.json; a tied head that is stored on its own is no longer tied. */
+const configText = ({ configText, description }: SourceModel, tables: readonly TablePlan[]): string =>
+  description.config.tiedEmbeddings && tables.length > 1
+    ? `${JSON.stringify({ ...JSON.parse(configText), tie_word_embeddings: false }, null, 2)}\n`
+    : configText
+
+/** Writes the files and commits the workspace, the manifest last. Returns the bytes of all files. */
+export const writeManifest = async (parts: ManifestParts): Promise<number> => {
+  const { model, workspace, spec, tokens } = parts
+  const { description, folder } = model
+  for (const file of COMPANIONS)
+    if (await folder.has(file)) await workspace.writeText(file, await folder.readText(file))
+  await workspace.writeText('config.json', configText(model, parts.tables))
+  const matrices: Manifest['matrices'] = {}
+  for (const table of parts.tables)
+    if (table.spec) matrices[table.name] = { ...table.spec, shape: [table.source.shape[0]!, table.source.shape[1]!] }
+  for (let layer = 0; layer < description.config.layers; layer++)
+    for (const { name, shape } of description.linears)
+      matrices[description.parameter(layer, `${name}.weight`)] = { ...parts.specs.get(name)!, shape: [...shape] }
+  const manifest: Manifest = {
+    format: 'awq',
+    version: 1,
+    method: parts.method.name,
+    ...spec,
+    matrices,
+    folded: parts.folded.map(({ layer, producer, consumers, ...measures }) => ({
+      producer: description.parameter(layer, producer),
+      consumers: consumers.map((consumer) => description.parameter(layer, consumer)),
+      ...measures,
+    })),
+    calibration: tokens ? { source: tokens.source, samples: tokens.blocks.length, length: tokens.length } : null,
+    source: { name: folder.name, modelType: description.config.modelType },
+  }
+  await workspace.writeText(MANIFEST_FILE, `${JSON.stringify(manifest, null, 1)}\n`)
+  return workspace.commit(MANIFEST_FILE)
+}

@@ -1,0 +1,33 @@
+/**
+ * What long calls report while they run.
+ * @module
+ */
+import type { FoldedGroup } from './block-state.ts'
+
+/** Stages of a quantization, in order. */
+export type Stage = 'load' | 'download' | 'tokenize' | 'embed' | 'blocks' | 'tables' | 'evaluate' | 'write'
+
+/** An event of `quantize` or `compare`. */
+export type ProgressEvent =
+  | { readonly type: 'stage'; readonly stage: Stage; readonly message?: string }
+  | {
+      readonly type: 'progress'
+      readonly stage: Stage
+      readonly completed: number
+      readonly total: number
+      readonly message?: string
+    }
+  | { readonly type: 'warning'; readonly message: string }
+  | {
+      readonly type: 'layer'
+      /** From 0. */
+      readonly layer: number
+      readonly layers: number
+      readonly groups: readonly FoldedGroup[]
+      /** Seconds this layer took, and seconds until the last one is done at this pace. */
+      readonly seconds: number
+      readonly etaSeconds: number
+    }
+
+/** Receives progress events; must not throw. */
+export type OnProgress = (event: ProgressEvent) => void

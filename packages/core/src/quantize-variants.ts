@@ -1,0 +1,234 @@
+/**
+ * One walk over a model's blocks that makes any number of quantized variants of it. Variants that are calibrated on the
+ * float model share its activations and statistics; each one that is calibrated on its own quantized blocks has a
+ * stream of its own.
+ * @module
+ */
+import type { ActivationStats } from '@awq/calibration'
+import { type BlockWeights, embedTokens, readBlockWeights } from '@awq/models'
+import type { Engine } from '@awq/ort'
+import { AwqError, dequantize } from '@awq/tensor'
+import {
+  type ActivationStream,
+  type BlockRunner,
+  embedBlocks,
+  openBlockRunner,
+  restoreStream,
+} from './activation-stream.ts'
+import type { BlockState } from './block-state.ts'
+import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
+import type { OnProgress } from './progress.ts'
+import type { SourceModel } from './source-model.ts'
+import { openVariant, type Variant, type VariantOptions } from './variant.ts'
+
+/** What to make, of which model, on which text. */
+export interface VariantsOptions {
+  readonly model: SourceModel
+  readonly engine: Engine
+  readonly variants: readonly VariantOptions[]
+  readonly calibration: CalibrationOptions
+  /** Go on with interrupted work; for one variant. */
+  readonly resume: boolean
+  readonly signal: AbortSignal | undefined
+  readonly onProgress: OnProgress
+}
+
+/** What became of a variant. */
+export interface VariantResult {
+  readonly outputBytes: number
+  /** Seconds that this variant alone would have taken: the statistics it shares, and its own passes. */
+  readonly seconds: number
+  readonly layers: number
+  readonly resumedLayers: number
+}
+
+/** Variants that see the same activations. */
+interface StreamGroup {
+  readonly variants: readonly Variant[]
+  /** False when no method reads statistics: nothing is run then. */
+  readonly statistics: boolean
+  readonly propagate: 'float' | 'quantized'
+  stream: ActivationStream
+}
+
+const groupByStream = (variants: readonly Variant[]): StreamGroup[] => {
+  const group = (members: readonly Variant[], statistics: boolean, propagate: 'float' | 'quantized'): StreamGroup[] =>
+    members.length > 0 ? [{ variants: members, statistics, propagate, stream: [] }] : []
+  const observed = variants.filter(({ method }) => method.statistics)
+  return [
+    ...group(variants.filter(({ method }) => !method.statistics), false, 'float'),
+    ...group(observed.filter(({ method }) => method.propagate === 'float'), true, 'float'),
+    ...observed.filter(({ method }) => method.propagate === 'quantized').flatMap((v) => group([v], true, 'quantized')),
+  ]
+}
+
+const copyWeights = (weights: BlockWeights): BlockWeights =>
+  new Map([...weights].map(([name, values]) => [name, values.slice()]))
+
+const quantizeBlock = async (
+  { model, engine, signal }: VariantsOptions,
+  variant: Variant,
+  layer: number,
+  weights: BlockWeights,
+  stats: ReadonlyMap<string, ActivationStats>,
+): Promise<BlockState> => {
+  const { description } = model
+  const block: BlockState = {
+    layer,
+    engine,
+    description,
+    linears: description.linears,
+    scaleGroups: description.scaleGroups,
+    weights,
+    stats: new Map(stats),
+    specs: variant.specs,
+    ranges: new Map(),
+    quantized: new Map(),
+    folded: [],
+    signal,
+  }
+  for (const pass of variant.method.passes) {
+    signal?.throwIfAborted()
+    await pass.run(block)
+  }
+  return block
+}
+
+/** The weights of a quantized block as the next block's calibration sees them. */
+const quantizedWeights = (block: BlockState): BlockWeights => {
+  const weights = new Map(block.weights)
+  for (const [name, matrix] of block.quantized) weights.set(`${name}.weight`, dequantize(matrix))
+  return weights
+}
+
+const embed = ({ model, signal, onProgress }: VariantsOptions, tokens: CalibrationTokens): Promise<ActivationStream> => {
+  onProgress({ type: 'stage', stage: 'embed' })
+  const { checkpoint, description } = model
+  return embedBlocks(
+    (ids, batch) => embedTokens(checkpoint, description, ids, batch),
+    tokens.blocks,
+    tokens.length,
+    signal,
+  )
+}
+
+const spoolName = (layer: number): string => `activations-${layer % 2}`
+
+/**
+ * Makes the variants.
+ * @returns a result for each variant, in order
+ */
+export const quantizeVariants = async (options: VariantsOptions): Promise<VariantResult[]> => {
+  const { model, engine, signal, onProgress } = options
+  const { layers } = model.description.config
+  const needsText = options.variants.some(({ method }) => method.statistics)
+  const tokens = needsText ? await calibrationTokens(model, options.calibration, signal, onProgress) : undefined
+  const variants: Variant[] = []
+  const seconds = new Map<Variant, number>()
+  await using runner = openBlockRunner(engine, model.description)
+  try {
+    for (const variant of options.variants) variants.push(await openVariant(model, variant, tokens, options.resume))
+    const groups = groupByStream(variants)
+    const first = options.resume ? variants[0]!.resumed.length : 0
+    if (tokens) await beginStreams(options, groups, tokens, first)
+    onProgress({ type: 'stage', stage: 'blocks' })
+    const started = performance.now()
+    for (let layer = first; layer < layers; layer++) {
+      signal?.throwIfAborted()
+      const layerStarted = performance.now()
+      const weights = await readBlockWeights(model.checkpoint, model.description, layer, signal ? { signal } : {})
+      const folded = []
+      for (const group of groups) {
+        const blocks = await walkGroup(options, runner, group, layer, weights, seconds)
+        folded.push(...blocks.flatMap((block) => block.folded))
+      }
+      const elapsed = (performance.now() - started) / 1000
+      onProgress({
+        type: 'layer',
+        layer,
+        layers,
+        groups: folded,
+        seconds: (performance.now() - layerStarted) / 1000,
+        etaSeconds: (elapsed / (layer + 1 - first)) * (layers - layer - 1),
+      })
+    }
+    onProgress({ type: 'stage', stage: 'tables' })
+    const results: VariantResult[] = []
+    for (const variant of variants) {
+      const outputBytes = await variant.finish(tokens, signal, (completed, total) =>
+        onProgress({ type: 'progress', stage: 'tables', completed, total }),
+      )
+      results.push({
+        outputBytes,
+        seconds: seconds.get(variant) ?? 0,
+        layers: layers - first,
+        resumedLayers: first,
+      })
+    }
+    return results
+  } finally {
+    for (const variant of variants) await variant.close()
+  }
+}
+
+/** Gives every group that needs one its stream: the embedded tokens, or the activations an interrupted run saved. */
+const beginStreams = async (
+  options: VariantsOptions,
+  groups: readonly StreamGroup[],
+  tokens: CalibrationTokens,
+  first: number,
+): Promise<void> => {
+  const embedded = await embed(options, tokens)
+  const { hiddenSize, layers } = options.model.description.config
+  for (const group of groups) {
+    if (!group.statistics || first >= layers) continue
+    group.stream = embedded
+    if (first === 0) continue
+    const length = tokens.blocks.length * tokens.length * hiddenSize
+    const saved = await group.variants[0]!.workspace.loadArrays(spoolName(first), length)
+    group.stream = restoreStream(saved, embedded)
+  }
+}
+
+/** Quantizes one block for every variant of a group, and moves the group's stream past it. */
+const walkGroup = async (
+  options: VariantsOptions,
+  runner: BlockRunner,
+  group: StreamGroup,
+  layer: number,
+  weights: BlockWeights,
+  seconds: Map<Variant, number>,
+): Promise<BlockState[]> => {
+  const { signal, onProgress, model } = options
+  const clock = performance.now()
+  const last = layer === model.description.config.layers - 1
+  const runOptions = {
+    ...(signal ? { signal } : {}),
+    onBatch: (completed: number) =>
+      onProgress({ type: 'progress', stage: 'blocks', completed, total: group.stream.length, message: `layer ${layer}` }),
+  }
+  const observed = group.statistics
+    ? await runner.run(weights, group.stream, { observe: true, ...runOptions })
+    : { outputs: [], stats: new Map<string, ActivationStats>() }
+  const shared = performance.now() - clock
+  const blocks: BlockState[] = []
+  for (const variant of group.variants) {
+    const own = performance.now()
+    const block = await quantizeBlock(options, variant, layer, copyWeights(weights), observed.stats)
+    blocks.push(block)
+    if (group.propagate === 'quantized' && !last)
+      observed.outputs = (await runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions })).outputs
+    if (group.statistics && !last && options.variants.length === 1)
+      await variant.workspace.saveArrays(
+        spoolName(layer + 1),
+        observed.outputs.map(({ data }) => data as Float32Array),
+      )
+    const took = (shared + performance.now() - own) / 1000
+    await variant.writeBlock(block, took)
+    seconds.set(variant, (seconds.get(variant) ?? 0) + took)
+  }
+  group.stream = observed.outputs
+  if (group.statistics && observed.outputs.length === 0 && !last)
+    throw new AwqError('NUMERIC', `layer ${layer} gave no activations`)
+  return blocks
+}

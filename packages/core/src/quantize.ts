@@ -1,0 +1,112 @@
+/**
+ * Quantizes a model block by block, streaming: float weights are in memory one block at a time, every finished block is
+ * on the disk, and an interrupted run can go on.
+ * @module
+ */
+import { createEngine, type Device, type Engine } from '@awq/ort'
+import type { Folder } from '@awq/tensor'
+import type { Method } from './methods.ts'
+import { resolveMethod } from './methods.ts'
+import type { OnProgress } from './progress.ts'
+import { type CalibrationOptions } from './calibration-text.ts'
+import { quantizeVariants } from './quantize-variants.ts'
+import { openSource } from './source-model.ts'
+import type { TableBits } from './tables.ts'
+import { openWorkspace, peakRssBytes } from '#platform'
+
+/** Bits, groups and tables. */
+export interface QuantizationOptions {
+  /** Bits of the linears; default 4. */
+  readonly bits?: 2 | 3 | 4 | 8
+  /** Input channels that share a scale: 16, 32, 64, 128 or 256, or -1 for a whole row; default 128. */
+  readonly groupSize?: number
+  /** Without zero points; default false. */
+  readonly symmetric?: boolean
+  /** Bits of the output head, 4, 8 or 16; default 8. */
+  readonly headBits?: TableBits
+  /** Bits of the embedding table, 4, 8 or 16; default 8. */
+  readonly embeddingBits?: TableBits
+}
+
+/** Where and how to compute. */
+export interface ComputeOptions {
+  /** An engine to use; without one, one is made for `device` and `threads` and disposed afterwards. */
+  readonly engine?: Engine
+  readonly device?: Device
+  readonly threads?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: OnProgress
+}
+
+/** Options of `quantize`. */
+export interface QuantizeOptions extends QuantizationOptions, CalibrationOptions, ComputeOptions {
+  /** A folder, or (in Node) a path or a hub id. */
+  readonly model: Folder | string
+  /** Path of the output folder; made if it does not exist, and must be empty if it does. */
+  readonly output: string
+  /** A name from `methods`, or a method of your own; default `awq`. */
+  readonly method?: string | Method
+  /** Go on with an interrupted run that had the same options. */
+  readonly resume?: boolean
+}
+
+/** What `quantize` did. */
+export interface QuantizeResult {
+  readonly output: string
+  readonly method: string
+  readonly seconds: number
+  readonly peakRssBytes: number
+  /** Bytes of the checkpoint's tensors, and of the files written. */
+  readonly inputBytes: number
+  readonly outputBytes: number
+  /** Blocks quantized by this run, and taken over from an interrupted one. */
+  readonly layers: number
+  readonly resumedLayers: number
+}
+
+/** Runs `use` with the engine of the options. */
+export const withEngine = async <T>(options: ComputeOptions, use: (engine: Engine) => Promise<T>): Promise<T> => {
+  if (options.engine) return use(options.engine)
+  const engine = await createEngine({
+    ...(options.device ? { device: options.device } : {}),
+    ...(options.threads ? { threads: options.threads } : {}),
+  })
+  try {
+    return await use(engine)
+  } finally {
+    await engine.dispose()
+  }
+}
+
+/**
+ * Quantizes a model.
+ * @throws AwqError for an unsupported model, calibration text that is too short, an output folder that is not empty,
+ * a full disk; rejects with `signal.reason` when aborted, leaving work that `resume` continues
+ */
+export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
+  const started = performance.now()
+  const method = resolveMethod(options.method ?? 'awq')
+  await using model = await openSource(options.model, options)
+  const workspace = await openWorkspace(options.output)
+  const [done] = await withEngine(options, (engine) =>
+    quantizeVariants({
+      model,
+      engine,
+      variants: [{ ...options, method, workspace }],
+      calibration: options,
+      resume: options.resume ?? false,
+      signal: options.signal,
+      onProgress: options.onProgress ?? (() => {}),
+    }),
+  )
+  return {
+    output: options.output,
+    method: method.name,
+    seconds: (performance.now() - started) / 1000,
+    peakRssBytes: peakRssBytes(),
+    inputBytes: model.bytes,
+    outputBytes: done!.outputBytes,
+    layers: done!.layers,
+    resumedLayers: done!.resumedLayers,
+  }
+}

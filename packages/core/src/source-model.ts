@@ -1,0 +1,83 @@
+/**
+ * The float model that is quantized: folder, description and checkpoint.
+ * @module
+ */
+import { checkParameters, describeModel, type ModelDescription } from '@awq/models'
+import { AwqError, type Checkpoint, type Folder, openCheckpoint } from '@awq/tensor'
+import { resolveFolder } from '#platform'
+import type { OnProgress } from './progress.ts'
+
+/** A float model, its parameters checked but not read. */
+export interface SourceModel extends AsyncDisposable {
+  readonly folder: Folder
+  /** The text of config.json. */
+  readonly configText: string
+  readonly description: ModelDescription
+  readonly checkpoint: Checkpoint
+  /** Bytes of all tensors of the checkpoint. */
+  readonly bytes: number
+}
+
+/** Reads and parses a JSON file of a folder. @throws AwqError `INVALID_FILE` when it is not JSON */
+export const readJson = async (folder: Folder, file: string): Promise<{ text: string; json: unknown }> => {
+  const text = await folder.readText(file)
+  try {
+    return { text, json: JSON.parse(text) }
+  } catch (cause) {
+    throw new AwqError('INVALID_FILE', `${folder.name}/${file} is not valid JSON`, { cause })
+  }
+}
+
+/** Options for models named by a path or a hub id. */
+export interface ModelReferenceOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: OnProgress
+}
+
+/** A folder given as such, by path or by hub id. */
+export const openFolderOf = async (model: Folder | string, options: ModelReferenceOptions): Promise<Folder> => {
+  if (typeof model !== 'string') return model
+  const { onProgress, signal } = options
+  return resolveFolder(model, {
+    ...(signal ? { signal } : {}),
+    onProgress: ({ file, loaded, total }) =>
+      onProgress?.({ type: 'progress', stage: 'download', completed: loaded, total, message: file }),
+  })
+}
+
+/**
+ * Opens a float model.
+ * @throws AwqError when there is no config.json, the architecture is unknown, the folder holds a quantized model, or
+ * the checkpoint lacks a parameter
+ */
+export const openSource = async (model: Folder | string, options: ModelReferenceOptions): Promise<SourceModel> => {
+  const folder = await openFolderOf(model, options)
+  if (!(await folder.has('config.json')))
+    throw new AwqError('NOT_FOUND', `${folder.name} has no config.json; is it the folder of a Hugging Face model?`)
+  if (await folder.has('quantization.json'))
+    throw new AwqError('UNSUPPORTED', `${folder.name} is quantized already; quantize its float checkpoint instead`)
+  const { text, json } = await readJson(folder, 'config.json')
+  const quantized = (json as { quantization_config?: { quant_method?: unknown } } | null)?.quantization_config
+  if (quantized)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${folder.name} is quantized already (quantization_config: ${String(quantized.quant_method ?? 'unnamed')}); ` +
+        'quantize its float checkpoint instead',
+    )
+  const description = describeModel(json)
+  const checkpoint = await openCheckpoint(folder)
+  try {
+    checkParameters(checkpoint, description)
+  } catch (error) {
+    await checkpoint.close()
+    throw error
+  }
+  return {
+    folder,
+    configText: text,
+    description,
+    checkpoint,
+    bytes: [...checkpoint.tensors.values()].reduce((sum, entry) => sum + entry.length, 0),
+    [Symbol.asyncDispose]: () => checkpoint.close(),
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * One quantized model in the making: its plan, its store, its journal.
+ * @module
+ */
+import type { QuantSpec, StoreEntry, StoreWriter } from '@awq/quantize'
+import { checkSpec, planStore } from '@awq/quantize'
+import { packMatMulNBits } from '@awq/onnx'
+import { AwqError, fromFloat32 } from '@awq/tensor'
+import type { BlockState, FoldedGroup } from './block-state.ts'
+import type { CalibrationTokens } from './calibration-text.ts'
+import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 } from './journal.ts'
+import { blockEntries, denseEntry } from './layout.ts'
+import { writeManifest } from './manifest.ts'
+import type { Method } from './methods.ts'
+import type { QuantizationOptions } from './quantize.ts'
+import type { SourceModel } from './source-model.ts'
+import { fromUint16, planTables, type TablePlan, tableEntries, writeTable } from './tables.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What to make. */
+export interface VariantOptions extends QuantizationOptions {
+  readonly method: Method
+  readonly workspace: Workspace
+}
+
+/** The specs of all linears of a block by base name. */
+export type LinearSpecs = ReadonlyMap<string, QuantSpec>
+
+/** A variant whose store is open. */
+export interface Variant {
+  readonly method: Method
+  readonly workspace: Workspace
+  readonly specs: LinearSpecs
+  /** Blocks that an interrupted run finished. */
+  readonly resumed: readonly JournalBlock[]
+  writeBlock(block: BlockState, seconds: number): Promise<void>
+  /** Writes tables, final norm, config, tokenizer and manifest, and moves all to its place. Returns bytes written. */
+  finish(tokens: CalibrationTokens | undefined, signal?: AbortSignal, onRows?: (rows: number, total: number) => void): Promise<number>
+  /** Closes the files; the work stays for a later `resume`. */
+  close(): Promise<void>
+}
+
+/** Hash over what decides the result: two runs with the same key write the same bytes. */
+const journalKey = async (
+  model: SourceModel,
+  options: VariantOptions,
+  spec: QuantSpec,
+  tables: readonly TablePlan[],
+  tokens: CalibrationTokens | undefined,
+): Promise<JournalKey> => {
+  const encoder = new TextEncoder()
+  const inventory = [...model.checkpoint.tensors.values()].map(({ name, dtype, shape, file, offset }) => [
+    name,
+    dtype,
+    shape,
+    file,
+    offset,
+  ])
+  const ids = new Int32Array(tokens ? tokens.blocks.length * tokens.length : 0)
+  for (const [i, block] of (tokens?.blocks ?? []).entries()) ids.set(block, i * tokens!.length)
+  return {
+    config: await sha256(encoder.encode(model.configText)),
+    checkpoint: await sha256(encoder.encode(JSON.stringify(inventory))),
+    method: options.method.name,
+    passes: options.method.passes.map((pass) => pass.name).join(','),
+    bits: spec.bits,
+    groupSize: spec.groupSize,
+    symmetric: spec.symmetric,
+    tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
+    calibration: await sha256(new Uint8Array(ids.buffer)),
+  }
+}
+
+/**
+ * Opens a variant: checks its options, plans its store, and reads the journal of an interrupted run.
+ * @throws AwqError for impossible options, for a journal written with other options
+ */
+export const openVariant = async (
+  model: SourceModel,
+  options: VariantOptions,
+  tokens: CalibrationTokens | undefined,
+  resume: boolean,
+): Promise<Variant> => {
+  const { description, checkpoint } = model
+  const spec = checkSpec({
+    bits: options.bits ?? 4,
+    groupSize: options.groupSize ?? 128,
+    symmetric: options.symmetric ?? false,
+  })
+  const specs = new Map(description.linears.map(({ name }) => [name, spec]))
+  const bits = { embedding: options.embeddingBits ?? 8, head: options.headBits ?? 8 }
+  const tables = planTables(checkpoint, description, bits, spec)
+  const { workspace, method } = options
+  const entries: StoreEntry[] = [
+    ...tables.flatMap(tableEntries),
+    ...Array.from({ length: description.config.layers }, (_, layer) => blockEntries(description, specs, layer)).flat(),
+    denseEntry(description.finalNorm, 'F32', [description.config.hiddenSize]),
+  ]
+  const key = await journalKey(model, options, spec, tables, tokens)
+  if (workspace.unfinished && !resume) await workspace.discard()
+  const resumed = await readJournal(workspace, key)
+  const store: StoreWriter = await workspace.openStore(planStore(entries), { keep: resumed.length > 0 })
+  if (!workspace.unfinished || resumed.length === 0) await beginJournal(workspace, key)
+  const folded: FoldedGroup[] = resumed.flatMap((block) => block.folded)
+  return {
+    method,
+    workspace,
+    specs,
+    resumed,
+    async writeBlock(block, seconds) {
+      await writeBlockTensors(block, store)
+      await store.flush()
+      folded.push(...block.folded)
+      await workspace.appendJournal(
+        JSON.stringify({ layer: block.layer, folded: block.folded, seconds } satisfies JournalBlock),
+      )
+    },
+    async finish(used, signal, onRows) {
+      for (const table of tables)
+        await writeTable(table, store, { ...(signal ? { signal } : {}), ...(onRows ? { onRows } : {}) })
+      const norm = checkpoint.tensors.get(description.finalNorm)!
+      const { readFloat32 } = await import('@awq/tensor')
+      await store.write(description.finalNorm, fromFloat32(await readFloat32(norm), 'F32'))
+      await store.flush()
+      await store.close()
+      return writeManifest({ model, workspace, method, spec, specs, tables, folded, tokens: used })
+    },
+    close: () => store.close(),
+  }
+}
+
+const writeBlockTensors = async (block: BlockState, store: StoreWriter): Promise<void> => {
+  const { description, layer } = block
+  const linears = new Map(description.linears.map((linear) => [`${linear.name}.weight`, linear.name]))
+  for (const { name } of description.blockParameters) {
+    const full = description.parameter(layer, name)
+    const linear = linears.get(name)
+    if (linear === undefined) {
+      await store.write(full, fromFloat32(block.weights.get(name)!, 'F32'))
+      continue
+    }
+    const matrix = block.quantized.get(linear)
+    if (!matrix)
+      throw new AwqError('INVALID_ARGUMENT', `the method left ${full} without codes: it needs a rounding pass`)
+    const packed = packMatMulNBits(matrix)
+    await store.write(`${full}.codes`, packed.codes)
+    await store.write(`${full}.scales`, fromUint16(packed.scales))
+    if (packed.zeroPoints) await store.write(`${full}.zeroPoints`, packed.zeroPoints)
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Where a quantization writes: unfinished work under a name of its own, moved to its place when it is whole.
+ * @module
+ */
+import type { StorePlan, StoreWriter } from '@awq/quantize'
+
+/** An output folder while it is being made. */
+export interface Workspace {
+  /** What messages call it. */
+  readonly name: string
+  /** True when it holds work of an interrupted run. */
+  readonly unfinished: boolean
+  /** Opens the store; `keep` leaves the bytes of an interrupted run in place. */
+  openStore(plan: StorePlan, options: { readonly keep: boolean }): Promise<StoreWriter>
+  /** Whole lines of the journal; a torn last line is left out. */
+  readJournal(): Promise<string[]>
+  /** Appends a line and waits until it is on the disk. */
+  appendJournal(line: string): Promise<void>
+  /** Keeps float32 arrays under a name, durable when the promise resolves; replaces what was there. */
+  saveArrays(name: string, arrays: readonly Float32Array[]): Promise<void>
+  /** The values of `saveArrays`, one after the other. */
+  loadArrays(name: string, length: number): Promise<Float32Array>
+  writeText(file: string, text: string): Promise<void>
+  /** Moves everything to its final name, `last` after all others, and removes the journal. Returns the bytes kept. */
+  commit(last: string): Promise<number>
+  /** Removes the work of an interrupted run. */
+  discard(): Promise<void>
+}
