@@ -1,1 +1,10 @@
-export {}
+export {
+  type AccumulatorOptions,
+  type AccumulatorStep,
+  createAccumulator,
+  type Site,
+  type StatsAccumulator,
+} from './accumulator.ts'
+export { collectStats } from './collect.ts'
+export { observeStats } from './observe.ts'
+export { type ActivationStats, checkStats, mergeStats, SAMPLE_ROWS, scaleStats } from './stats.ts'

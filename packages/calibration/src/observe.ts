@@ -1,0 +1,66 @@
+import type { Graph, Value } from '@awq/onnx'
+import { AwqError } from '@awq/tensor'
+import { gramBands, statsNames } from './layout.ts'
+
+/**
+ * Adds to `graph` what accumulates the statistics of `x` under the name `site`: for X = x as [tokens, width],
+ *
+ * - `stats.SITE.gram.K` -> `.next`: G + X^T X, by Gemm with the old value as its C, for each band of the lower triangle;
+ * - `stats.SITE.sumAbs` -> `.next`: + sum over tokens of |X|;
+ * - `stats.SITE.maxAbs` -> `.next`: max with max over tokens of |X|;
+ * - `stats.SITE.rows` (int64 [rows]) -> `stats.SITE.sample`: those rows of X.
+ *
+ * {@link createAccumulator} owns the buffers behind these names.
+ *
+ * @param x float32 [..., width], the width known
+ * @throws AwqError INVALID_ARGUMENT for another dtype or a symbolic width.
+ */
+export function observeStats(graph: Graph, site: string, x: Value): void {
+  const width = x.shape.at(-1)
+  if (x.dtype !== 'float32' || typeof width !== 'number') {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `statistics of '${site}' need float32 activations [..., width] with a known width, not ${x.dtype} [${x.shape.join(', ')}]`,
+    )
+  }
+  const names = statsNames(site)
+  const flat = graph.add('Reshape', [x, graph.constant('int64', [2], [-1, width])])
+  const firstAxis = graph.constant('int64', [1], [0])
+
+  const bands = gramBands(width)
+  const columns = splitColumns(graph, flat, bands)
+  bands.forEach(({ start, end }, index) => {
+    const sum = graph.input(names.gram(index), 'float32', [end - start, end])
+    const left = end === width ? flat : index === 0 ? columns[0]! : sliceColumns(graph, flat, end)
+    graph.output(names.next(names.gram(index)), graph.add('Gemm', [columns[index]!, left, sum], { transA: 1 }))
+  })
+
+  const magnitude = graph.add('Abs', [flat])
+  const sumAbs = graph.input(names.sumAbs, 'float32', [width])
+  const total = graph.add('ReduceSum', [magnitude, firstAxis], { keepdims: 0 })
+  graph.output(names.next(names.sumAbs), graph.add('Add', [sumAbs, total]))
+  const maxAbs = graph.input(names.maxAbs, 'float32', [width])
+  const peak = graph.add('ReduceMax', [magnitude, firstAxis], { keepdims: 0 })
+  graph.output(names.next(names.maxAbs), graph.add('Max', [maxAbs, peak]))
+
+  const rows = graph.input(names.rows, 'int64', [`${site}.rows`])
+  graph.output(names.sample, graph.add('Gather', [flat, rows], { axis: 0 }))
+}
+
+/** The columns of each band as a matrix of their own. */
+function splitColumns(graph: Graph, x: Value, bands: ReturnType<typeof gramBands>): Value[] {
+  if (bands.length === 1) return [x]
+  const sizes = bands.map(({ start, end }) => end - start)
+  return graph.addAll(
+    'Split',
+    [x, graph.constant('int64', [sizes.length], sizes)],
+    { axis: 1 },
+    { outputs: sizes.length },
+  )
+}
+
+/** The first `end` columns of x. */
+function sliceColumns(graph: Graph, x: Value, end: number): Value {
+  const vector = (value: number) => graph.constant('int64', [1], [value])
+  return graph.add('Slice', [x, vector(0), vector(end), vector(1)])
+}
