@@ -45,6 +45,8 @@ export type GenerateInput =
 export interface LanguageModel extends AsyncDisposable {
   readonly tokenizer: Tokenizer
   readonly description: ModelDescription
+  /** The model behind it, as `openModel` gives it: for evaluation, and for what else reads its weights. */
+  readonly opened: OpenedModel
   /** 'float' or 'quantized'. */
   readonly kind: OpenedModel['kind']
   readonly attention: AttentionForm
@@ -193,6 +195,7 @@ const assemble = (parts: Parts): LanguageModel => {
   return {
     tokenizer,
     description,
+    opened: model,
     kind: model.kind,
     accuracy: model.kind === 'float' ? 'exact' : model.accuracy,
     attention,

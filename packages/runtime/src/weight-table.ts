@@ -10,7 +10,7 @@ import type { FileSpan } from './weight-links.ts'
 /** A matrix in the layout of MatMulNBits, by where its bytes are. */
 export interface PackedMatrix {
   readonly kind: 'packed'
-  readonly shape: readonly [out: number, in: number]
+  readonly shape: readonly [rows: number, columns: number]
   /** Bits per code as stored: 2, 4 or 8. */
   readonly storedBits: number
   readonly blockSize: number

@@ -1,0 +1,60 @@
+/**
+ * Residual streams of many windows, carried through a model block by block: at any time one block's weights and the
+ * streams are in memory, nothing else.
+ * @module
+ */
+import type { ForwardModel } from '@awq/models'
+import { type Tensor, tensor } from '@awq/ort'
+
+/** Tokens that run through a block together; short windows are batched up to it. */
+const tokensPerRun = 2048
+
+/** Options of a pass. */
+export interface StreamOptions {
+  readonly signal?: AbortSignal
+  /** Called after each block. */
+  readonly onBlock?: (done: number) => void
+}
+
+/**
+ * The residual streams after the last block.
+ * @param windows token ids, all of the same length
+ * @returns float32 `[length, hidden]` for each window
+ */
+export const residualStreams = async (
+  model: ForwardModel,
+  windows: readonly Int32Array[],
+  options: StreamOptions = {},
+): Promise<Float32Array[]> => {
+  const { layers, hiddenSize } = model.description.config
+  const stop = options.signal ? { signal: options.signal } : {}
+  const length = windows[0]?.length ?? 0
+  const perRun = Math.max(1, Math.floor(tokensPerRun / length))
+  const runs: Tensor[] = []
+  for (let at = 0; at < windows.length; at += perRun) {
+    const group = windows.slice(at, at + perRun)
+    const ids = new Int32Array(group.length * length)
+    for (const [i, window] of group.entries()) ids.set(window, i * length)
+    options.signal?.throwIfAborted()
+    runs.push(await model.embed(ids, group.length))
+  }
+  for (let layer = 0; layer < layers; layer++) {
+    await using block = await model.openBlock(layer, stop)
+    for (const [i, hidden] of runs.entries()) {
+      options.signal?.throwIfAborted()
+      const next = await block.run(hidden, stop)
+      runs[i] = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
+      await turn()
+    }
+    options.onBlock?.(layer + 1)
+  }
+  const size = length * hiddenSize
+  return runs.flatMap((run) =>
+    Array.from({ length: run.shape[0] ?? 0 }, (_, i) =>
+      (run.data as Float32Array).subarray(i * size, (i + 1) * size),
+    ),
+  )
+}
+
+/** Lets signals and timers through between the runs of an engine that blocks its thread. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
