@@ -3,4 +3,4 @@ export { factorGram, type GptqFactor, type GptqFactorOptions } from './gptq-fact
 export { type QuantizationGrid, quantizationGrid } from './grid.ts'
 export { type GroupRanges, groupRanges, type NameOption } from './ranges.ts'
 export { roundRtn } from './rtn.ts'
-export { effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'
+export { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'

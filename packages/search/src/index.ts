@@ -1,1 +1,8 @@
-export {}
+export { ALPHAS, alphaScale, sharedMagnitude } from './candidate-scales.ts'
+export { type FoldedProducer, foldIntoProducer, type Producer, scaleColumns } from './fold-scale.ts'
+export { quantizationLoss } from './quantization-loss.ts'
+export type { WeightRows } from './row-chunks.ts'
+export { evaluateScales, type ScaleProblem, type SearchOptions } from './scale-loss.ts'
+export { CLIP_RATIOS, type ClipChoice, type ClipSearch, searchClip } from './search-clip.ts'
+export { type ScaleChoice, type ScaleSearch, searchScale } from './search-scale.ts'
+export { releaseSearch } from './sessions.ts'

@@ -1,0 +1,86 @@
+/**
+ * The quantizer of `@awq/quantize` as ONNX nodes: the same arithmetic in the same order, so that both give the same
+ * codes to the last bit. Groups are rows here: a weight matrix comes as [groups, size].
+ * @module
+ */
+import type { Graph, Value } from '@awq/onnx'
+import { type QuantSpec, SMALLEST_SCALE, stepsOf } from '@awq/quantize'
+
+/** Scale and zero point of every group, [groups] each. */
+export interface GridValues {
+  readonly scale: Value
+  /** Null when symmetric. */
+  readonly zero: Value | null
+}
+
+/**
+ * Adding and then subtracting 1.5 * 2^23 rounds a float32 below 2^22 to the nearest integer, half to even, because no
+ * bit is left for a fraction. Unlike Round, which some providers lack, every provider has a kernel for it, and the zero
+ * point can be added in the same step.
+ */
+const ROUNDER = 1.5 * 2 ** 23
+
+const scalar = (graph: Graph, value: number) => graph.constant('float32', [], [value])
+
+/** A vector [groups] as a column that broadcasts over the members of each group. */
+const column = (graph: Graph, value: Value) => graph.add('Unsqueeze', [value, graph.constant('int64', [1], [1])])
+
+/** min(0, min) and max(0, max) over the last axis of `weight` [groups, size]: `groupRanges`. */
+export function emitRanges(graph: Graph, weight: Value): { low: Value; high: Value } {
+  const lastAxis = graph.constant('int64', [1], [1])
+  // Vectors, not columns: with a scalar, ONNX Runtime handles a last axis of one element by element.
+  const least = graph.add('ReduceMin', [weight, lastAxis], { keepdims: 0 })
+  const most = graph.add('ReduceMax', [weight, lastAxis], { keepdims: 0 })
+  const zero = scalar(graph, 0)
+  return { low: graph.add('Min', [least, zero]), high: graph.add('Max', [most, zero]) }
+}
+
+/** The grid as it is stored, from ranges [groups]: `quantizationGrid`. A scale beyond float16 becomes infinite. */
+export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec): GridValues {
+  const steps = scalar(graph, stepsOf(spec.bits))
+  const negatedLow = graph.add('Neg', [low])
+  const width = spec.symmetric
+    ? graph.add('Mul', [graph.add('Max', [negatedLow, high]), scalar(graph, 2)])
+    : graph.add('Sub', [high, low])
+  const exact = graph.add('Div', [width, steps])
+  const stored = graph.add('Cast', [graph.add('Cast', [exact], { to: 'float16' })], { to: 'float32' })
+  const scale = graph.add('Where', [
+    graph.add('Equal', [width, scalar(graph, 0)]),
+    scalar(graph, 1),
+    graph.add('Max', [stored, scalar(graph, SMALLEST_SCALE)]),
+  ])
+  if (spec.symmetric) return { scale, zero: null }
+  const rounder = scalar(graph, ROUNDER)
+  const position = graph.add('Div', [negatedLow, scale])
+  const rounded = graph.add('Sub', [graph.add('Add', [position, rounder]), rounder])
+  return { scale, zero: graph.add('Min', [rounded, steps]) }
+}
+
+/** Codes minus zero points, [groups, size], and what they were rounded from: weight / scale. */
+export function emitCodes(graph: Graph, weight: Value, grid: GridValues, spec: QuantSpec) {
+  const scale = column(graph, grid.scale)
+  const position = graph.add('Div', [weight, scale])
+  const shifted = graph.add('Add', [position, scalar(graph, ROUNDER)])
+  const clamp = (value: Value, least: number, most: number) =>
+    graph.add('Clip', [value, scalar(graph, least), scalar(graph, most)])
+  if (grid.zero === null) {
+    const middle = 2 ** (spec.bits - 1)
+    const rounded = graph.add('Sub', [shifted, scalar(graph, ROUNDER)])
+    return { centred: clamp(rounded, -middle, stepsOf(spec.bits) - middle), position, scale }
+  }
+  const shift = column(graph, graph.add('Sub', [scalar(graph, ROUNDER), grid.zero]))
+  const codes = clamp(graph.add('Sub', [shifted, shift]), 0, stepsOf(spec.bits))
+  return { centred: graph.add('Sub', [codes, column(graph, grid.zero)]), position, scale }
+}
+
+/** What rounding adds to each weight: (code - zero - weight / scale) * scale, [groups, size]. */
+export function emitError(graph: Graph, weight: Value, grid: GridValues, spec: QuantSpec): Value {
+  const { centred, position, scale } = emitCodes(graph, weight, grid, spec)
+  return graph.add('Mul', [graph.add('Sub', [centred, position]), scale])
+}
+
+/** The rounded weights, (code - zero) * scale, [groups, size]: `dequantize(roundRtn(...))`. */
+export function emitRounded(graph: Graph, weight: Value, grid: GridValues, spec: QuantSpec): Value {
+  const { centred, scale } = emitCodes(graph, weight, grid, spec)
+  return graph.add('Mul', [centred, scale])
+}

@@ -1,0 +1,123 @@
+import { Graph } from '@awq/onnx'
+import { type Engine, tensor } from '@awq/ort'
+import { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec } from '@awq/quantize'
+import { AwqError } from '@awq/tensor'
+import { emitError, emitGrid, emitRanges } from './fake-quantize.ts'
+import { emitGramForm, gramFeeds } from './gram-form.ts'
+import { type RowChunk, rowChunks, type WeightRows } from './row-chunks.ts'
+import { cachedSession, resident } from './sessions.ts'
+
+/** What a scale is judged on. */
+export interface ScaleProblem {
+  /** The linears that read the same input, each [rows, width]; their losses add up. */
+  readonly weights: readonly WeightRows[]
+  readonly width: number
+  /** [width, width], symmetric: mean of x x^T over the input. */
+  readonly gram: Float32Array
+  readonly spec: QuantSpec
+}
+
+/** Options of every search. */
+export interface SearchOptions {
+  readonly signal?: AbortSignal
+  /** Called after each candidate. */
+  readonly onProgress?: (event: { readonly done: number; readonly total: number }) => void
+}
+
+/**
+ * The loss of each scale s: sum over the weights of tr(E G E^T) with E = Q(W S) S^-1 - W, which is the mean squared
+ * error of the outputs, summed over outputs. Q rounds as the quantizer stores: float16 scales, half to even.
+ *
+ * A loss is NaN or infinite when a scale leaves float16.
+ *
+ * @param scales each [width], positive
+ * @throws AwqError INVALID_ARGUMENT for shapes that do not fit or scales that are not positive; `signal.reason`.
+ */
+export async function evaluateScales(
+  engine: Engine,
+  problem: ScaleProblem,
+  scales: readonly Float32Array[],
+  options: SearchOptions = {},
+): Promise<number[]> {
+  const { weights, width, gram } = problem
+  const spec = checkSpec(problem.spec)
+  checkProblem(width, gram, scales)
+  const groupSize = effectiveGroupSize(spec.groupSize, width)
+  const padded = groupSize * groupsPerRow(spec.groupSize, width)
+  const chunks = rowChunks(weights, width, padded)
+  const key = `scale ${padded} ${groupSize} ${spec.bits} ${spec.symmetric}`
+  const session = await cachedSession(engine, key, () => scaleLossGraph(padded, groupSize, spec))
+  const held = resident(engine)
+  try {
+    const grams = Object.entries(gramFeeds(gram, width, padded)).map(
+      ([name, value]) => [name, held.keep(value)] as const,
+    )
+    const constant = Object.fromEntries(grams)
+    const rows = chunks.map((chunk) => held.keep(chunkTensor(chunk, padded)))
+    const losses: number[] = []
+    for (const scale of scales) {
+      const multiplier = padScale(scale, padded)
+      const feeds = {
+        ...constant,
+        scale: tensor('float32', [padded], multiplier),
+        inverse: tensor(
+          'float32',
+          [padded],
+          multiplier.map((value) => 1 / value),
+        ),
+      }
+      let loss = 0
+      for (const weight of rows) {
+        options.signal?.throwIfAborted()
+        const outputs = await session.run({ ...feeds, weight })
+        loss += outputs.loss!.data[0] as number
+      }
+      losses.push(loss)
+      options.onProgress?.({ done: losses.length, total: scales.length })
+    }
+    return losses
+  } finally {
+    held.dispose()
+  }
+}
+
+/** `weight` [rows, padded], `scale` and `inverse` [padded], the gram's blocks -> `loss`, a scalar. */
+function scaleLossGraph(padded: number, groupSize: number, spec: QuantSpec): Graph {
+  const graph = new Graph('scale-loss')
+  const weight = graph.input('weight', 'float32', ['rows', padded])
+  const scale = graph.input('scale', 'float32', [padded])
+  const inverse = graph.input('inverse', 'float32', [padded])
+  const shape = (...dims: number[]) => graph.constant('int64', [dims.length], dims)
+  const groups = graph.add('Reshape', [graph.add('Mul', [weight, scale]), shape(-1, groupSize)])
+  const { low, high } = emitRanges(graph, groups)
+  const scaledError = emitError(graph, groups, emitGrid(graph, low, high, spec), spec)
+  const error = graph.add('Mul', [graph.add('Reshape', [scaledError, shape(-1, padded)]), inverse])
+  graph.output('loss', emitGramForm(graph, error, padded))
+  return graph
+}
+
+export const chunkTensor = ({ data, rows }: RowChunk, padded: number) => tensor('float32', [rows, padded], data)
+
+function padScale(scale: Float32Array, padded: number): Float32Array {
+  const result = new Float32Array(padded).fill(1)
+  result.set(scale)
+  return result
+}
+
+function checkProblem(width: number, gram: Float32Array, scales: readonly Float32Array[]): void {
+  if (!Number.isSafeInteger(width) || width < 1 || gram.length !== width * width) {
+    throw new AwqError('INVALID_ARGUMENT', `a gram matrix of ${gram.length} values is not [${width}, ${width}]`)
+  }
+  scales.forEach((scale, index) => {
+    if (scale.length !== width) {
+      throw new AwqError('INVALID_ARGUMENT', `scale ${index} has ${scale.length} values for a width of ${width}`)
+    }
+    const wrong = scale.findIndex((value) => !(value > 0 && value < Number.POSITIVE_INFINITY))
+    if (wrong >= 0) {
+      throw new AwqError(
+        'INVALID_ARGUMENT',
+        `scale ${index} is ${scale[wrong]} at channel ${wrong}: it must be positive`,
+      )
+    }
+  })
+}
