@@ -2,8 +2,9 @@
  * Calibration text to token blocks.
  * @module
  */
-import { bundledText, loadTokenizer, tokenBlocks } from '@awq/text'
+
 import { AwqError } from '@awq/tensor'
+import { bundledText, loadTokenizer, tokenBlocks } from '@awq/text'
 import { openTexts } from '#platform'
 import type { OnProgress } from './progress.ts'
 import type { SourceModel } from './source-model.ts'

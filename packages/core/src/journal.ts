@@ -38,7 +38,9 @@ export const readJournal = async (workspace: Workspace, key: JournalKey): Promis
   const [first, ...lines] = (await workspace.readJournal()).map(parseLine)
   if (first === undefined) return []
   const written = (first as { key?: JournalKey }).key ?? {}
-  const changed = [...new Set([...Object.keys(key), ...Object.keys(written)])].filter((name) => written[name] !== key[name])
+  const changed = [...new Set([...Object.keys(key), ...Object.keys(written)])].filter(
+    (name) => written[name] !== key[name],
+  )
   if (changed.length > 0)
     throw new AwqError(
       'INVALID_ARGUMENT',

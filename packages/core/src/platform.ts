@@ -2,8 +2,9 @@
  * What differs between Node and a browser; `#platform` resolves to one of the implementations.
  * @module
  */
-import type { ChatMessage } from '@awq/text'
+
 import type { Folder } from '@awq/tensor'
+import type { ChatMessage } from '@awq/text'
 import type { Workspace } from './workspace.ts'
 
 /** A download's progress, in bytes. */

@@ -56,8 +56,16 @@ const groupByStream = (variants: readonly Variant[]): StreamGroup[] => {
     members.length > 0 ? [{ variants: members, statistics, propagate, stream: [] }] : []
   const observed = variants.filter(({ method }) => method.statistics)
   return [
-    ...group(variants.filter(({ method }) => !method.statistics), false, 'float'),
-    ...group(observed.filter(({ method }) => method.propagate === 'float'), true, 'float'),
+    ...group(
+      variants.filter(({ method }) => !method.statistics),
+      false,
+      'float',
+    ),
+    ...group(
+      observed.filter(({ method }) => method.propagate === 'float'),
+      true,
+      'float',
+    ),
     ...observed.filter(({ method }) => method.propagate === 'quantized').flatMap((v) => group([v], true, 'quantized')),
   ]
 }
@@ -101,7 +109,10 @@ const quantizedWeights = (block: BlockState): BlockWeights => {
   return weights
 }
 
-const embed = ({ model, signal, onProgress }: VariantsOptions, tokens: CalibrationTokens): Promise<ActivationStream> => {
+const embed = (
+  { model, signal, onProgress }: VariantsOptions,
+  tokens: CalibrationTokens,
+): Promise<ActivationStream> => {
   onProgress({ type: 'stage', stage: 'embed' })
   const { checkpoint, description } = model
   return embedBlocks(
@@ -205,7 +216,13 @@ const walkGroup = async (
   const runOptions = {
     ...(signal ? { signal } : {}),
     onBatch: (completed: number) =>
-      onProgress({ type: 'progress', stage: 'blocks', completed, total: group.stream.length, message: `layer ${layer}` }),
+      onProgress({
+        type: 'progress',
+        stage: 'blocks',
+        completed,
+        total: group.stream.length,
+        message: `layer ${layer}`,
+      }),
   }
   const observed = group.statistics
     ? await runner.run(weights, group.stream, { observe: true, ...runOptions })
@@ -217,7 +234,9 @@ const walkGroup = async (
     const block = await quantizeBlock(options, variant, layer, copyWeights(weights), observed.stats)
     blocks.push(block)
     if (group.propagate === 'quantized' && !last)
-      observed.outputs = (await runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions })).outputs
+      observed.outputs = (
+        await runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions })
+      ).outputs
     if (group.statistics && !last && options.variants.length === 1)
       await variant.workspace.saveArrays(
         spoolName(layer + 1),

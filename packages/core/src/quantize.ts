@@ -5,14 +5,14 @@
  */
 import { createEngine, type Device, type Engine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
+import { openWorkspace, peakRssBytes } from '#platform'
+import type { CalibrationOptions } from './calibration-text.ts'
 import type { Method } from './methods.ts'
 import { resolveMethod } from './methods.ts'
 import type { OnProgress } from './progress.ts'
-import { type CalibrationOptions } from './calibration-text.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
 import type { TableBits } from './tables.ts'
-import { openWorkspace, peakRssBytes } from '#platform'
 
 /** Bits, groups and tables. */
 export interface QuantizationOptions {

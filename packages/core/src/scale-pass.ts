@@ -4,7 +4,7 @@
  */
 import { scaleStats } from '@awq/calibration'
 import type { ScaleGroup } from '@awq/models'
-import { foldScale, searchScale } from '@awq/search'
+import { foldIntoProducer, type Producer, scaleColumns, searchScale } from '@awq/search'
 import { AwqError } from '@awq/tensor'
 import { type BlockState, type FoldedGroup, type Pass, specOf, statsOf, weightOf } from './block-state.ts'
 
@@ -14,35 +14,32 @@ export interface GroupScale extends Pick<FoldedGroup, 'alpha' | 'loss' | 'identi
   readonly scale: Float32Array
 }
 
+const rowsOf = (block: BlockState, linear: string): number =>
+  block.linears.find(({ name }) => name === linear)?.shape[0] ?? 0
+
 /**
  * Folds a scale into a block: the consumers' columns are multiplied by it, the producer is divided by it, and the
  * statistics become those of the divided activations (AWQ, arXiv 2306.00978, section 3.2).
- * @throws AwqError `INVALID_ARGUMENT` when the scale's length is not the consumers' width, `NUMERIC` when an element
- * is not a positive finite number
+ * @throws AwqError `INVALID_ARGUMENT` when the scale is not positive and finite, or differs between columns that one row
+ * of the producer makes
  */
 export const applyScale = (block: BlockState, group: ScaleGroup, found: GroupScale): void => {
-  const { scale } = found
-  const where = `block ${block.layer}, scale of ${group.producer}`
-  if (scale.length !== group.producerRow.length)
-    throw new AwqError(
-      'INVALID_ARGUMENT',
-      `${where}: ${scale.length} elements for ${group.producerRow.length} input channels`,
-    )
-  if (!scale.every((s) => s > 0 && Number.isFinite(s)))
-    throw new AwqError('NUMERIC', `${where}: every element must be a positive finite number`)
-  foldScale({
-    scale,
-    producerRow: group.producerRow,
-    kind: group.kind,
-    producer: {
-      weight: block.weights.get(`${group.producer}.weight`)!,
-      bias: block.weights.get(`${group.producer}.bias`),
-    },
-    consumers: group.consumers.map((name) => weightOf(block, name)),
-  })
+  const { scale, ...measures } = found
+  const weightName = `${group.producer}.weight`
+  const biasName = `${group.producer}.bias`
+  const weight = block.weights.get(weightName)
+  if (!weight) throw new AwqError('INVALID_ARGUMENT', `block ${block.layer} has no parameter ${weightName}`)
+  const bias = block.weights.get(biasName)
+  const producer: Producer =
+    group.kind === 'norm'
+      ? { kind: group.kind, weight, ...(bias ? { bias } : {}) }
+      : { kind: group.kind, weight, rows: rowsOf(block, group.producer), ...(bias ? { bias } : {}) }
+  const folded = foldIntoProducer(producer, scale, group.producerRow)
+  block.weights.set(weightName, folded.weight)
+  if (folded.bias) block.weights.set(biasName, folded.bias)
+  for (const name of group.consumers) block.weights.set(`${name}.weight`, scaleColumns(weightOf(block, name), scale))
   const stats = block.stats.get(group.site)
   if (stats) block.stats.set(group.site, scaleStats(stats, scale))
-  const { scale: _, ...measures } = found
   block.folded.push({ layer: block.layer, producer: group.producer, consumers: group.consumers, ...measures })
 }
 

@@ -5,7 +5,7 @@
 
 import { findParameter, type ModelDescription } from '@awq/models'
 import { packMatMulNBits } from '@awq/onnx'
-import { roundRtn, type QuantSpec, type StoreEntry, type StoreWriter } from '@awq/quantize'
+import { type QuantSpec, roundRtn, type StoreEntry, type StoreWriter } from '@awq/quantize'
 import { type Checkpoint, type DType, fromFloat32, readFloat32, type TensorEntry } from '@awq/tensor'
 import { denseEntry, matrixEntries } from './layout.ts'
 
@@ -73,7 +73,10 @@ export const writeTable = async (
   for (let row = 0; row < rows; row += step) {
     options.signal?.throwIfAborted()
     const end = Math.min(rows, row + step)
-    const values = await readFloat32(source, { rows: [row, end], ...(options.signal ? { signal: options.signal } : {}) })
+    const values = await readFloat32(source, {
+      rows: [row, end],
+      ...(options.signal ? { signal: options.signal } : {}),
+    })
     if (!spec) put(name, row, fromFloat32(values, denseType(source.dtype)))
     else {
       const packed = packMatMulNBits(roundRtn(values, [end - row, width], spec))

@@ -2,10 +2,11 @@
  * One quantized model in the making: its plan, its store, its journal.
  * @module
  */
+
+import { packMatMulNBits } from '@awq/onnx'
 import type { QuantSpec, StoreEntry, StoreWriter } from '@awq/quantize'
 import { checkSpec, planStore } from '@awq/quantize'
-import { packMatMulNBits } from '@awq/onnx'
-import { AwqError, fromFloat32 } from '@awq/tensor'
+import { AwqError, fromFloat32, readFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
 import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 } from './journal.ts'
@@ -35,7 +36,11 @@ export interface Variant {
   readonly resumed: readonly JournalBlock[]
   writeBlock(block: BlockState, seconds: number): Promise<void>
   /** Writes tables, final norm, config, tokenizer and manifest, and moves all to its place. Returns bytes written. */
-  finish(tokens: CalibrationTokens | undefined, signal?: AbortSignal, onRows?: (rows: number, total: number) => void): Promise<number>
+  finish(
+    tokens: CalibrationTokens | undefined,
+    signal?: AbortSignal,
+    onRows?: (rows: number, total: number) => void,
+  ): Promise<number>
   /** Closes the files; the work stays for a later `resume`. */
   close(): Promise<void>
 }
@@ -119,7 +124,6 @@ export const openVariant = async (
       for (const table of tables)
         await writeTable(table, store, { ...(signal ? { signal } : {}), ...(onRows ? { onRows } : {}) })
       const norm = checkpoint.tensors.get(description.finalNorm)!
-      const { readFloat32 } = await import('@awq/tensor')
       await store.write(description.finalNorm, fromFloat32(await readFloat32(norm), 'F32'))
       await store.flush()
       await store.close()

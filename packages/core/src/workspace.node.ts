@@ -85,7 +85,10 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
       onDisk(path, async () => {
         const { size } = await stat(within(name))
         if (size !== length * 4)
-          throw new AwqError('INVALID_FILE', `${within(name)}: ${size} bytes where ${length * 4} are needed; start over`)
+          throw new AwqError(
+            'INVALID_FILE',
+            `${within(name)}: ${size} bytes where ${length * 4} are needed; start over`,
+          )
         const bytes = await readFile(within(name))
         return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
       }),

@@ -3,8 +3,9 @@
  * decoder block, and which linears share a scale. Graphs, calibration and folding all follow from it.
  * @module
  */
-import type { ConfigReader } from './config-reader.ts'
+
 import type { ModelConfig } from './config.ts'
+import type { ConfigReader } from './config-reader.ts'
 
 /**
  * One step of a block. `from`, `to`, `query` ... name values that live within the block; the block begins with the

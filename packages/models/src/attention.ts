@@ -88,10 +88,7 @@ const mixWithPast = (graph: Graph, weights: Value, pastValue: Value, newValue: V
   const lengthOf = (x: Value) => graph.add('Shape', [x], { start: 2, end: 3 })
   const lengths = graph.add('Concat', [lengthOf(pastValue), lengthOf(newValue)], { axis: 0 })
   const [ofPast, ofNew] = graph.addAll('Split', [weights, lengths], { axis: 3 }, { outputs: 2 })
-  return graph.add('Add', [
-    graph.add('MatMul', [ofPast!, pastValue]),
-    graph.add('MatMul', [ofNew!, newValue]),
-  ])
+  return graph.add('Add', [graph.add('MatMul', [ofPast!, pastValue]), graph.add('MatMul', [ofNew!, newValue])])
 }
 
 const emitFused = (

@@ -12,7 +12,7 @@ import { findArchitecture } from './registry.ts'
 export interface LinearSpec {
   /** Base name inside the block, for example `self_attn.q_proj`. */
   readonly name: string
-  readonly shape: readonly [out: number, in: number]
+  readonly shape: readonly [out: number, inputs: number]
   readonly bias: boolean
   /** The value it reads; siblings share it, and with it their activation statistics. */
   readonly site: string

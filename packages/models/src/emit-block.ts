@@ -5,7 +5,13 @@
 import type { Graph, Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { emitActivation } from './activation.ts'
-import { type Attended, type AttentionForm, emitAttention, type PastKeyValue, type SequenceInputs } from './attention.ts'
+import {
+  type Attended,
+  type AttentionForm,
+  emitAttention,
+  type PastKeyValue,
+  type SequenceInputs,
+} from './attention.ts'
 import type { BlockBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 

@@ -23,12 +23,7 @@ export interface DecoderBinding {
 }
 
 /** Final norm and head: `[batch, sequence, hidden]` to logits. */
-export const emitHead = (
-  graph: Graph,
-  description: ModelDescription,
-  binding: OuterBinding,
-  hidden: Value,
-): Value =>
+export const emitHead = (graph: Graph, description: ModelDescription, binding: OuterBinding, hidden: Value): Value =>
   binding.head(graph, emitRmsNorm(graph, hidden, binding.finalNorm(graph), description.config.normEpsilon))
 
 /**
@@ -38,11 +33,7 @@ export const emitHead = (
  * `past.N.value` float32 `[batch, kvHeads, capacity, headDim]`. Outputs: `logits`, and for each layer `present.N.key`
  * and `present.N.value`: the new rows (plain) or the whole cache (fused; bind it to the buffer of the past).
  */
-export const emitDecoder = (
-  description: ModelDescription,
-  binding: DecoderBinding,
-  options: DecoderOptions,
-): Graph => {
+export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
   const { config } = description
   const graph = new Graph(`${config.modelType}-decoder`)
   const ids = graph.input('input_ids', 'int64', ['batch', 'sequence'])
@@ -67,9 +58,7 @@ export const emitDecoder = (
   }
   const int64 = (value: number | bigint) => graph.constant('int64', [1], [BigInt(value)])
   const wanted =
-    options.logits === 'all'
-      ? hidden
-      : graph.add('Slice', [hidden, int64(-1), int64(2n ** 63n - 1n), int64(1)])
+    options.logits === 'all' ? hidden : graph.add('Slice', [hidden, int64(-1), int64(2n ** 63n - 1n), int64(1)])
   graph.output('logits', emitHead(graph, description, binding.outer, wanted))
   return graph
 }

@@ -10,8 +10,15 @@ import { AwqError, type Checkpoint, readFloat32, type TensorEntry } from '@awq/t
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitBlock } from './emit-block.ts'
-import { blockFeeds, checkParameters, emitLinear, findParameter, inputBinding, readBlockWeights } from './float-weights.ts'
 import { emitHead } from './emit-decoder.ts'
+import {
+  blockFeeds,
+  checkParameters,
+  emitLinear,
+  findParameter,
+  inputBinding,
+  readBlockWeights,
+} from './float-weights.ts'
 import { declareSequence, ropeFeeds, sequenceFeeds } from './sequence.ts'
 
 /** One block, ready to run. */
@@ -137,11 +144,7 @@ const outerInputs = ({ config }: ModelDescription): OuterBinding => ({
  * A float checkpoint as a `ForwardModel`: weights are read when their block is opened.
  * @throws AwqError `NOT_FOUND` or `CONFIG` when the checkpoint does not have the parameters that config.json asks for
  */
-export const floatForward = (
-  engine: Engine,
-  checkpoint: Checkpoint,
-  description: ModelDescription,
-): ForwardModel => {
+export const floatForward = (engine: Engine, checkpoint: Checkpoint, description: ModelDescription): ForwardModel => {
   checkParameters(checkpoint, description)
   const { config } = description
   const feedsFor = forwardFeeds(description)
@@ -164,7 +167,10 @@ export const floatForward = (
     },
     async openOuter(build) {
       const [norm, head] = [description.finalNorm, description.head].map((name) =>
-        findParameter(checkpoint, { name, shape: name === description.finalNorm ? [config.hiddenSize] : [config.vocabSize, config.hiddenSize] }),
+        findParameter(checkpoint, {
+          name,
+          shape: name === description.finalNorm ? [config.hiddenSize] : [config.vocabSize, config.hiddenSize],
+        }),
       )
       return {
         session: await engine.createSession(build(outerInputs(description)).toBytes()),
@@ -193,7 +199,10 @@ export const forwardLogits = async (
   const { config } = model.description
   if (ids.length === 0) throw new AwqError('INVALID_ARGUMENT', 'logits need at least one token id')
   if (ids.length > config.contextLength)
-    throw new AwqError('INVALID_ARGUMENT', `${ids.length} tokens are more than the model's context of ${config.contextLength}`)
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `${ids.length} tokens are more than the model's context of ${config.contextLength}`,
+    )
   const runOptions = options.signal ? { signal: options.signal } : {}
   let hidden = await model.embed(ids, 1)
   for (let layer = 0; layer < config.layers; layer++) {
@@ -204,7 +213,10 @@ export const forwardLogits = async (
   const wanted = (hidden.data as Float32Array).subarray((ids.length - rows) * config.hiddenSize)
   const { session, feeds } = await model.openOuter((binding) => emitLogits(model.description, binding))
   await using head = session
-  const { logits } = await head.run({ ...feeds, hidden: tensor('float32', [1, rows, config.hiddenSize], wanted) }, runOptions)
+  const { logits } = await head.run(
+    { ...feeds, hidden: tensor('float32', [1, rows, config.hiddenSize], wanted) },
+    runOptions,
+  )
   return tensor('float32', [rows, config.vocabSize], logits!.data)
 }
 

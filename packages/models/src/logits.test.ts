@@ -16,7 +16,10 @@ afterAll(() => engine.dispose())
 describe('float logits equal those of transformers (fixtures by tools/fixtures/models/make.py)', () => {
   test.each(readdirSync(fixtures))('%s', async (name) => {
     const path = new URL(`${name}/`, fixtures)
-    const golden = JSON.parse(readFileSync(new URL('golden.json', path), 'utf8')) as { ids: number[]; logits: number[][] }
+    const golden = JSON.parse(readFileSync(new URL('golden.json', path), 'utf8')) as {
+      ids: number[]
+      logits: number[][]
+    }
     const folder = await openFolder(path.pathname)
     const description = describeModel(JSON.parse(await folder.readText('config.json')))
     await using checkpoint = await openCheckpoint(folder)
@@ -38,7 +41,9 @@ test('ids outside the vocabulary, none, and more than the context are refused', 
   const description = describeModel(JSON.parse(await folder.readText('config.json')))
   await using checkpoint = await openCheckpoint(folder)
   await using model = floatForward(engine, checkpoint, description)
-  await expect(forwardLogits(model, Int32Array.of(1, 40))).rejects.toThrow('token id 40 is outside the vocabulary of 40')
+  await expect(forwardLogits(model, Int32Array.of(1, 40))).rejects.toThrow(
+    'token id 40 is outside the vocabulary of 40',
+  )
   await expect(forwardLogits(model, Int32Array.of(-1))).rejects.toThrow('outside the vocabulary')
   await expect(forwardLogits(model, new Int32Array(0))).rejects.toThrow('at least one token')
   await expect(forwardLogits(model, new Int32Array(65))).rejects.toThrow('65 tokens are more than')

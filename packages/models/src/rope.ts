@@ -34,10 +34,10 @@ export const readRope = (config: ConfigReader): RopeConfig => {
   const theta = parameters?.has('rope_theta')
     ? parameters.positive('rope_theta', 10000)
     : config.positive('rope_theta', 10000)
+  const partial = [parameters, config].find((reader) => reader && reader.positive('partial_rotary_factor', 1) !== 1)
+  if (partial) return partial.unsupported('partial_rotary_factor', '1')
   if (!parameters) return { theta, scaling: { type: 'default' } }
   const field = parameters.has('rope_type') ? 'rope_type' : 'type'
-  const partial = [parameters, config].find((reader) => reader.positive('partial_rotary_factor', 1) !== 1)
-  if (partial) return partial.unsupported('partial_rotary_factor', '1')
   switch (parameters.text(field, 'default')) {
     case 'default':
       return { theta, scaling: { type: 'default' } }
