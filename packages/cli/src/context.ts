@@ -14,7 +14,7 @@ export interface Context {
   /** Milliseconds that only grow. */
   readonly now: () => number
   /** Calls `handler` at every SIGINT and SIGTERM until the returned function is called. */
-  readonly onInterrupt: (handler: () => void) => () => void
+  readonly onInterrupt: (handler: (signal: 'SIGINT' | 'SIGTERM') => void) => () => void
   /** Ends the process at once. */
   readonly exit: (code: number) => void
 }

@@ -3,43 +3,46 @@ import { formatSeconds } from './format.ts'
 import type { ChatMessage, GenerateOptions, LanguageModel } from './libraries.ts'
 
 /** The text of one generation and its figures. */
-export interface Generation {
+export interface GenerationReport {
   readonly text: string
-  /** True when `signal` stopped it; the text is what had come until then. */
-  readonly stopped: boolean
   readonly tokens: number
+  /** Why it ended: `eos`, `length`, `stop` (a stop string), or `abort` when its signal stopped it. */
+  readonly finishReason: string
+  readonly seconds: number
   readonly promptTokens?: number
-  readonly firstTokenSeconds: number
+  readonly firstTokenSeconds?: number
   /** Rate of the tokens after the first. */
   readonly tokensPerSecond?: number
+  /** With a temperature above 0: the seed that repeats this text. */
+  readonly seed?: number
 }
 
 /** `12 prompt tokens, first token after 0.14 s, 64 tokens at 42.1 tok/s` */
-export const generationSummary = (result: Generation): string =>
+export const generationSummary = (report: GenerationReport): string =>
   [
-    ...(result.promptTokens === undefined ? [] : [`${result.promptTokens} prompt tokens`]),
-    `first token after ${formatSeconds(result.firstTokenSeconds)}`,
-    `${result.tokens} tokens${result.tokensPerSecond === undefined ? '' : ` at ${result.tokensPerSecond.toFixed(1)} tok/s`}`,
+    ...(report.promptTokens === undefined ? [] : [`${report.promptTokens} prompt tokens`]),
+    ...(report.firstTokenSeconds === undefined ? [] : [`first token after ${formatSeconds(report.firstTokenSeconds)}`]),
+    `${report.tokens} tokens${report.tokensPerSecond === undefined ? '' : ` at ${report.tokensPerSecond.toFixed(1)} tok/s`}`,
+    ...(report.finishReason === 'length' ? ['cut off by its length'] : []),
+    ...(report.seed === undefined ? [] : [`seed ${report.seed}`]),
   ].join(', ')
 
 /**
- * Streams a generation to stdout (`token` events with --json) and times it. A generation that is stopped by its own
- * signal returns what it has; one that is stopped by the session's rejects.
+ * Streams a generation to stdout (`token` events with --json). One that is stopped by its own signal returns what it
+ * has; one that is stopped by the session's rejects.
  */
 export const streamGeneration = async (
   { reporter, context, signal }: Session,
   model: LanguageModel,
   prompt: { prompt: string } | { messages: ChatMessage[] },
   options: GenerateOptions,
-): Promise<Generation> => {
+): Promise<GenerationReport> => {
   const start = context.now()
-  let firstAt: number | undefined
+  const generation = model.generate(prompt, { signal, ...options })
   let tokens = 0
   let text = ''
-  let stopped = false
   try {
-    for await (const piece of model.generate(prompt, { signal, ...options })) {
-      firstAt ??= context.now()
+    for await (const piece of generation) {
       tokens++
       text += piece.text
       if (piece.text === '') continue
@@ -48,16 +51,19 @@ export const streamGeneration = async (
     }
   } catch (error) {
     if (signal.aborted || !options.signal?.aborted) throw error
-    stopped = true
+    return { text, tokens, finishReason: 'abort', seconds: (context.now() - start) / 1000 }
   }
   signal.throwIfAborted()
-  const end = context.now()
-  const seconds = (end - (firstAt ?? end)) / 1000
+  const { promptTokens, finishReason, seconds, firstTokenSeconds, seed } = await generation.result
+  const decodeSeconds = seconds - firstTokenSeconds
   return {
     text,
-    stopped: stopped || options.signal?.aborted === true,
     tokens,
-    firstTokenSeconds: ((firstAt ?? end) - start) / 1000,
-    ...(tokens > 1 && seconds > 0 ? { tokensPerSecond: (tokens - 1) / seconds } : {}),
+    finishReason,
+    seconds,
+    promptTokens,
+    firstTokenSeconds,
+    ...(tokens > 1 && decodeSeconds > 0 ? { tokensPerSecond: (tokens - 1) / decodeSeconds } : {}),
+    ...((options.temperature ?? 0) > 0 ? { seed } : {}),
   }
 }

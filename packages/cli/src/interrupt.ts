@@ -21,7 +21,7 @@ export interface Interruption {
   /** Undefined while nobody asked for an abort. */
   readonly cause: () => AbortCause | undefined
   /**
-   * Takes interrupts over from now on (a chat stops its answer with the first and ends with the second); returns the
+   * Takes SIGINT over from now on (a chat stops its answer with the first and ends with the second); returns the
    * function that gives them back.
    */
   readonly takeOver: (handler: () => void) => () => void
@@ -53,7 +53,10 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
     reporter.complain('awq: stopping… (Ctrl-C again ends it at once)')
     abort('interrupt')
   }
-  const removeListener = context.onInterrupt(() => (handler ?? interrupt)())
+  const removeListener = context.onInterrupt((signal) => {
+    if (handler && signal === 'SIGINT') handler()
+    else interrupt()
+  })
   const onOutputError = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'EPIPE') {
       if (stopsWithoutReader) abort('closed-stdout')

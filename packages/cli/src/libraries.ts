@@ -1,15 +1,16 @@
+import type { Device, Engine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
-export type Device = 'cpu' | 'cuda' | 'webgpu'
+export type { Device } from '@awq/ort'
+
+// The commands see the libraries through these narrow interfaces, so that a test can stand in for each with a few
+// lines; node-libraries.ts is where the compiler checks that the real ones fit.
+
 export type Accuracy = 'exact' | 'fast'
 export type Method = 'awq' | 'rtn' | 'gptq' | 'awq-gptq'
-
-/** What every long call takes. */
-export interface Watching {
-  signal?: AbortSignal
-  onProgress?: (event: ProgressEvent) => void
-}
+export type Bits = 2 | 3 | 4 | 8
+export type TableBits = 4 | 8 | 16
 
 /** Finding a model: a local folder, or a hub id to download. */
 export interface TensorLibrary {
@@ -27,13 +28,16 @@ export interface TensorLibrary {
 
 /** Reading text: a file (plain, JSONL, parquet) or a data set by name. */
 export interface TextLibrary {
-  openText(reference: string, options?: { signal?: AbortSignal }): Promise<AsyncIterable<unknown>>
+  openText(reference: string, options?: { signal?: AbortSignal }): Promise<AsyncIterable<string | readonly unknown[]>>
 }
 
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant'
-  content: string
+/** Engines for evaluation. */
+export interface OrtLibrary {
+  createEngine(options: { device?: Device; threads?: number }): Promise<Engine>
 }
+
+/** One turn of a conversation. */
+export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string }
 
 /** Sampling and stopping; see `@awq/runtime`. */
 export interface GenerateOptions {
@@ -48,51 +52,78 @@ export interface GenerateOptions {
   signal?: AbortSignal
 }
 
+/** A running generation: an iteration over pieces of text, then what it came to. */
+export interface Generation extends AsyncIterable<{ readonly text: string }> {
+  readonly result: Promise<{
+    readonly promptTokens: number
+    readonly newTokens: number
+    readonly finishReason: string
+    readonly seconds: number
+    readonly firstTokenSeconds: number
+    readonly seed: number
+  }>
+}
+
 /** A loaded model. */
 export interface LanguageModel {
-  readonly tokenizer: { decode(ids: number[]): string; readonly chatTemplate?: string | undefined }
-  generate(
-    prompt: { prompt: string } | { messages: ChatMessage[] },
-    options?: GenerateOptions,
-  ): AsyncIterable<{ readonly text: string }>
-  logits(
-    ids: readonly number[],
-    options?: { all?: boolean; signal?: AbortSignal },
-  ): Promise<Float32Array | Float32Array[]>
-  [Symbol.asyncDispose](): Promise<void>
+  readonly tokenizer: { decode(ids: number[]): string; readonly chatTemplate?: string }
+  generate(input: { prompt: string } | { messages: ChatMessage[] }, options?: GenerateOptions): Generation
+  logits(ids: readonly number[], options: { all: true; signal?: AbortSignal }): Promise<Float32Array[]>
+  logits(ids: readonly number[], options?: { all?: false; signal?: AbortSignal }): Promise<Float32Array>
+  [Symbol.asyncDispose](): PromiseLike<void>
 }
 
 export interface RuntimeLibrary {
   loadModel(
     model: Folder,
-    options: Watching & { device?: Device; threads?: number; accuracy?: Accuracy; contextLength?: number },
+    options: {
+      device?: Device
+      threads?: number
+      accuracy?: Accuracy
+      signal?: AbortSignal
+      onProgress?: (event: { readonly stage: string }) => void
+    },
   ): Promise<LanguageModel>
 }
 
 export interface EvaluateLibrary {
-  evaluate(
-    options: Watching & {
-      model: LanguageModel
-      against?: LanguageModel
-      text: string
-      window?: number
-      maxWindows?: number
-    },
-  ): Promise<{ perplexity: number; tokens: number; kl?: number; top1?: number }>
+  evaluate(options: {
+    model: Folder
+    against?: Folder
+    engine: Engine
+    text: string
+    window?: number
+    maxWindows?: number
+    accuracy?: Accuracy
+    signal?: AbortSignal
+    onProgress?: (event: { readonly done: number; readonly total: number }) => void
+    onWarning?: (message: string) => void
+  }): Promise<{
+    perplexity: number
+    tokens: number
+    windows: number
+    window: number
+    kl?: number
+    top1?: number
+    seconds: number
+  }>
 }
 
-/** How matrices are stored and what the statistics are taken on. */
+/** What `quantize` and `compare` share: storage, calibration, device. */
 export interface GridOptions {
+  model: Folder
   groupSize: number
   symmetric: boolean
-  headBits: 4 | 8 | 16
-  embeddingBits: 4 | 8 | 16
+  headBits: TableBits
+  embeddingBits: TableBits
   calibration?: string
   samples: number
   length: number
   seed?: number
   device: Device
   threads?: number
+  signal?: AbortSignal
+  onProgress?: (event: ProgressEvent) => void
 }
 
 export interface QuantizeResult {
@@ -116,38 +147,40 @@ export interface CompareRow {
   readonly bytes: number
 }
 
+/** One tensor as stored. */
+export interface InspectedTensor {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly bytes: number
+  readonly bits?: number
+  readonly groupSize?: number
+}
+
 export interface Inspection {
   readonly kind: 'float' | 'quantized'
   readonly architecture: string
+  readonly config: object
   readonly parameters: number
   readonly bytes: number
-  readonly tensors: readonly { name: string; dtype: string; shape: readonly number[]; bytes: number }[]
+  readonly tensors: readonly InspectedTensor[]
   readonly scaleGroups: readonly { name: string; kind: string; producer: string; consumers: readonly string[] }[]
+  readonly manifest?: object
 }
 
 export interface CoreLibrary {
   quantize(
-    options: Watching &
-      GridOptions & {
-        model: Folder
-        output: string
-        method: Method
-        bits: 2 | 3 | 4 | 8
-        resume?: boolean
-        overwrite?: boolean
-      },
+    options: GridOptions & { output: string; method: Method; bits: Bits; resume?: boolean },
   ): Promise<QuantizeResult>
   compare(
-    options: Watching &
-      GridOptions & {
-        model: Folder
-        text: string
-        methods: Method[]
-        bits: (2 | 3 | 4 | 8)[]
-        window?: number
-        maxWindows?: number
-        onRow?: (row: CompareRow) => void
-      },
+    options: GridOptions & {
+      text: string
+      methods: Method[]
+      bits: Bits[]
+      window?: number
+      maxWindows?: number
+      onRow?: (row: CompareRow) => void
+    },
   ): Promise<readonly CompareRow[]>
   inspect(model: Folder): Promise<Inspection>
 }
@@ -156,6 +189,7 @@ export interface CoreLibrary {
 export interface Libraries {
   readonly tensor: () => Promise<TensorLibrary>
   readonly text: () => Promise<TextLibrary>
+  readonly ort: () => Promise<OrtLibrary>
   readonly runtime: () => Promise<RuntimeLibrary>
   readonly evaluate: () => Promise<EvaluateLibrary>
   readonly core: () => Promise<CoreLibrary>

@@ -1,17 +1,15 @@
 import type { TextOutput } from './context.ts'
 import { formatBytes, formatSeconds, significant } from './format.ts'
 
-/** One scale group of a finished layer: the chosen exponent and its loss against that of plain rounding. */
+/** One scale group of a finished layer: the loss with its scale, and with none. */
 export interface GroupReport {
-  readonly name: string
-  readonly alpha: number
-  readonly loss: number
-  readonly identityLoss: number
+  readonly loss?: number
+  readonly identityLoss?: number
 }
 
 /** What the long-running functions report while they work. */
 export type ProgressEvent =
-  | { readonly type: 'stage'; readonly stage: string }
+  | { readonly type: 'stage'; readonly stage: string; readonly message?: string }
   | {
       readonly type: 'progress'
       readonly stage: string
@@ -22,6 +20,7 @@ export type ProgressEvent =
   | { readonly type: 'warning'; readonly message: string }
   | {
       readonly type: 'layer'
+      /** From 0. */
       readonly layer: number
       readonly layers: number
       readonly groups: readonly GroupReport[]
@@ -31,6 +30,20 @@ export type ProgressEvent =
 
 /** The stage whose `completed` and `total` are bytes. */
 export const downloadStage = 'download'
+
+/** What people call the stages; events in JSON keep the names. */
+const stageLabels: Readonly<Record<string, string>> = {
+  download: 'downloading',
+  open: 'opening the model',
+  load: 'loading the model',
+  tokenize: 'reading the calibration text',
+  embed: 'embedding the calibration text',
+  blocks: 'quantizing',
+  tables: 'writing embedding and head',
+  evaluate: 'evaluating',
+  write: 'writing',
+}
+const stageLabel = (stage: string): string => stageLabels[stage] ?? stage
 
 /** Milliseconds between two drawings of a bar, two plain lines, two events of the same stage in JSON. */
 const intervals = { bar: 100, line: 5000, json: 500 }
@@ -49,7 +62,7 @@ export const throttle = (now: () => number, interval: number): ((event: Progress
   return (event) => {
     if (event.type === 'stage' || event.type === 'warning') return true
     const key = event.type === 'layer' ? 'layer' : event.stage
-    const ends = event.type === 'layer' ? event.layer === event.layers : event.completed >= event.total
+    const ends = event.type === 'layer' ? event.layer + 1 >= event.layers : event.completed >= event.total
     if (key === stage && !ends && now() - last < interval) return false
     stage = key
     last = now()
@@ -63,17 +76,17 @@ export const jsonThrottle = (now: () => number): ((event: ProgressEvent) => bool
   return (event) => event.type === 'layer' || passes(event)
 }
 
-/** `layer 7/30  loss 1.24e-3 -> 7.90e-4 (-36%)  6.1 s  ETA 2m 20s`; a layer is counted from 1. */
+/** `layer 7/30  loss 1.24e-3 -> 7.90e-4 (-36%)  6.1 s  ETA 2m 20s`; people count layers from 1. */
 export const layerText = (event: Extract<ProgressEvent, { type: 'layer' }>): string => {
-  const parts = [`layer ${event.layer}/${event.layers}`]
-  const identity = event.groups.reduce((sum, group) => sum + group.identityLoss, 0)
-  const loss = event.groups.reduce((sum, group) => sum + group.loss, 0)
+  const parts = [`layer ${event.layer + 1}/${event.layers}`]
+  const identity = event.groups.reduce((sum, group) => sum + (group.identityLoss ?? 0), 0)
+  const loss = event.groups.reduce((sum, group) => sum + (group.loss ?? 0), 0)
   if (identity > 0) {
     const percent = Math.round((loss / identity - 1) * 100)
     parts.push(`loss ${significant(identity, 3)} -> ${significant(loss, 3)} (${percent > 0 ? '+' : ''}${percent}%)`)
   }
   parts.push(formatSeconds(event.seconds))
-  if (event.layer < event.layers && Number.isFinite(event.etaSeconds))
+  if (event.layer + 1 < event.layers && Number.isFinite(event.etaSeconds))
     parts.push(`ETA ${formatSeconds(event.etaSeconds)}`)
   return parts.join('  ')
 }
@@ -81,7 +94,7 @@ export const layerText = (event: Extract<ProgressEvent, { type: 'layer' }>): str
 const progressText = (event: Extract<ProgressEvent, { type: 'progress' }>): string => {
   const show = event.stage === downloadStage ? formatBytes : String
   const amount = event.total > 0 ? `${show(event.completed)}/${show(event.total)}` : show(event.completed)
-  return `${event.stage} ${amount}${event.message ? `  ${event.message}` : ''}`
+  return `${stageLabel(event.stage)} ${amount}${event.message ? `  ${event.message}` : ''}`
 }
 
 const bar = (share: number, width: number): string => {
@@ -90,8 +103,8 @@ const bar = (share: number, width: number): string => {
 }
 
 const barText = (event: Exclude<ProgressEvent, { type: 'warning' }>): string => {
-  if (event.type === 'stage') return `${event.stage}…`
-  if (event.type === 'layer') return `${bar(event.layer / event.layers, 20)} ${layerText(event)}`
+  if (event.type === 'stage') return `${stageLabel(event.stage)}${event.message ? ` ${event.message}` : ''}…`
+  if (event.type === 'layer') return `${bar((event.layer + 1) / event.layers, 20)} ${layerText(event)}`
   return event.total > 0 ? `${bar(event.completed / event.total, 20)} ${progressText(event)}` : progressText(event)
 }
 
@@ -134,9 +147,9 @@ const plainView = (stream: TextOutput, now: () => number): ProgressView => {
     clear: () => {},
     show: (event) => {
       if (event.type === 'warning') line(`awq: warning: ${event.message}`)
-      else if (event.type === 'stage') line(`${event.stage}…`)
+      else if (event.type === 'stage') line(`${stageLabel(event.stage)}${event.message ? ` ${event.message}` : ''}…`)
       else if (now() - last >= intervals.line) line(event.type === 'layer' ? layerText(event) : progressText(event))
-      else if (event.type === 'layer' && event.layer === event.layers) line(layerText(event))
+      else if (event.type === 'layer' && event.layer + 1 >= event.layers) line(layerText(event))
     },
   }
 }

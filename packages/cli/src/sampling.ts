@@ -1,3 +1,4 @@
+import { defined } from './defined.ts'
 import type { GenerateOptions } from './libraries.ts'
 import { accuracy, type OptionTable, optional, repeated, type Values, withDefault } from './options.ts'
 import { integer, number, text } from './values.ts'
@@ -19,13 +20,9 @@ export const generateOptions = {
 export const samplingOf = (values: Values<typeof generateOptions>): GenerateOptions => {
   const { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop } = values
   return {
+    ...defined({ topK, topP, minP, repetitionPenalty, seed }),
     maxNewTokens,
     temperature,
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(minP === undefined ? {} : { minP }),
-    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
-    ...(seed === undefined ? {} : { seed }),
     ...(stop.length === 0 ? {} : { stop }),
   }
 }

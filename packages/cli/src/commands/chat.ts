@@ -17,7 +17,7 @@ export const chatCommand = defineCommand({
   examples: ['awq chat smollm2-4bit --temperature 0.7', 'printf "Hello\\nWho are you?\\n" | awq chat smollm2-4bit'],
   async run(session, [reference = ''], options) {
     const { context, reporter, interruption, signal } = session
-    await using model = await openModel(session, reference, options, { accuracy: options.accuracy })
+    await using model = await openModel(session, reference, options, options.accuracy)
     if (model.tokenizer.chatTemplate === undefined) {
       throw new AwqError('UNSUPPORTED', `${reference} has no chat template; use awq run ${reference} --prompt TEXT`)
     }
@@ -36,13 +36,13 @@ export const chatCommand = defineCommand({
       }
       if (warned || answer) {
         interruption.interrupt()
-        input.close()
         return
       }
       warned = true
       reporter.complain('\n(Ctrl-C again or /exit ends the chat)')
     }
     const input = createChatInput(context, '> ', onInterrupt)
+    signal.addEventListener('abort', input.close, { once: true })
     const giveBack = interruption.takeOver(onInterrupt)
     try {
       for (let line = await input.next(); line !== null; line = await input.next()) {
@@ -74,10 +74,10 @@ export const chatCommand = defineCommand({
             type: 'message',
             role: 'assistant',
             content: result.text,
-            stopped: result.stopped,
+            finishReason: result.finishReason,
             tokens: result.tokens,
           })
-          reporter.note(result.stopped ? '(stopped)' : `(${generationSummary(result)})`)
+          reporter.note(result.finishReason === 'abort' ? '(stopped)' : `(${generationSummary(result)})`)
           messages = [...asked, { role: 'assistant', content: result.text }]
           answers++
         } catch (error) {

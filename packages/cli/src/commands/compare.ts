@@ -1,6 +1,7 @@
 import { defineCommand, modelPositional } from '../command.ts'
 import { compareCells, compareColumns } from '../compare-table.ts'
-import { engineOptions, findModel, readWholeText } from '../model.ts'
+import { defined, pick } from '../defined.ts'
+import { findModel, readWholeText } from '../model.ts'
 import { bitWidth, calibrationOptions, gridOptions, methodNames, optional, required, withDefault } from '../options.ts'
 import { columnWidths, tableLine } from '../table.ts'
 import { integer, listOf, oneOf, text } from '../values.ts'
@@ -23,7 +24,7 @@ export const compareCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { methods, bits, groupSize, symmetric, headBits, embeddingBits, samples, length, window } = options
+    const { calibration, seed, threads, maxWindows, methods, bits, groupSize, window } = options
     const content = await readWholeText(session, options.text)
     const model = await findModel(session, reference, options)
     const { compare } = await session.context.libraries.core()
@@ -31,23 +32,14 @@ export const compareCommand = defineCommand({
     const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))
     let headed = false
     const rows = await compare({
-      ...{
-        model,
-        methods,
-        bits,
-        groupSize,
-        symmetric,
-        headBits,
-        embeddingBits,
-        samples,
-        length,
-        window,
-        text: content,
-      },
-      ...engineOptions(options),
-      ...(options.calibration === undefined ? {} : { calibration: options.calibration }),
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(options.maxWindows === undefined ? {} : { maxWindows: options.maxWindows }),
+      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'device']),
+      ...defined({ calibration, seed, threads, maxWindows }),
+      model,
+      text: content,
+      methods,
+      bits,
+      groupSize,
+      window,
       signal,
       onProgress: (event) => reporter.progress(event),
       onRow: (row) => {
@@ -58,7 +50,8 @@ export const compareCommand = defineCommand({
       },
     })
     reporter.event({ type: 'done', rows })
-    if (rows.some((row) => row.kl !== undefined))
-      reporter.note('KL in nats per token and top-1 agreement against the float model')
+    if (rows.some((row) => row.kl !== undefined)) {
+      reporter.note('KL (nats per token) and top-1 agreement are against the float model')
+    }
   },
 })

@@ -1,7 +1,9 @@
 import { AwqError } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
-import { formatCount, formatShare, significant } from '../format.ts'
-import { openModel, readWholeText } from '../model.ts'
+import { defined } from '../defined.ts'
+import { formatCount, formatSeconds, formatShare, significant } from '../format.ts'
+import type { EvaluateLibrary } from '../libraries.ts'
+import { findModel, readWholeText } from '../model.ts'
 import { accuracy, optional, required, withDefault } from '../options.ts'
 import { integer, text } from '../values.ts'
 
@@ -22,28 +24,41 @@ export const evalCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
+    const { device, threads, window, maxWindows, accuracy } = options
     const content = await readWholeText(session, options.text)
-    await using model = await openModel(session, reference, options, { accuracy: options.accuracy })
-    await using against =
-      options.against === undefined
-        ? null
-        : await openModel(session, options.against, options, { accuracy: options.accuracy })
+    const model = await findModel(session, reference, options)
+    const against = options.against === undefined ? undefined : await findModel(session, options.against, options)
+    const { createEngine } = await session.context.libraries.ort()
     const { evaluate } = await session.context.libraries.evaluate()
-    const result = await evaluate({
-      model,
-      text: content,
-      window: options.window,
-      signal,
-      onProgress: (event) => reporter.progress(event),
-      ...(against ? { against } : {}),
-      ...(options.maxWindows === undefined ? {} : { maxWindows: options.maxWindows }),
-    })
-    if (!Number.isFinite(result.perplexity)) {
-      throw new AwqError('NUMERIC', `the perplexity is ${result.perplexity}: the model's logits are not finite numbers`)
+    const engine = await createEngine({ device, ...defined({ threads }) })
+    try {
+      const result = await evaluate({
+        ...defined({ against, maxWindows }),
+        model,
+        engine,
+        text: content,
+        window,
+        accuracy,
+        signal,
+        onProgress: ({ done, total }) =>
+          reporter.progress({ type: 'progress', stage: 'evaluate', completed: done, total }),
+        onWarning: (message) => reporter.progress({ type: 'warning', message }),
+      })
+      if (!Number.isFinite(result.perplexity)) {
+        const cause = "the model's logits are not finite numbers"
+        throw new AwqError('NUMERIC', `the perplexity is ${result.perplexity}: ${cause}`)
+      }
+      reporter.event({ type: 'done', ...result })
+      reporter.print(...evaluationLines(result))
+    } finally {
+      await engine.dispose()
     }
-    reporter.event({ type: 'done', ...result })
-    reporter.print(`perplexity  ${significant(result.perplexity, 4)}  (${formatCount(result.tokens)} tokens predicted)`)
-    if (result.kl !== undefined) reporter.print(`KL          ${significant(result.kl, 3)} nats per token`)
-    if (result.top1 !== undefined) reporter.print(`top-1       ${formatShare(result.top1)} of the tokens agree`)
   },
 })
+
+const evaluationLines = (result: Awaited<ReturnType<EvaluateLibrary['evaluate']>>): string[] => [
+  `perplexity  ${significant(result.perplexity, 4)}`,
+  ...(result.kl === undefined ? [] : [`KL          ${significant(result.kl, 3)} nats per token`]),
+  ...(result.top1 === undefined ? [] : [`top-1       ${formatShare(result.top1)} of the predictions agree`]),
+  `text        ${result.windows} windows of ${formatCount(result.window)} tokens, in ${formatSeconds(result.seconds)}`,
+]

@@ -70,9 +70,10 @@ export const logitsCommand = defineCommand({
   examples: ['awq logits smollm2-4bit --ids 1,504,282 --json', 'awq logits smollm2-4bit --ids 1,504,282 --all'],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    await using model = await openModel(session, reference, options, { accuracy: options.accuracy })
-    const result = await model.logits(options.ids, { all: options.all, signal })
-    const rows = Array.isArray(result) ? result : [result]
+    await using model = await openModel(session, reference, options, options.accuracy)
+    const rows = options.all
+      ? await model.logits(options.ids, { all: true, signal })
+      : [await model.logits(options.ids, { signal })]
     rows.forEach((row, index) => {
       if (row.some(Number.isNaN)) {
         throw new AwqError(

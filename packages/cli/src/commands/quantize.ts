@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { AwqError } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
+import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare } from '../format.ts'
-import { engineOptions, findModel } from '../model.ts'
+import { findModel } from '../model.ts'
 import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required, withDefault } from '../options.ts'
 import { shellQuote } from '../shell-quote.ts'
 import { oneOf, text } from '../values.ts'
@@ -15,11 +16,9 @@ const refuseExisting = async (output: string): Promise<void> => {
       throw new AwqError('EXISTS', `${output} is a file; give -o a folder`, { cause: error })
     throw error
   })
-  if (entries.length > 0) {
-    throw new AwqError(
-      'EXISTS',
-      `${output} exists and is not empty; choose another folder, or add --overwrite to replace it`,
-    )
+  // Unfinished work lies in a hidden folder, which the library reads or replaces.
+  if (entries.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
+    throw new AwqError('EXISTS', `${output} is not empty; choose a new output folder or empty this one`)
   }
 }
 
@@ -43,7 +42,6 @@ export const quantizeCommand = defineCommand({
     ...gridOptions,
     ...calibrationOptions,
     resume: flag('Continue an interrupted run: the result has the same bytes'),
-    overwrite: flag('Replace OUT if it exists'),
   },
   examples: [
     'awq quantize HuggingFaceTB/SmolLM2-135M-Instruct -o smollm2-4bit --group-size 64',
@@ -51,43 +49,31 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal, interruption } = session
-    const { output, method, bits, groupSize, symmetric, headBits, embeddingBits, samples, length, resume, overwrite } =
-      options
-    if (!resume && !overwrite) await refuseExisting(output)
+    const { calibration, seed, threads, output, method, bits, groupSize } = options
+    await refuseExisting(output)
     const model = await findModel(session, reference, options)
     const { quantize } = await session.context.libraries.core()
-    try {
-      const result = await quantize({
-        ...{
-          model,
-          output,
-          method,
-          bits,
-          groupSize,
-          symmetric,
-          headBits,
-          embeddingBits,
-          samples,
-          length,
-          resume,
-          overwrite,
-        },
-        ...engineOptions(options),
-        ...(options.calibration === undefined ? {} : { calibration: options.calibration }),
-        ...(options.seed === undefined ? {} : { seed: options.seed }),
-        signal,
-        onProgress: (event) => reporter.progress(event),
-      })
-      reporter.event({ ...result, type: 'done' })
-      reporter.print(
-        `${output}  ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
-        `  size  ${formatBytes(result.inputBytes)} -> ${formatBytes(result.outputBytes)} (${formatShare(result.outputBytes / result.inputBytes)})`,
-        `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}`,
-        `Try: awq run ${shellQuote(output)} --prompt "Once upon a time"`,
-      )
-    } catch (error) {
+    const result = await quantize({
+      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume', 'device']),
+      ...defined({ calibration, seed, threads }),
+      model,
+      output,
+      method,
+      bits,
+      groupSize,
+      signal,
+      onProgress: (event) => reporter.progress(event),
+    }).catch((error: unknown) => {
       if (interruption.cause() === 'interrupt') reporter.note(`continue with: ${resumeCommand(session.args)}`)
       throw error
-    }
+    })
+    reporter.event({ ...result, type: 'done' })
+    const share = formatShare(result.outputBytes / result.inputBytes)
+    reporter.print(
+      `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
+      `  size  ${formatBytes(result.inputBytes)} -> ${formatBytes(result.outputBytes)} (${share})`,
+      `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}`,
+      `Try: awq run ${shellQuote(output)} --prompt "Once upon a time"`,
+    )
   },
 })

@@ -33,7 +33,7 @@ export const runCommand = defineCommand({
     if (options.system !== undefined && !options.chat) throw new UsageError('--system needs --chat')
     const prompt = options.prompt === '-' ? await readStdin(session) : options.prompt
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
-    await using model = await openModel(session, reference, options, { accuracy: options.accuracy })
+    await using model = await openModel(session, reference, options, options.accuracy)
     reporter.clear()
     const result = await streamGeneration(
       session,
@@ -42,8 +42,7 @@ export const runCommand = defineCommand({
       samplingOf(options),
     )
     reporter.print('')
-    const { stopped: _, ...figures } = result
-    reporter.event({ type: 'done', ...figures })
+    reporter.event({ type: 'done', ...result })
     reporter.note(generationSummary(result))
   },
 })

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import { captureOutput } from './fixtures/fakes.ts'
+import { createProgressView, layerText, type ProgressEvent, throttle } from './progress.ts'
+
+const layer = (index: number, loss = 0.5): Extract<ProgressEvent, { type: 'layer' }> => ({
+  type: 'layer',
+  layer: index,
+  layers: 3,
+  groups: [{ loss, identityLoss: 1 }, {}],
+  seconds: 2,
+  etaSeconds: 4,
+})
+const progress = (completed: number): ProgressEvent => ({ type: 'progress', stage: 'blocks', completed, total: 10 })
+
+describe('layerText', () => {
+  it('shows the loss against plain rounding and the time left', () => {
+    expect(layerText(layer(0))).toBe('layer 1/3  loss 1.00 -> 0.500 (-50%)  2.0 s  ETA 4.0 s')
+  })
+  it('needs no groups, and has no time left at the end', () => {
+    expect(layerText({ ...layer(2), groups: [] })).toBe('layer 3/3  2.0 s')
+  })
+})
+
+describe('throttle', () => {
+  it('passes the first, the last and one per interval', () => {
+    let time = 0
+    const passes = throttle(() => time, 1000)
+    const passed = [0, 1, 2, 3, 9, 10].filter((completed) => {
+      time += 400
+      return passes(progress(completed))
+    })
+    expect(passed).toEqual([0, 3, 10])
+  })
+})
+
+describe('the progress view', () => {
+  it('prints plain lines now and then where there is no terminal', () => {
+    let time = 0
+    const stream = captureOutput()
+    const view = createProgressView(stream, () => time)
+    view.show({ type: 'stage', stage: 'blocks' })
+    for (let completed = 0; completed <= 10; completed++) {
+      view.show(progress(completed))
+      time += 1000
+    }
+    view.show({ type: 'warning', message: 'careful' })
+    view.show(layer(2))
+    expect(stream.text().split('\n')).toEqual([
+      'quantizing…',
+      'quantizing 5/10',
+      'quantizing 10/10',
+      'awq: warning: careful',
+      layerText(layer(2)),
+      '',
+    ])
+  })
+  it('redraws one line that fits on a terminal, and wipes it', () => {
+    let time = 0
+    const stream = captureOutput({ isTTY: true, columns: 40 })
+    const view = createProgressView(stream, () => time)
+    view.show(progress(5))
+    time += 1000
+    view.show(layer(1))
+    view.clear()
+    view.clear()
+    const text = stream.text()
+    expect(text).toContain('[##########..........] quantizing 5/10')
+    expect(text.endsWith('\r\u001b[K')).toBe(true)
+    for (const line of text.split('\r')) expect(line.replace('\u001b[K', '').length).toBeLessThan(40)
+    expect(text).not.toContain('\n')
+  })
+})
