@@ -1,3 +1,7 @@
+export { bundledText } from './bundled-text.ts'
+export { readTexts } from './read-texts.ts'
+export type { ReadTextOptions } from './text-lines.ts'
+export { type TokenBlocks, type TokenBlocksOptions, tokenBlocks } from './token-blocks.ts'
 export { loadTokenizer } from './tokenizer.ts'
 export type {
   ChatMessage,

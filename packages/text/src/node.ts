@@ -1,1 +1,1 @@
-export {}
+export { openText } from './open-text.ts'

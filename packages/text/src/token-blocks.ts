@@ -1,0 +1,120 @@
+import { AwqError } from '@awq/tensor'
+import { shuffled } from './random.ts'
+import type { ChatMessage, TextDocument, TextSource, Tokenizer } from './types.ts'
+
+/** Options of {@link tokenBlocks}. */
+export interface TokenBlocksOptions {
+  /** How many blocks are wanted. Default 128. */
+  readonly samples?: number
+  /** Tokens per block. Default 512. */
+  readonly length?: number
+  /** The longest text the model takes; longer blocks are clamped to it, with a warning. */
+  readonly contextLength?: number
+  /**
+   * Draws the blocks at random instead of taking the first ones: up to 16 times as many blocks are cut, shuffled
+   * (`shuffled`: Fisher-Yates with mulberry32) and the first `samples` taken. An integer from 0 to 2^32 - 1.
+   */
+  readonly seed?: number
+  readonly signal?: AbortSignal
+  /** Called with one line for everything that is not as asked for. */
+  readonly onWarning?: (message: string) => void
+  /** Called after each document with the tokens so far and the number wanted. */
+  readonly onProgress?: (event: { readonly tokens: number; readonly wanted: number }) => void
+}
+
+/** What {@link tokenBlocks} returns. */
+export interface TokenBlocks {
+  /** Token ids, `length` each. */
+  readonly blocks: Int32Array[]
+  /** Tokens per block, after clamping. */
+  readonly length: number
+  /** Tokens of the text that were read; those of an incomplete last block and of blocks not drawn are included. */
+  readonly tokens: number
+}
+
+/** How many times `samples` blocks are cut before a seeded draw. */
+const drawFactor = 16
+
+/**
+ * Cuts text into blocks of token ids for calibration or evaluation. Every document is tokenised once, without BOS or EOS
+ * (as AutoAWQ and llm-compressor's block style do); the ids of all documents are joined in file order with nothing between
+ * them and cut into blocks of `length`; the first `samples` are taken. Conversations are rendered by the chat template first,
+ * which writes its own control tokens; a model without a template gets the contents joined by line ends, with a warning.
+ * Reading stops as soon as there are enough tokens.
+ * Throws `AwqError` INVALID_ARGUMENT for options that are not positive integers, and when there is less than one block.
+ */
+export async function tokenBlocks(
+  texts: TextSource,
+  tokenizer: Tokenizer,
+  options: TokenBlocksOptions = {},
+): Promise<TokenBlocks> {
+  const { seed, signal, onProgress, onWarning = () => {} } = options
+  const samples = positiveInteger('samples', options.samples ?? 128)
+  const length = blockLength(options, onWarning)
+  if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
+    throw new AwqError('INVALID_ARGUMENT', `seed must be an integer from 0 to 4294967295, not ${seed}`)
+  }
+  const cut = seed === undefined ? samples : samples * drawFactor
+  const blocks: Int32Array[] = []
+  let block = new Int32Array(length)
+  let filled = 0
+  let tokens = 0
+  const render = documentRenderer(tokenizer, onWarning)
+  for await (const document of texts) {
+    signal?.throwIfAborted()
+    for (const id of tokenizer.encode(render(document))) {
+      tokens++
+      block[filled++] = id
+      if (filled < length) continue
+      blocks.push(block)
+      block = new Int32Array(length)
+      filled = 0
+      if (blocks.length === cut) break
+    }
+    onProgress?.({ tokens, wanted: samples * length })
+    if (blocks.length === cut) break
+  }
+  signal?.throwIfAborted()
+  if (blocks.length === 0) {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `the text has ${tokens} tokens, less than one block of ${length}; give more text, or a smaller length`,
+    )
+  }
+  if (blocks.length < samples) {
+    onWarning(
+      `the text gives only ${blocks.length} blocks of ${length} tokens (${tokens} tokens), not ${samples}; using those`,
+    )
+  }
+  const chosen = seed === undefined ? blocks : shuffled(blocks, seed).slice(0, samples)
+  return { blocks: chosen, length, tokens }
+}
+
+function blockLength(options: TokenBlocksOptions, onWarning: (message: string) => void): number {
+  const length = positiveInteger('length', options.length ?? 512)
+  if (options.contextLength === undefined) return length
+  const context = positiveInteger('contextLength', options.contextLength)
+  if (length > context) onWarning(`blocks of ${length} tokens are longer than the model's context; using ${context}`)
+  return Math.min(length, context)
+}
+
+function positiveInteger(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new AwqError('INVALID_ARGUMENT', `${name} must be a positive integer, not ${value}`)
+}
+
+function documentRenderer(tokenizer: Tokenizer, onWarning: (message: string) => void) {
+  let warned = false
+  return (document: TextDocument): string => {
+    if (typeof document === 'string') return document
+    if (tokenizer.chatTemplate !== undefined) return tokenizer.applyChatTemplate(document)
+    if (!warned) onWarning('the text has conversations but the model has no chat template; using them as plain text')
+    warned = true
+    return `${document.map(plainContent).join('\n')}\n`
+  }
+}
+
+function plainContent({ content }: ChatMessage): string {
+  if (typeof content === 'string') return content
+  return (content ?? []).map((part) => part.text ?? '').join('')
+}
