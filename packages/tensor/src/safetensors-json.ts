@@ -25,7 +25,7 @@ export const maxRank = 64
  * Parses the JSON of a safetensors header by the format's own grammar and nothing more, so that memory is taken only
  * for tensors and metadata and no key can appear twice (JSON.parse keeps the last one silently). Throws INVALID_FILE.
  */
-export function parseHeaderJson(text: string, file: string): HeaderJson {
+export function parseHeaderJson(text: string, file: string, limit: number = maxTensors): HeaderJson {
   const cursor = new Cursor(text, file)
   const entries: HeaderEntry[] = []
   const names = new Set<string>()
@@ -33,7 +33,7 @@ export function parseHeaderJson(text: string, file: string): HeaderJson {
   if (text.charCodeAt(0) !== 0x7b) cursor.fail('it does not begin with {')
   cursor.object((name) => {
     if (names.has(name)) cursor.fail(`the key ${quoted(name)} appears twice`)
-    if (names.size >= maxTensors) cursor.fail(`it lists more than ${maxTensors} tensors`)
+    if (names.size >= limit) cursor.fail(`it lists more than ${limit} tensors`)
     names.add(name)
     if (name === '__metadata__') metadata = parseMetadata(cursor)
     else entries.push(parseEntry(cursor, name))
