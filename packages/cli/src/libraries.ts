@@ -157,15 +157,40 @@ export interface InspectedTensor {
   readonly groupSize?: number
 }
 
+/** What the manifest of a quantized model says of its matrices. */
+export interface InspectedManifest {
+  readonly method: string
+  readonly bits: number
+  readonly groupSize: number
+  readonly symmetric: boolean
+  readonly matrices: Readonly<
+    Record<string, { readonly bits: number; readonly groupSize: number; readonly shape: readonly number[] }>
+  >
+  readonly calibration: { readonly source: string; readonly samples: number; readonly length: number } | null
+}
+
+/** The dimensions of a model. */
+export interface InspectedConfig {
+  readonly layers: number
+  readonly hiddenSize: number
+  readonly intermediateSize: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly vocabSize: number
+  readonly contextLength: number
+  readonly tiedEmbeddings: boolean
+}
+
 export interface Inspection {
   readonly kind: 'float' | 'quantized'
   readonly architecture: string
-  readonly config: object
+  readonly config: InspectedConfig
   readonly parameters: number
   readonly bytes: number
   readonly tensors: readonly InspectedTensor[]
   readonly scaleGroups: readonly { name: string; kind: string; producer: string; consumers: readonly string[] }[]
-  readonly manifest?: object
+  readonly manifest?: InspectedManifest
 }
 
 export interface CoreLibrary {

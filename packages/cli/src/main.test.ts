@@ -2,10 +2,21 @@ import { PassThrough } from 'node:stream'
 import { AwqError } from '@awq/tensor'
 import { describe, expect, it } from 'vitest'
 import { fakeContext, fakeModel, runMain } from './fixtures/fakes.ts'
-import type { CompareRow, CoreLibrary } from './libraries.ts'
+import type { CompareRow, CoreLibrary, Inspection } from './libraries.ts'
 import { main } from './main.ts'
 
 const core = (library: Partial<CoreLibrary>) => ({ core: async () => library as CoreLibrary })
+const config = {
+  layers: 2,
+  hiddenSize: 64,
+  intermediateSize: 172,
+  heads: 8,
+  kvHeads: 4,
+  headDim: 8,
+  vocabSize: 512,
+  contextLength: 512,
+  tiedEmbeddings: true,
+}
 const quantizeDone = {
   output: 'out',
   method: 'awq',
@@ -90,7 +101,7 @@ describe('failures', () => {
       inspect: async () => ({
         kind: 'float',
         architecture: 'llama',
-        config: {},
+        config,
         parameters: 1,
         bytes: 4,
         tensors: [],
@@ -221,9 +232,8 @@ describe('run', () => {
     })
   })
   it('frees the model when it is interrupted', async () => {
-    const model = fakeModel({ pieces: Array.from({ length: 1000 }, () => 'x') })
+    const model = fakeModel({ beforePiece: () => fake.interrupt('SIGTERM') })
     const fake = fakeContext({ runtime: async () => ({ loadModel: async () => model.model }) })
-    setTimeout(() => fake.interrupt('SIGTERM'), 5)
     const { code, stderr } = fake.outcome(await main(['run', 'm', '--prompt', 'Hi'], fake.context))
     expect([code, model.disposed()]).toEqual([130, 1])
     expect(stderr).toContain('awq: interrupted\n')
@@ -335,18 +345,18 @@ describe('chat', () => {
     expect(outcome.code).toBe(1)
     expect(outcome.stderr).toMatch(/no chat template; use awq run/)
   })
-  it('stops an answer at the first Ctrl-C and ends at the next two', async () => {
-    const model = fakeModel({ pieces: Array.from({ length: 200 }, () => 'x') })
+  it('stops an answer at the first Ctrl-C and goes on', async () => {
+    const model = fakeModel({
+      pieces: ['a', 'b', 'c', 'd'],
+      beforePiece: (index) => {
+        if (index === 2) fake.interrupt()
+      },
+    })
     const fake = fakeContext({ runtime: async () => ({ loadModel: async () => model.model }) }, { stdin: 'Hi\nYou\n' })
-    let interrupts = 0
-    const timer = setInterval(() => {
-      if (interrupts++ < 5) fake.interrupt()
-    }, 3)
-    const code = await main(['chat', 'm'], fake.context)
-    clearInterval(timer)
-    const { stderr } = fake.outcome(code)
-    expect(stderr).toContain('(stopped)')
-    expect([code, model.disposed(), fake.listeners()]).toEqual([0, 1, 0])
+    const { code, stdout, stderr } = fake.outcome(await main(['chat', 'm'], fake.context))
+    expect([code, stdout, stderr]).toEqual([0, 'ab\nab\n', '(stopped)\n(stopped)\n'])
+    expect(model.asked[1]?.prompt).toMatchObject({ messages: [{}, { role: 'assistant', content: 'ab' }, {}] })
+    expect([model.disposed(), fake.listeners()]).toEqual([1, 0])
   })
   it.each([
     ['SIGINT', 2],
@@ -361,5 +371,54 @@ describe('chat', () => {
       fake.interrupt(name)
     }
     expect([await done, model.disposed(), fake.listeners()]).toEqual([130, 1, 0])
+  })
+})
+
+describe('inspect', () => {
+  const layer = (index: number): Inspection['tensors'] =>
+    ['codes', 'scales', 'zeroPoints'].map((part) => ({
+      name: `model.layers.${index}.mlp.up_proj.weight.${part}`,
+      dtype: part === 'scales' ? 'F16' : 'U8',
+      shape: [172, 2, 16],
+      bytes: 500,
+    }))
+  const matrix = { bits: 4, groupSize: 32, symmetric: false, shape: [172, 64] }
+  const inspection: Inspection = {
+    kind: 'quantized',
+    architecture: 'llama',
+    config,
+    parameters: 6000,
+    bytes: 3004,
+    tensors: [...layer(0), ...layer(1), { name: 'model.norm.codes', dtype: 'F32', shape: [1], bytes: 4 }],
+    scaleGroups: [0, 1].map((index) => ({
+      name: `model.layers.${index}: mlp.up_proj`,
+      kind: 'linear',
+      producer: `model.layers.${index}.mlp.up_proj`,
+      consumers: [`model.layers.${index}.mlp.down_proj`],
+    })),
+    manifest: {
+      method: 'awq',
+      bits: 4,
+      groupSize: 32,
+      symmetric: false,
+      matrices: { 'model.layers.0.mlp.up_proj.weight': matrix, 'model.layers.1.mlp.up_proj.weight': matrix },
+      calibration: { source: 'bundled', samples: 8, length: 128 },
+    },
+  }
+  const library = core({ inspect: async () => inspection })
+  it('joins the tensors of a matrix, and layers that are alike', async () => {
+    const { stdout } = await runMain(['inspect', 'm'], library)
+    expect(stdout).toContain('  attention     8 heads of 8, 4 of keys and values\n')
+    expect(stdout).toContain('  size          3.00 kB, 4.01 bits per parameter\n')
+    expect(stdout).toMatch(
+      /^model\.layers\.0-1\.mlp\.up_proj\.weight {6}2 {2}4 bits, group 32 {2}\[172, 64\] {2}3\.00 kB$/m,
+    )
+    expect(stdout).toMatch(/^model\.norm\.codes +1 {2}F32 +\[1\] +4 B$/m)
+    expect(stdout).toMatch(/^model\.layers\.0-1\.mlp\.up_proj +2 {2}linear {2}mlp\.down_proj$/m)
+  })
+  it('lists each with --all, and everything with --json', async () => {
+    const { stdout } = await runMain(['inspect', 'm', '--all'], library)
+    expect(stdout).toMatch(/^model\.layers\.1\.mlp\.up_proj\.weight +1 /m)
+    expect((await runMain(['inspect', 'm', '--json'], library)).events()).toEqual([{ type: 'done', ...inspection }])
   })
 })

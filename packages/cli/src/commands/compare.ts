@@ -45,7 +45,7 @@ export const compareCommand = defineCommand({
       onRow: (row) => {
         if (!headed) print(compareColumns.map((column) => column.title))
         headed = true
-        reporter.event({ ...row, type: 'row' })
+        reporter.event({ type: 'row', ...row })
         print(compareCells(row))
       },
     })

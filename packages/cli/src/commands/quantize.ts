@@ -67,7 +67,7 @@ export const quantizeCommand = defineCommand({
       if (interruption.cause() === 'interrupt') reporter.note(`continue with: ${resumeCommand(session.args)}`)
       throw error
     })
-    reporter.event({ ...result, type: 'done' })
+    reporter.event({ type: 'done', ...result })
     const share = formatShare(result.outputBytes / result.inputBytes)
     reporter.print(
       `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,

@@ -1,0 +1,120 @@
+import { collapse } from './collapse.ts'
+import { formatBytes, formatCount, significant } from './format.ts'
+import type { InspectedManifest, InspectedTensor, Inspection } from './libraries.ts'
+import { formatTable } from './table.ts'
+
+/** A parameter as people think of it: a quantized matrix is one, though it is stored as three tensors. */
+interface Parameter {
+  readonly name: string
+  /** A dtype, or bits and group of a quantized matrix. */
+  readonly form: string
+  readonly shape: readonly number[]
+  readonly bytes: number
+}
+
+const groupText = (groupSize: number): string => (groupSize === -1 ? 'per channel' : `group ${groupSize}`)
+
+/** Joins the codes, scales and zero points of each quantized matrix. */
+export const parametersOf = (tensors: readonly InspectedTensor[], manifest?: InspectedManifest): Parameter[] => {
+  const parameters = new Map<string, Parameter>()
+  for (const { name, dtype, shape, bytes } of tensors) {
+    const base = name.replace(/\.(codes|scales|zeroPoints)$/, '')
+    const matrix =
+      base !== name && manifest && Object.hasOwn(manifest.matrices, base) ? manifest.matrices[base] : undefined
+    if (!matrix) {
+      parameters.set(name, { name, form: dtype, shape, bytes })
+      continue
+    }
+    const form = `${matrix.bits} bits, ${groupText(matrix.groupSize)}`
+    parameters.set(base, { name: base, form, shape: matrix.shape, bytes: (parameters.get(base)?.bytes ?? 0) + bytes })
+  }
+  return [...parameters.values()]
+}
+
+const families = <T>(items: readonly T[], all: boolean, nameOf: (item: T) => string, key: (item: T) => string) =>
+  all ? items.map((item) => ({ name: nameOf(item), members: [item] })) : collapse(items, nameOf, key)
+
+const tensorLines = ({ tensors, manifest }: Inspection, all: boolean): string[] => {
+  const parameters = parametersOf(tensors, manifest)
+  const rows = families(
+    parameters,
+    all,
+    ({ name }) => name,
+    ({ form, shape }) => `${form} ${shape.join()}`,
+  )
+  return formatTable(
+    [
+      { title: 'tensor' },
+      { title: 'count', align: 'right' },
+      { title: 'stored as' },
+      { title: 'shape' },
+      { title: 'size', align: 'right' },
+    ],
+    rows.map(({ name, members }) => [
+      name,
+      String(members.length),
+      members[0]?.form ?? '',
+      `[${members[0]?.shape.join(', ') ?? ''}]`,
+      formatBytes(members.reduce((sum, { bytes }) => sum + bytes, 0)),
+    ]),
+  )
+}
+
+/** Without the path of its block: `model.layers.3.mlp.up_proj` -> `mlp.up_proj`. */
+const withinBlock = (name: string): string => name.replace(/^.*?\.\d+\./, '')
+
+const scaleGroupLines = ({ scaleGroups }: Inspection, all: boolean): string[] => {
+  const readers = (group: Inspection['scaleGroups'][number]): string => group.consumers.map(withinBlock).join(', ')
+  const rows = families(
+    scaleGroups,
+    all,
+    ({ producer }) => producer,
+    (group) => `${group.kind} ${readers(group)}`,
+  )
+  return formatTable(
+    [{ title: 'scale group: producer' }, { title: 'count', align: 'right' }, { title: 'kind' }, { title: 'consumers' }],
+    rows.flatMap(({ name, members }) => {
+      const [group] = members
+      return group ? [[name, String(members.length), group.kind, readers(group)]] : []
+    }),
+  )
+}
+
+const summary = (
+  reference: string,
+  { kind, architecture, config, parameters, bytes, manifest }: Inspection,
+): string[] => {
+  const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength, tiedEmbeddings } =
+    config
+  const rows: (readonly [string, string])[] = [
+    ['architecture', architecture],
+    ['layers', `${layers}, hidden size ${hiddenSize}, intermediate size ${intermediateSize}`],
+    ['attention', `${heads} heads of ${headDim}${kvHeads === heads ? '' : `, ${kvHeads} of keys and values`}`],
+    ['vocabulary', `${formatCount(vocabSize)} tokens${tiedEmbeddings ? ', one table for embedding and head' : ''}`],
+    ['context', `${formatCount(contextLength)} tokens`],
+    ['parameters', formatCount(parameters)],
+    ['size', `${formatBytes(bytes)}, ${significant((bytes * 8) / parameters, 3)} bits per parameter`],
+  ]
+  if (manifest) {
+    const { method, bits, groupSize, symmetric, calibration } = manifest
+    rows.push([
+      'quantized',
+      `${method}, ${bits} bits, ${groupText(groupSize)}, ${symmetric ? 'symmetric' : 'with zero points'}`,
+    ])
+    if (calibration)
+      rows.push(['calibration', `${calibration.source}, ${calibration.samples} x ${calibration.length} tokens`])
+  }
+  return [
+    `${reference}: ${kind === 'float' ? 'a float checkpoint' : 'a quantized model'}`,
+    ...rows.map(([term, text]) => `  ${term.padEnd(12)}  ${text}`),
+  ]
+}
+
+/** What `awq inspect` prints: a summary, tensors and scale groups; one line per kind unless `all`. */
+export const inspectionLines = (reference: string, inspection: Inspection, all: boolean): string[] => [
+  ...summary(reference, inspection),
+  '',
+  ...tensorLines(inspection, all),
+  '',
+  ...scaleGroupLines(inspection, all),
+]
