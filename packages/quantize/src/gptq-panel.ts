@@ -92,7 +92,7 @@ function roundColumn(panel: Panel, codes: Uint8Array, column: number, group: num
     const scale = scales[grid + row] as number
     const zero = zeros[grid + row] as number
     const nearest = Math.fround((corrected[target + row] as number) / scale) + ROUNDER - ROUNDER + zero
-    const code = nearest < 0 ? 0 : nearest > steps ? steps : nearest
+    const code = nearest < 0 ? 0 : Math.min(nearest, steps)
     codes[target + row] = code
     errors[target + row] = (errors[target + row] as number) - (code - zero) * scale
   }

@@ -41,7 +41,7 @@ export function roundRtn(
       const zero = zeroPoints === null ? middle : (zeroPoints[group] as number)
       for (let index = start; index < stop; index++) {
         const code = Math.fround((weight[index] as number) / scale) + ROUNDER - ROUNDER + zero
-        codes[index] = code < 0 ? 0 : code > steps ? steps : code
+        codes[index] = code < 0 ? 0 : Math.min(code, steps)
       }
     }
   }

@@ -30,6 +30,9 @@ export const effectiveGroupSize = (groupSize: number, width: number): number => 
 export const groupsPerRow = (groupSize: number, width: number): number =>
   Math.ceil(width / effectiveGroupSize(groupSize, width))
 
+/** Whether a group size is one that the store's layout has: 16 to 256 by powers of two, or -1 (per channel). */
+export const isGroupSize = (size: number): boolean => [-1, 16, 32, 64, 128, 256].includes(size)
+
 /**
  * Checks a spec and returns it.
  * @throws AwqError INVALID_ARGUMENT when bits, group size or symmetric is none that this library can store.
@@ -38,7 +41,7 @@ export function checkSpec(spec: QuantSpec): QuantSpec {
   if (![2, 3, 4, 8].includes(spec.bits)) {
     throw new AwqError('INVALID_ARGUMENT', `bits must be 2, 3, 4 or 8, not ${spec.bits}`)
   }
-  if (![-1, 16, 32, 64, 128, 256].includes(spec.groupSize)) {
+  if (!isGroupSize(spec.groupSize)) {
     throw new AwqError(
       'INVALID_ARGUMENT',
       `the group size must be 16, 32, 64, 128 or 256, or -1 for one group per output channel, not ${spec.groupSize}`,

@@ -1,0 +1,41 @@
+import { AwqError, messageOf } from '@awq/tensor'
+
+/** Bytes as people read them: 1.5 GiB. */
+export function readableBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  let unit = 0
+  let value = bytes
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}
+
+const explanations: Readonly<Record<string, string>> = {
+  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
+  EFBIG: 'the file system allows no file of this size',
+  ENOENT: 'the folder does not exist',
+  ENOTDIR: 'it is not a folder',
+}
+
+/** The error for a full disk: how much is needed, how much there is. */
+export function diskFull(directory: string, needed: number, free: number | undefined, cause?: unknown): AwqError {
+  const available = free === undefined ? '' : `, ${readableBytes(free)} are free`
+  return new AwqError(
+    'IO',
+    `${directory}: not enough space on the disk: ${readableBytes(needed)} are needed${available}; ` +
+      'make room or choose another folder',
+    { cause },
+  )
+}
+
+/** An IO error for what the system said about a path. */
+export function diskError(path: string, cause: unknown): AwqError {
+  const code = (cause as { code?: unknown } | null)?.code
+  const reason = typeof code === 'string' ? explanations[code] : undefined
+  return new AwqError('IO', `${path} cannot be written: ${reason ?? messageOf(cause)}`, { cause })
+}

@@ -1,0 +1,47 @@
+import { layoutOf } from '@awq/onnx'
+import type { DType } from '@awq/tensor'
+import type { QuantSpec } from '../spec.ts'
+
+/** A tensor that a store will hold. */
+export interface StoreEntry {
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  /**
+   * Entries with the same key lie next to each other in one file, in the order they are given: the codes of q, k and v,
+   * for instance, are then the codes of one matrix with all their rows.
+   */
+  readonly fuse?: string
+}
+
+/** The three parts of a quantized matrix: the store keeps `PARAMETER.codes`, `.scales` and, if asymmetric, `.zeroPoints`. */
+export type MatrixPart = 'codes' | 'scales' | 'zeroPoints'
+
+/** The name of a part of a quantized matrix in the store. */
+export const partName = (parameter: string, part: MatrixPart): string => `${parameter}.${part}`
+
+/**
+ * The entries of a quantized matrix [out, in] in MatMulNBits' layout: codes uint8 [out, blocks, bytes], scales float16
+ * [out, blocks], zero points uint8 [out, bytes] unless symmetric.
+ * @param fuse matrices with the same key get their codes, their scales and their zero points adjacent.
+ * @throws AwqError INVALID_ARGUMENT for bits, groups or shapes the layout does not have
+ */
+export function matrixEntries(
+  parameter: string,
+  shape: readonly [out: number, inputs: number],
+  spec: QuantSpec,
+  fuse?: string,
+): StoreEntry[] {
+  const { codesShape, scalesShape, zeroPointsShape } = layoutOf({ ...spec, shape })
+  const entry = (part: MatrixPart, dtype: DType, dimensions: readonly number[]): StoreEntry => ({
+    name: partName(parameter, part),
+    dtype,
+    shape: dimensions,
+    ...(fuse === undefined ? {} : { fuse: partName(fuse, part) }),
+  })
+  return [
+    entry('codes', 'U8', codesShape),
+    entry('scales', 'F16', scalesShape),
+    ...(zeroPointsShape === null ? [] : [entry('zeroPoints', 'U8', zeroPointsShape)]),
+  ]
+}
