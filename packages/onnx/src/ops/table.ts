@@ -25,13 +25,17 @@ export type OpName = keyof typeof operators
 type RowsOf<Op extends OpName> = (typeof operators)[Op]['attributes']
 type ValueOf<Row> = Row extends AttributeRow<infer Kind, boolean> ? AttributeValues[Kind] : never
 
+type IsRequired<Row> = Row extends AttributeRow<infer _, true> ? true : false
+
 /** The attributes of an operator: those it needs, and those that have a default or may be absent. */
-export type Attributes<Op extends OpName> = {
-  readonly [Name in keyof RowsOf<Op> as RowsOf<Op>[Name] extends AttributeRow<infer _, true> ? Name : never]: ValueOf<
-    RowsOf<Op>[Name]
-  >
-} & {
-  readonly [Name in keyof RowsOf<Op> as RowsOf<Op>[Name] extends AttributeRow<infer _, true> ? never : Name]?:
-    | ValueOf<RowsOf<Op>[Name]>
-    | undefined
-}
+export type Attributes<Op extends OpName> = [keyof RowsOf<Op>] extends [never]
+  ? Readonly<Record<string, never>>
+  : {
+      readonly [Name in keyof RowsOf<Op> as IsRequired<RowsOf<Op>[Name]> extends true ? Name : never]: ValueOf<
+        RowsOf<Op>[Name]
+      >
+    } & {
+      readonly [Name in keyof RowsOf<Op> as IsRequired<RowsOf<Op>[Name]> extends true ? never : Name]?:
+        | ValueOf<RowsOf<Op>[Name]>
+        | undefined
+    }
