@@ -29,7 +29,10 @@ export interface EvaluateOptions {
   readonly against?: EvaluatedModel
   /** Needed for folders; made for the CPU, and disposed, when absent. */
   readonly engine?: Engine
-  /** Tokenised once as a whole, without special tokens; several documents are joined by an empty line. */
+  /**
+   * Tokenised once as a whole, without special tokens; several documents are joined by an empty line. Line ends are read
+   * as Python reads text files, so that figures compare with published ones: `\\r\\n` and `\\r` are `\\n`.
+   */
   readonly text?: string | Iterable<string> | AsyncIterable<string>
   readonly tokens?: ArrayLike<number>
   /** Tokens per window, 2048 by default. */
@@ -204,11 +207,12 @@ const readTokens = async (options: EvaluateOptions, model: OpenedModel): Promise
   return Int32Array.from(tokenizer.encode(await joinText(text as NonNullable<typeof text>)))
 }
 
-const joinText = async (text: string | Iterable<string> | AsyncIterable<string>): Promise<string> => {
-  if (typeof text === 'string') return text
+/** One text of many documents, with line ends as `\\n`. */
+export const joinText = async (text: string | Iterable<string> | AsyncIterable<string>): Promise<string> => {
   const documents: string[] = []
-  for await (const document of text) documents.push(document)
-  return documents.join('\n\n')
+  if (typeof text === 'string') documents.push(text)
+  else for await (const document of text) documents.push(document)
+  return documents.join('\n\n').replaceAll(/\r\n?/g, '\n')
 }
 
 /** Things to dispose at the end, last first. */

@@ -148,7 +148,7 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
       const packed = weights.filter((weight) => weight.kind === 'packed')
       const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
       if (joined) {
-        const name = named(linears.map((linear) => linear.name).join('+'))
+        const name = named(linears.map((linear) => linear.name).join('/'))
         const all = emitMatMulNBits(graph, links, x, name, joined, accuracy)
         const rows = graph.constant(
           'int64',

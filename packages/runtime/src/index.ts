@@ -34,7 +34,15 @@ export {
   type LoadOptions,
   loadModel,
 } from './language-model.ts'
-export { type DecoderRequest, manifestFile, type OpenedModel, type OpenOptions, openModel } from './open-model.ts'
+export {
+  type DecoderRequest,
+  manifestFile,
+  type OpenedModel,
+  type OpenOptions,
+  openModel,
+  openTable,
+  type TableSource,
+} from './open-model.ts'
 export { packedForward } from './packed-forward.ts'
 export { createRandom, type Random, randomSeed, xoshiro128 } from './random.ts'
 export { type Candidates, greedy, penalizeRepetition, sample, selectCandidates } from './sampling.ts'

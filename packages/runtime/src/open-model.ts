@@ -94,24 +94,10 @@ const openQuantized = async (
   accuracy: Accuracy,
 ): Promise<OpenedModel> => {
   const store = await openStore(folder)
-  const table = storeTable(folder.name, store)
-  checkTable(table, description)
-  const files = await locateWeights(folder, table.files, engine)
-  const source = { description, table, accuracy }
-  const dispose = async () => {
+  const close = async () => {
     await store.close?.()
   }
-  return {
-    kind: 'quantized',
-    folder,
-    engine,
-    description,
-    accuracy,
-    forward: () => packedForward(engine, source, files),
-    openDecoder: (request) => loadDecoder(engine, source, files, request),
-    dispose,
-    [Symbol.asyncDispose]: dispose,
-  }
+  return openTable({ kind: 'quantized', folder, engine, description, accuracy, table: storeTable(folder.name, store), close })
 }
 
 const openFloat = async (
@@ -121,21 +107,54 @@ const openFloat = async (
   accuracy: Accuracy,
 ): Promise<OpenedModel> => {
   const checkpoint = await openCheckpoint(folder)
-  const table = checkpointTable(folder.name, checkpoint)
-  checkTable(table, description)
-  const files = await locateWeights(folder, table.files, engine)
-  const source = { description, table, accuracy }
-  const dispose = () => checkpoint.close()
-  return {
+  return openTable({
     kind: 'float',
     folder,
     engine,
     description,
     accuracy,
+    table: checkpointTable(folder.name, checkpoint),
     forward: () => floatForward(engine, checkpoint, description),
+    close: () => checkpoint.close(),
+  })
+}
+
+/** What `openTable` makes a model of. */
+export interface TableSource extends BindingSource {
+  readonly kind: OpenedModel['kind']
+  /** The folder that the table's files are in. */
+  readonly folder: Folder
+  readonly engine: Engine
+  /** Another forward pass than the one over the table. */
+  readonly forward?: () => ForwardModel
+  /** Closes the files; called when the model is disposed, or when it can not be opened. */
+  readonly close?: () => Promise<void>
+}
+
+/**
+ * Opens a model over any table of parameters: the way in for formats of one's own.
+ * @throws AwqError NOT_FOUND or CONFIG when the table lacks a parameter or has it in another shape
+ */
+export const openTable = async (source: TableSource): Promise<OpenedModel> => {
+  const { kind, folder, engine, description, accuracy, table, close = async () => {} } = source
+  let files: WeightFiles
+  try {
+    checkTable(table, description)
+    files = await locateWeights(folder, table.files, engine)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    kind,
+    folder,
+    engine,
+    description,
+    accuracy,
+    forward: source.forward ?? (() => packedForward(engine, source, files)),
     openDecoder: (request) => loadDecoder(engine, source, files, request),
-    dispose,
-    [Symbol.asyncDispose]: dispose,
+    dispose: close,
+    [Symbol.asyncDispose]: close,
   }
 }
 

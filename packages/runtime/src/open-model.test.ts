@@ -1,0 +1,162 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describeModel, floatForward, forwardLogits, type ModelDescription } from '@awq/models'
+import { createEngine } from '@awq/ort'
+import type { QuantSpec } from '@awq/quantize'
+import { type Folder, memoryFolder, openCheckpoint } from '@awq/tensor'
+import { openFolder } from '@awq/tensor/node'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fusedIsPossible } from './attention.ts'
+import { createConversation, createRunner, growingRopeFeeds } from './decoder.ts'
+import { floatFiles, packModel, randomParameters, tinyConfig } from './fixtures/tiny-model.ts'
+import { type OpenedModel, openModel, openTable } from './open-model.ts'
+
+const engine = await createEngine({ threads: 1 })
+const ids = Array.from({ length: 40 }, (_, i) => (i * 31 + 7) % 97)
+
+let directory = ''
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'awq-runtime-'))
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+const distance = (actual: Float32Array, expected: Float32Array): number => {
+  expect(actual.length).toBe(expected.length)
+  let largest = 1
+  let difference = 0
+  for (let i = 0; i < expected.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]!))
+    difference = Math.max(difference, Math.abs(actual[i]! - expected[i]!))
+  }
+  return difference / largest
+}
+
+/** The reference: the float forward pass over a checkpoint. */
+const referenceLogits = async (folder: Folder, description: ModelDescription): Promise<Float32Array> => {
+  await using checkpoint = await openCheckpoint(folder)
+  await using forward = floatForward(engine, checkpoint, description)
+  return (await forwardLogits(forward, Int32Array.from(ids))).data as Float32Array
+}
+
+const forwardOf = async (model: OpenedModel): Promise<Float32Array> => {
+  await using forward = model.forward()
+  return (await forwardLogits(forward, Int32Array.from(ids))).data as Float32Array
+}
+
+/** Logits of the serving graph, the prompt in two parts so that the cache is read. */
+const servedLogits = async (model: OpenedModel, attention: 'plain' | 'fused'): Promise<Float32Array> => {
+  await using session = await model.openDecoder({ attention, logits: 'last' })
+  const { description } = model
+  const runner = createRunner(session, description, attention, growingRopeFeeds(description))
+  const conversation = createConversation(runner, description.config.vocabSize)
+  await conversation.extend(ids.slice(0, 29), {})
+  return conversation.extend(ids.slice(29), {})
+}
+
+const onDisk = async (name: string, files: Record<string, Uint8Array | string>): Promise<Folder> => {
+  const path = join(directory, name)
+  await mkdir(path)
+  for (const [file, data] of Object.entries(files)) await writeFile(join(path, file), data)
+  return openFolder(path)
+}
+
+const spec = (bits: QuantSpec['bits'], groupSize: number, symmetric = false): QuantSpec => ({ bits, groupSize, symmetric })
+const head = (name: string) => /embed|lm_head/.test(name)
+
+describe.each<[string, Record<string, unknown>, (name: string) => QuantSpec | undefined]>([
+  ['4 bits, group 32, tied 8-bit table', {}, (name) => spec(head(name) ? 8 : 4, 32)],
+  ['4 bits symmetric, separate head at 16 bits', { tie_word_embeddings: false }, (name) =>
+    head(name) ? undefined : spec(4, 16, true)],
+  ['3 bits, group 64, 4-bit table', {}, (name) => spec(head(name) ? 4 : 3, 64)],
+  ['3 bits symmetric', {}, (name) => spec(head(name) ? 8 : 3, 32, true)],
+  ['8 bits per channel, group longer than the row', {}, () => spec(8, -1)],
+  ['2 bits, bias everywhere', { attention_bias: true, mlp_bias: true }, (name) => spec(head(name) ? 8 : 2, 32)],
+  ['siblings of different bits', {}, (name) => spec(/v_proj|up_proj/.test(name) ? 8 : 4, 32)],
+  ['down projections kept in float', {}, (name) => (/down/.test(name) ? undefined : spec(4, 32))],
+])('packed: %s', (name, changes, specOf) => {
+  it('equals the float model of its dequantized values: block by block and serving, from memory and from disk', async () => {
+    const packed = await packModel(tinyConfig(changes), specOf)
+    const { description } = packed
+    const expected = await referenceLogits(packed.dequantized, description)
+    for (const folder of [memoryFolder(packed.files), await onDisk(name.replaceAll(/\W/g, '-'), packed.files)]) {
+      const source = { kind: 'quantized', folder, engine, description, accuracy: 'exact' } as const
+      await using model = await openTable({ ...source, table: await packed.table(folder) })
+      expect(distance(await forwardOf(model), expected)).toBeLessThan(2e-4)
+      expect(distance(await servedLogits(model, 'plain'), expected)).toBeLessThan(2e-4)
+      expect(distance(await servedLogits(model, 'fused'), expected)).toBeLessThan(2e-4)
+    }
+  })
+})
+
+it('accuracy fast differs from exact, by little', async () => {
+  const packed = await packModel(tinyConfig(), (name) => spec(head(name) ? 8 : 4, 32))
+  const folder = memoryFolder(packed.files)
+  const source = { kind: 'quantized', folder, engine, description: packed.description } as const
+  const table = await packed.table(folder)
+  await using exact = await openTable({ ...source, table, accuracy: 'exact' })
+  await using fast = await openTable({ ...source, table, accuracy: 'fast' })
+  const difference = distance(await servedLogits(fast, 'plain'), await servedLogits(exact, 'plain'))
+  expect(difference).toBeGreaterThan(1e-4)
+  expect(difference).toBeLessThan(0.1)
+})
+
+describe.each([8, 12, 16, 20, 24, 64, 80])('float, head width %i', (headDim) => {
+  const forms = (['plain', 'fused'] as const).filter((form) => form === 'plain' || fusedIsPossible(headDim))
+  it.each(forms)('serving with %s attention equals the forward pass', async (attention) => {
+    const config = tinyConfig({ head_dim: headDim })
+    const description = describeModel(config)
+    const folder = memoryFolder(await floatFiles(config, randomParameters(description)))
+    await using model = await openModel(folder, engine)
+    expect(model.kind).toBe('float')
+    const expected = await referenceLogits(folder, description)
+    expect(distance(await servedLogits(model, attention), expected)).toBeLessThan(2e-4)
+  })
+})
+
+describe('float checkpoints', () => {
+  it.each(['F32', 'F16', 'BF16'] as const)('run from %s weights that stay in the file', async (dtype) => {
+    const config = tinyConfig({ tie_word_embeddings: false, attention_bias: true })
+    const files = await floatFiles(config, randomParameters(describeModel(config)), dtype)
+    const folder = await onDisk(`float-${dtype}`, files)
+    await using model = await openModel(folder, engine)
+    const expected = await referenceLogits(folder, model.description)
+    expect(distance(await servedLogits(model, 'plain'), expected)).toBeLessThan(2e-4)
+  })
+
+  it('run from a cache of symbolic links, as the hub keeps them', async () => {
+      const config = tinyConfig()
+    const files = await floatFiles(config, randomParameters(describeModel(config)))
+    const blobs = join(directory, 'blobs')
+    const snapshot = join(directory, 'snapshot')
+    await mkdir(blobs)
+    await mkdir(snapshot)
+    for (const [file, data] of Object.entries(files)) {
+      await writeFile(join(blobs, `hash-of-${file}`), data)
+      await symlink(join('..', 'blobs', `hash-of-${file}`), join(snapshot, file))
+    }
+    const folder = await openFolder(snapshot)
+    await using model = await openModel(folder, engine)
+    const expected = await referenceLogits(folder, model.description)
+    expect(distance(await servedLogits(model, 'plain'), expected)).toBeLessThan(2e-4)
+  })
+
+  it.each<[string, (files: Record<string, Uint8Array | string>) => Record<string, Uint8Array | string>, RegExp]>([
+    ['no config.json', ({ 'config.json': _, ...rest }) => rest, /no config.json/],
+    ['a broken config.json', (files) => ({ ...files, 'config.json': '{' }), /config.json is not JSON/],
+    [
+      'another shape than config.json says',
+      (files) => ({ ...files, 'config.json': JSON.stringify(tinyConfig({ hidden_size: 80 })) }),
+      /embed_tokens.weight has shape \[97, 72\].*\[97, 80\]/,
+    ],
+    [
+      'a missing layer',
+      (files) => ({ ...files, 'config.json': JSON.stringify(tinyConfig({ num_hidden_layers: 3 })) }),
+      /no tensor model.layers.2/,
+    ],
+  ])('are refused with %s', async (_, change, message) => {
+    const config = tinyConfig()
+    const files = await floatFiles(config, randomParameters(describeModel(config)))
+    await expect(openModel(memoryFolder(change(files)), engine)).rejects.toThrow(message)
+  })
+})
