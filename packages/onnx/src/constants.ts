@@ -13,7 +13,14 @@ const integerRanges: Partial<Record<OnnxType, readonly [low: number, high: numbe
 
 /** A copy of a typed array's bytes (every platform that runs ONNX Runtime is little-endian, as the format is). */
 const bytesOf = (array: ArrayBufferView): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice()
+
+/** The typed arrays whose elements are an integer type's, so that nothing has to be checked. */
+const exact: Partial<Record<OnnxType, new (length: number) => ArrayBufferView>> = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  int32: Int32Array,
+}
 
 const int64Low = -(2n ** 63n)
 const int64High = 2n ** 63n - 1n
@@ -57,6 +64,8 @@ function encodeInteger(
   values: ArrayLike<number | bigint>,
   what: string,
 ): Uint8Array<ArrayBuffer> {
+  const exactArray = exact[dtype]
+  if (exactArray && values instanceof exactArray) return bytesOf(values)
   const [low, high] = integerRanges[dtype]!
   for (let i = 0; i < values.length; i++) {
     const value = Number(values[i])

@@ -177,7 +177,8 @@ export class Graph {
     const fail = (problem: string): never => this.#refuse(node, `${problem}; inputs ${types}`)
     const wanted = typeof options.outputs === 'number' ? Array(options.outputs).fill(true) : options.outputs
     const promised = options.shapes ?? []
-    for (const shape of promised) if (shape) checkShape(shape, `${node} of graph '${this.name}', options.shape`)
+    for (const shape of promised)
+      if (shape) checkShape(shape, `${node} of graph '${this.name}', options.shape`, 'allowed')
     const pending: PendingNode = {
       row,
       inputs: given,

@@ -1,4 +1,5 @@
 import { AwqError } from '@awq/tensor'
+import { isUnknown } from './dims.ts'
 import type { Dim, Shape } from './types.ts'
 
 const valueName = /^[A-Za-z_][\w.:/-]*$/
@@ -14,11 +15,16 @@ export function checkName(name: string, what: string): void {
   }
 }
 
-/** Throws INVALID_ARGUMENT unless every dimension is a non-negative integer or a name. */
-export function checkShape(shape: Shape, what: string): void {
+/**
+ * Throws INVALID_ARGUMENT unless every dimension is a non-negative integer or a name. Unknown dimensions (`?1`) mean
+ * something only in the graph that made them, so they are refused where a shape comes in from outside.
+ */
+export function checkShape(shape: Shape, what: string, unknowns: 'refused' | 'allowed' = 'refused'): void {
   for (const dim of shape) {
     const right =
-      typeof dim === 'number' ? Number.isSafeInteger(dim) && dim >= 0 : dimName.test(dim) || /^\?\d+$/.test(dim)
+      typeof dim === 'number'
+        ? Number.isSafeInteger(dim) && dim >= 0
+        : dimName.test(dim) || (unknowns === 'allowed' && isUnknown(dim))
     if (!right) {
       throw new AwqError(
         'INVALID_ARGUMENT',
