@@ -36,7 +36,10 @@ export async function* textChunks(source: ByteSource, options: ReadTextOptions =
   yield unixLines(heldReturn + decode())
 }
 
-/** The lines of a source without their ends, numbered from 1. A line may have at most `maxLineBytes` characters. */
+/**
+ * The lines of a source without their ends, numbered from 1. Throws as `textChunks` does, and INVALID_FILE for a line of more
+ * than 256 Mi characters.
+ */
 export async function* textLines(
   source: ByteSource,
   options: ReadTextOptions = {},
