@@ -31,7 +31,7 @@ export interface EvaluateOptions {
   readonly engine?: Engine
   /**
    * Tokenised once as a whole, without special tokens; several documents are joined by an empty line. Line ends are read
-   * as Python reads text files, so that figures compare with published ones: `\\r\\n` and `\\r` are `\\n`.
+   * as Python reads text files, so that figures compare with published ones: `\r\n` and `\r` are `\n`.
    */
   readonly text?: string | Iterable<string> | AsyncIterable<string>
   readonly tokens?: ArrayLike<number>
@@ -207,7 +207,7 @@ const readTokens = async (options: EvaluateOptions, model: OpenedModel): Promise
   return Int32Array.from(tokenizer.encode(await joinText(text as NonNullable<typeof text>)))
 }
 
-/** One text of many documents, with line ends as `\\n`. */
+/** One text of many documents, with line ends as `\n`. */
 export const joinText = async (text: string | Iterable<string> | AsyncIterable<string>): Promise<string> => {
   const documents: string[] = []
   if (typeof text === 'string') documents.push(text)

@@ -50,9 +50,7 @@ export const residualStreams = async (
   }
   const size = length * hiddenSize
   return runs.flatMap((run) =>
-    Array.from({ length: run.shape[0] ?? 0 }, (_, i) =>
-      (run.data as Float32Array).subarray(i * size, (i + 1) * size),
-    ),
+    Array.from({ length: run.shape[0] ?? 0 }, (_, i) => (run.data as Float32Array).subarray(i * size, (i + 1) * size)),
   )
 }
 

@@ -3,8 +3,9 @@
  * are.
  * @module
  */
-import type { Graph, OnnxType, Value } from '@awq/onnx'
+
 import { type BlockBinding, emitLinear, type LinearSpec, type ModelDescription, type OuterBinding } from '@awq/models'
+import type { Graph, OnnxType, Value } from '@awq/onnx'
 import { AwqError, type DType } from '@awq/tensor'
 import type { FileSpan, WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
@@ -41,7 +42,8 @@ const emitStored = (graph: Graph, links: WeightLinks, { entry }: DenseTensor): V
   return graph.external(entry.name, dtype, entry.shape, links.link(entry))
 }
 
-const toFloat32 = (graph: Graph, x: Value): Value => (x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' }))
+const toFloat32 = (graph: Graph, x: Value): Value =>
+  x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' })
 
 /** A dense vector or matrix as float32. */
 const emitDense = (graph: Graph, links: WeightLinks, tensor: DenseTensor): Value =>

@@ -101,7 +101,10 @@ describe('loadModel', () => {
     const controller = new AbortController()
     const reason = new Error('enough')
     setTimeout(() => controller.abort(reason), 5)
-    const generation = model.generate({ prompt: 'Once' }, { maxNewTokens: 400, ignoreEos: true, signal: controller.signal })
+    const generation = model.generate(
+      { prompt: 'Once' },
+      { maxNewTokens: 400, ignoreEos: true, signal: controller.signal },
+    )
     await expect(generation.result).rejects.toBe(reason)
   })
 

@@ -9,7 +9,7 @@ import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
 import { resolveAttention } from './attention.ts'
 import type { Accuracy } from './bindings.ts'
 import { createConversation, createRunner, growingRopeFeeds, prefillChunk, turnEventLoop } from './decoder.ts'
-import { type Generation, type GenerateOptions, generate } from './generation.ts'
+import { type GenerateOptions, type Generation, generate } from './generation.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 
 /** How a model is loaded. */
@@ -61,9 +61,15 @@ export interface LanguageModel extends AsyncDisposable {
    */
   generate(input: GenerateInput, options?: GenerateOptions): Generation
   /** Logits `[vocab]` of the position after the last id. */
-  logits(ids: readonly number[], options?: { readonly all?: false; readonly signal?: AbortSignal }): Promise<Float32Array>
+  logits(
+    ids: readonly number[],
+    options?: { readonly all?: false; readonly signal?: AbortSignal },
+  ): Promise<Float32Array>
   /** Logits after every id, one array of `[vocab]` each. */
-  logits(ids: readonly number[], options: { readonly all: true; readonly signal?: AbortSignal }): Promise<Float32Array[]>
+  logits(
+    ids: readonly number[],
+    options: { readonly all: true; readonly signal?: AbortSignal },
+  ): Promise<Float32Array[]>
   /** Frees the sessions, and the engine unless it was the caller's. */
   dispose(): Promise<void>
 }
@@ -175,11 +181,7 @@ const assemble = (parts: Parts): LanguageModel => {
   }
 
   const lastLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array> => {
-    const conversation = createConversation(
-      createRunner(session, description, attention, ropeFeeds),
-      vocabSize,
-      rest,
-    )
+    const conversation = createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest)
     return conversation.extend(ids, signal ? { signal } : {})
   }
 
@@ -210,8 +212,7 @@ const assemble = (parts: Parts): LanguageModel => {
           vocabSize,
           eosIds,
           createDecoder: () => tokenizer.createDecoder({ continuation }),
-          open: () =>
-            createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest),
+          open: () => createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest),
         },
         encode(input),
         options,

@@ -18,10 +18,7 @@ export interface NodeLoadOptions extends LoadOptions {
  * folder.
  * @throws AwqError as `resolveModel` of @awq/tensor/node and `loadModel` of @awq/runtime
  */
-export const loadModel = async (
-  reference: string | Folder,
-  options: NodeLoadOptions = {},
-): Promise<LanguageModel> => {
+export const loadModel = async (reference: string | Folder, options: NodeLoadOptions = {}): Promise<LanguageModel> => {
   if (typeof reference !== 'string') return loadFolder(reference, options)
   const { revision, cacheDir, token, localFilesOnly, hubUrl, signal, onProgress } = options
   const folder = await resolveModel(reference, {

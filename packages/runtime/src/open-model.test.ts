@@ -61,13 +61,20 @@ const onDisk = async (name: string, files: Record<string, Uint8Array | string>):
   return openFolder(path)
 }
 
-const spec = (bits: QuantSpec['bits'], groupSize: number, symmetric = false): QuantSpec => ({ bits, groupSize, symmetric })
+const spec = (bits: QuantSpec['bits'], groupSize: number, symmetric = false): QuantSpec => ({
+  bits,
+  groupSize,
+  symmetric,
+})
 const head = (name: string) => /embed|lm_head/.test(name)
 
 describe.each<[string, Record<string, unknown>, (name: string) => QuantSpec | undefined]>([
   ['4 bits, group 32, tied 8-bit table', {}, (name) => spec(head(name) ? 8 : 4, 32)],
-  ['4 bits symmetric, separate head at 16 bits', { tie_word_embeddings: false }, (name) =>
-    head(name) ? undefined : spec(4, 16, true)],
+  [
+    '4 bits symmetric, separate head at 16 bits',
+    { tie_word_embeddings: false },
+    (name) => (head(name) ? undefined : spec(4, 16, true)),
+  ],
   ['3 bits, group 64, 4-bit table', {}, (name) => spec(head(name) ? 4 : 3, 64)],
   ['3 bits symmetric', {}, (name) => spec(head(name) ? 8 : 3, 32, true)],
   ['8 bits per channel, group longer than the row', {}, () => spec(8, -1)],
@@ -125,7 +132,7 @@ describe('float checkpoints', () => {
   })
 
   it('run from a cache of symbolic links, as the hub keeps them', async () => {
-      const config = tinyConfig()
+    const config = tinyConfig()
     const files = await floatFiles(config, randomParameters(describeModel(config)))
     const blobs = join(directory, 'blobs')
     const snapshot = join(directory, 'snapshot')

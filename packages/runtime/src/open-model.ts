@@ -97,7 +97,15 @@ const openQuantized = async (
   const close = async () => {
     await store.close?.()
   }
-  return openTable({ kind: 'quantized', folder, engine, description, accuracy, table: storeTable(folder.name, store), close })
+  return openTable({
+    kind: 'quantized',
+    folder,
+    engine,
+    description,
+    accuracy,
+    table: storeTable(folder.name, store),
+    close,
+  })
 }
 
 const openFloat = async (

@@ -3,8 +3,9 @@
  * weights read by the engine from the store.
  * @module
  */
-import { Graph } from '@awq/onnx'
+
 import { checkIds, emitForwardBlock, type ForwardModel, forwardFeeds } from '@awq/models'
+import { Graph } from '@awq/onnx'
 import { type Engine, type Session, tensor } from '@awq/ort'
 import { type BindingSource, blockBinding, outerBinding } from './bindings.ts'
 import type { WeightFiles, WeightLinks } from './weight-links.ts'
@@ -39,10 +40,7 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
       return (await session.run({ input_ids: feed })).hidden!
     },
     async openBlock(layer, options = {}) {
-      const session = await open(
-        (links) => emitForwardBlock(description, blockBinding(source, links, layer)),
-        options,
-      )
+      const session = await open((links) => emitForwardBlock(description, blockBinding(source, links, layer)), options)
       return {
         async run(hidden, runOptions) {
           return (await session.run({ hidden, ...feedsFor(hidden.shape[1]!) }, runOptions)).hidden_out!
