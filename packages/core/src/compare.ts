@@ -71,7 +71,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
     options.methods.map((method) => ({ bits, method: resolveMethod(method) })),
   )
   const parameters = parameterCount(model)
-  return withEngine(options, async (engine) => {
+  return await withEngine(options, async (engine) => {
     const measure = async (folder: Folder, reference: Folder | undefined) => {
       onProgress({ type: 'stage', stage: 'evaluate', message: folder.name })
       return evaluate({
