@@ -105,6 +105,7 @@ describe('Graph refuses', () => {
     ['a graph without a proper name', () => new Graph('?'), /is not a name/],
     ['a negative size', ({ graph }) => graph.input('y', 'float32', [-1]), /-1 of \[-1\] is not a dimension/],
     ['a fractional size', ({ graph }) => graph.input('y', 'float32', [1.5]), /is not a dimension/],
+    ['an unknown size of elsewhere', ({ graph }) => graph.input('y', 'float32', ['?1']), /is not a dimension/],
     ['an empty dimension name', ({ graph }) => graph.input('y', 'float32', ['']), /is not a dimension/],
     [
       'an unknown element type',

@@ -157,6 +157,7 @@ describe('options.shape', () => {
     expect(shown(open.shape)).toEqual(['b', '?', 8])
     expect(graph.add('Concat', [past, x], { axis: 1 }, { shape: ['b', 'total', 8] }).shape).toEqual(['b', 'total', 8])
     expect(graph.add('Neg', [x], {}, { shape: [1, 's', 8] }).shape).toEqual([1, 's', 8])
+    expect(graph.add('Neg', [x], {}, { shape: open.shape }).shape).toEqual(['b', 's', 8])
   })
 
   it.each([[['b', 's', 9]], [['b', 's']], [['b', 's', 8, 1]]])('%j contradicts [b, s, 8]', (shape) => {
