@@ -34,3 +34,6 @@ export const formatCount = (value: number): string => String(value).replace(/\B(
 
 /** A share as a percentage with one decimal: `81.2%`. */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(1)}%`
+
+/** A count with its noun: `1 token`, `2 tokens`. */
+export const plural = (count: number, noun: string): string => `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`

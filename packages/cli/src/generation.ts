@@ -1,5 +1,5 @@
 import type { Session } from './command.ts'
-import { formatSeconds } from './format.ts'
+import { formatSeconds, plural } from './format.ts'
 import type { ChatMessage, GenerateOptions, LanguageModel } from './libraries.ts'
 
 /** The text of one generation and its figures. */
@@ -20,9 +20,9 @@ export interface GenerationReport {
 /** `12 prompt tokens, first token after 0.14 s, 64 tokens at 42.1 tok/s` */
 export const generationSummary = (report: GenerationReport): string =>
   [
-    ...(report.promptTokens === undefined ? [] : [`${report.promptTokens} prompt tokens`]),
+    ...(report.promptTokens === undefined ? [] : [plural(report.promptTokens, 'prompt token')]),
     ...(report.firstTokenSeconds === undefined ? [] : [`first token after ${formatSeconds(report.firstTokenSeconds)}`]),
-    `${report.tokens} tokens${report.tokensPerSecond === undefined ? '' : ` at ${report.tokensPerSecond.toFixed(1)} tok/s`}`,
+    `${plural(report.tokens, 'token')}${report.tokensPerSecond === undefined ? '' : ` at ${report.tokensPerSecond.toFixed(1)} tok/s`}`,
     ...(report.finishReason === 'length' ? ['cut off by its length'] : []),
     ...(report.seed === undefined ? [] : [`seed ${report.seed}`]),
   ].join(', ')

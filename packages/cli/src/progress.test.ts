@@ -44,12 +44,15 @@ describe('the progress view', () => {
       time += 1000
     }
     view.show({ type: 'warning', message: 'careful' })
+    view.show(layer(0))
+    view.show(layer(1))
     view.show(layer(2))
     expect(stream.text().split('\n')).toEqual([
       'quantizing…',
       'quantizing 5/10',
       'quantizing 10/10',
       'awq: warning: careful',
+      layerText(layer(0)),
       layerText(layer(2)),
       '',
     ])

@@ -28,6 +28,9 @@ export type ProgressEvent =
       readonly etaSeconds: number
     }
 
+/** A finished layer. */
+export type LayerEvent = Extract<ProgressEvent, { type: 'layer' }>
+
 /** The stage whose `completed` and `total` are bytes. */
 export const downloadStage = 'download'
 
@@ -46,7 +49,7 @@ const stageLabels: Readonly<Record<string, string>> = {
 const stageLabel = (stage: string): string => stageLabels[stage] ?? stage
 
 /** Milliseconds between two drawings of a bar, two plain lines, two events of the same stage in JSON. */
-const intervals = { bar: 100, line: 5000, json: 500 }
+const intervals = { bar: 100, line: 5000, layerLine: 2000, json: 500 }
 
 /** Draws progress on stderr: one line that redraws itself on a terminal, else a plain line now and then. */
 export interface ProgressView {
@@ -77,7 +80,7 @@ export const jsonThrottle = (now: () => number): ((event: ProgressEvent) => bool
 }
 
 /** `layer 7/30  loss 1.24e-3 -> 7.90e-4 (-36%)  6.1 s  ETA 2m 20s`; people count layers from 1. */
-export const layerText = (event: Extract<ProgressEvent, { type: 'layer' }>): string => {
+export const layerText = (event: LayerEvent): string => {
   const parts = [`layer ${event.layer + 1}/${event.layers}`]
   const identity = event.groups.reduce((sum, group) => sum + (group.identityLoss ?? 0), 0)
   const loss = event.groups.reduce((sum, group) => sum + (group.loss ?? 0), 0)
@@ -91,6 +94,9 @@ export const layerText = (event: Extract<ProgressEvent, { type: 'layer' }>): str
   return parts.join('  ')
 }
 
+const stageText = (event: Extract<ProgressEvent, { type: 'stage' }>): string =>
+  `${stageLabel(event.stage)}${event.message ? ` ${event.message}` : ''}`
+
 const progressText = (event: Extract<ProgressEvent, { type: 'progress' }>): string => {
   const show = event.stage === downloadStage ? formatBytes : String
   const amount = event.total > 0 ? `${show(event.completed)}/${show(event.total)}` : show(event.completed)
@@ -103,7 +109,7 @@ const bar = (share: number, width: number): string => {
 }
 
 const barText = (event: Exclude<ProgressEvent, { type: 'warning' }>): string => {
-  if (event.type === 'stage') return `${stageLabel(event.stage)}${event.message ? ` ${event.message}` : ''}…`
+  if (event.type === 'stage') return `${stageText(event)}…`
   if (event.type === 'layer') return `${bar((event.layer + 1) / event.layers, 20)} ${layerText(event)}`
   return event.total > 0 ? `${bar(event.completed / event.total, 20)} ${progressText(event)}` : progressText(event)
 }
@@ -136,6 +142,7 @@ const terminalView = (stream: TextOutput, now: () => number): ProgressView => {
 
 const plainView = (stream: TextOutput, now: () => number): ProgressView => {
   let last = now()
+  let lastLayer = Number.NEGATIVE_INFINITY
   let lastLine = ''
   const line = (text: string): void => {
     if (text === lastLine) return
@@ -143,13 +150,18 @@ const plainView = (stream: TextOutput, now: () => number): ProgressView => {
     lastLine = text
     last = now()
   }
+  const layerLine = (event: LayerEvent): void => {
+    if (now() - lastLayer < intervals.layerLine && event.layer + 1 < event.layers) return
+    lastLayer = now()
+    line(layerText(event))
+  }
   return {
     clear: () => {},
     show: (event) => {
       if (event.type === 'warning') line(`awq: warning: ${event.message}`)
-      else if (event.type === 'stage') line(`${stageLabel(event.stage)}${event.message ? ` ${event.message}` : ''}…`)
-      else if (now() - last >= intervals.line) line(event.type === 'layer' ? layerText(event) : progressText(event))
-      else if (event.type === 'layer' && event.layer + 1 >= event.layers) line(layerText(event))
+      else if (event.type === 'stage') line(`${stageText(event)}…`)
+      else if (event.type === 'layer') layerLine(event)
+      else if (now() - last >= intervals.line) line(progressText(event))
     },
   }
 }

@@ -1,7 +1,7 @@
 import { AwqError } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
 import { defined } from '../defined.ts'
-import { formatCount, formatSeconds, formatShare, significant } from '../format.ts'
+import { formatSeconds, formatShare, plural, significant } from '../format.ts'
 import type { EvaluateLibrary } from '../libraries.ts'
 import { findModel, readWholeText } from '../model.ts'
 import { accuracy, optional, required, withDefault } from '../options.ts'
@@ -60,5 +60,5 @@ const evaluationLines = (result: Awaited<ReturnType<EvaluateLibrary['evaluate']>
   `perplexity  ${significant(result.perplexity, 4)}`,
   ...(result.kl === undefined ? [] : [`KL          ${significant(result.kl, 3)} nats per token`]),
   ...(result.top1 === undefined ? [] : [`top-1       ${formatShare(result.top1)} of the predictions agree`]),
-  `text        ${result.windows} windows of ${formatCount(result.window)} tokens, in ${formatSeconds(result.seconds)}`,
+  `text        ${plural(result.windows, 'window')} of ${plural(result.window, 'token')}, in ${formatSeconds(result.seconds)}`,
 ]
