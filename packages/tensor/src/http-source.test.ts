@@ -64,6 +64,11 @@ describe('a server with range requests', () => {
       'NETWORK',
       (_, response) => void response.writeHead(206, { 'content-range': 'bytes 0-4/1000' }).end('12345'),
     ],
+    [
+      'an earlier start',
+      'NETWORK',
+      (_, response) => void response.writeHead(206, { 'content-range': 'bytes 9-14/1000' }).end('12345'),
+    ],
     ['no Content-Range', 'NETWORK', (_, response) => void response.writeHead(206).end('12345')],
     ['the whole file', 'NETWORK', (_, response) => void response.writeHead(200).end(content)],
     [

@@ -62,7 +62,8 @@ export function encodeMinifloat(bits: number, format: Minifloat): number {
   }
   // A subnormal: the code counts units of 2^(1 - bias - mantissaBits), and float32 is mantissa * 2^(exponent - 150).
   const shift = 151 - exponentBias - mantissaBits - (magnitude >>> 23)
-  if (shift > 25) return negative
+  // Below half of the smallest value: rounds to zero.
+  if (shift > 24) return negative
   const mantissa = (magnitude & 0x7fffff) | 0x800000
   const half = 1 << (shift - 1)
   const kept = mantissa >>> shift

@@ -215,6 +215,7 @@ describe('unusual but valid files', () => {
     ['an empty tensor', file(tensor(`${dtype},"shape":[0],${span(0, 0)}`), 0), 1],
     ['empty tensors at every border', file(pair([8, 8], [0, 8]), 8), 2],
     ['an empty tensor at the start', file(pair([0, 0], [0, 8]), 8), 2],
+    ['an empty tensor at the start, listed last', file(pair([0, 8], [0, 0]), 8), 2],
     ['tensors listed backwards', file(pair([4, 12], [0, 4]), 12), 2],
     ['an empty name', file(`{"":{${dtype},"shape":[2],${span(0, 8)}}}`, 8), 1],
     ['a name of other languages', file(`{"层.β":{${dtype},"shape":[2],${span(0, 8)}}}`, 8), 1],

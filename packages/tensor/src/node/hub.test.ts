@@ -330,7 +330,8 @@ describe('a hostile hub', () => {
     ['a size that is no number', { lfs: { oid: 'a'.repeat(64), size: '3', pointerSize: 1 } }],
   ])('%s is refused', async (_, entry) => {
     const options = await start({ listing: { 'model.safetensors': entry } })
-    await expect(resolveModel(name, options)).rejects.toMatchObject({ name: 'AwqError' })
+    const everything = downloadFromHub({ type: 'model', name }, (all) => all, options)
+    await expect(everything).rejects.toMatchObject({ code: expect.stringMatching(/^(NETWORK|INVALID_ARGUMENT)$/) })
     expect(await blobs()).toEqual([])
   })
 
