@@ -20,7 +20,7 @@ export interface Panel {
   readonly steps: number
 }
 
-/** Rows that are taken through a panel together: 128 columns of them stay in the processor's cache. */
+/** Rows that are taken through a panel together: its columns of them stay in the processor's cache. */
 const TILE = 256
 
 /** Rounds the columns of a panel in turn; returns their codes [size, rows]. */

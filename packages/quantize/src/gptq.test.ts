@@ -88,7 +88,7 @@ const part = (codes: Uint8Array, other: Uint8Array) =>
   codes.filter((code, i) => code !== other[i]).length / codes.length
 
 describe('GPTQ', () => {
-  // 270 columns: three panels, the last one short; groups that do not divide the row.
+  // 270 columns: several panels, the last one short; groups that do not divide the row.
   test.each([
     [spec(4, 64), 'activation'],
     [spec(4, 64), 'column'],
@@ -241,7 +241,7 @@ describe('damaged statistics', () => {
   test('stop and tell how far they are', async () => {
     const done: number[] = []
     await roundGptq(engine, weight, [4, 200], good, spec(4, 32), { onProgress: (value) => done.push(value) })
-    expect(done).toEqual([128 / 200, 1])
+    expect(done).toEqual([64 / 200, 128 / 200, 192 / 200, 1])
     const reason = new Error('stop')
     const before = roundGptq(engine, weight, [4, 200], good, spec(4, 32), { signal: AbortSignal.abort(reason) })
     await expect(before).rejects.toBe(reason)
