@@ -342,6 +342,13 @@ describe('a hostile hub', () => {
   })
 })
 
+test('a reference in the cache that is no commit is not followed', async () => {
+  const options = await start()
+  await resolveModel(name, options)
+  await writeFile(join(root(), 'refs', 'main'), `../snapshots/${commit}`)
+  await expect(resolveModel(name, offline(options))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
 describe('local folders', () => {
   test('come first, whatever the hub has', async () => {
     const path = join(cacheDir, 'org', 'tiny-model')
