@@ -53,7 +53,9 @@ export function layoutOf({ bits, groupSize, shape, symmetric }: LayoutRequest): 
     refuse('the group must be 16, 32, 64, 128, 256, a multiple of 256, or the whole row')
   }
   const storedBits = bits === 3 ? 4 : bits
-  const blockSize = (blockSizes.includes(groupSize) ? groupSize : largestBlock) as LayoutDimensions['blockSize']
+  // -1 and `in` mean the same and must give the same layout, also where a row is just as long as some block.
+  const size = groupSize === -1 ? width : groupSize
+  const blockSize = (blockSizes.includes(size) ? size : largestBlock) as LayoutDimensions['blockSize']
   const blocks = Math.ceil(width / blockSize)
   return {
     storedBits,
