@@ -6,6 +6,7 @@
 
 import { type BlockBinding, emitLinear, type LinearSpec, type ModelDescription, type OuterBinding } from '@awq/models'
 import type { Graph, OnnxType, Value } from '@awq/onnx'
+import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType } from '@awq/tensor'
 import type { FileSpan, WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
@@ -49,18 +50,6 @@ const toFloat32 = (graph: Graph, x: Value): Value =>
 const emitDense = (graph: Graph, links: WeightLinks, tensor: DenseTensor): Value =>
   toFloat32(graph, emitStored(graph, links, tensor))
 
-/** The bytes of several spans that follow one another in one file; undefined when they do not. */
-export const joinSpans = (spans: readonly FileSpan[]): FileSpan | undefined => {
-  const [first] = spans
-  if (!first) return undefined
-  let end = first.offset
-  for (const span of spans) {
-    if (span.file !== first.file || span.offset !== end) return undefined
-    end += span.length
-  }
-  return { file: first.file, offset: first.offset, length: end - first.offset }
-}
-
 /** Siblings as one matrix over the same bytes, where they lie side by side and are quantized alike. */
 export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | undefined => {
   const [first] = matrices
@@ -72,10 +61,10 @@ export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | 
     other.shape[1] === first.shape[1] &&
     (other.zeroPoints === null) === (first.zeroPoints === null)
   if (!matrices.every(alike)) return undefined
-  const codes = joinSpans(matrices.map((matrix) => matrix.codes))
-  const scales = joinSpans(matrices.map((matrix) => matrix.scales))
-  const zeroPoints = first.zeroPoints ? joinSpans(matrices.map((matrix) => matrix.zeroPoints as FileSpan)) : null
-  if (!codes || !scales || zeroPoints === undefined) return undefined
+  const codes = adjoiningRange(matrices.map((matrix) => matrix.codes))
+  const scales = adjoiningRange(matrices.map((matrix) => matrix.scales))
+  const zeroPoints = first.zeroPoints && adjoiningRange(matrices.map((matrix) => matrix.zeroPoints as FileSpan))
+  if (!codes || !scales || (first.zeroPoints && !zeroPoints)) return undefined
   const rows = matrices.reduce((sum, matrix) => sum + matrix.shape[0], 0)
   return { ...first, shape: [rows, first.shape[1]], codes, scales, zeroPoints }
 }

@@ -4,7 +4,6 @@ export {
   type BindingSource,
   blockBinding,
   joinMatrices,
-  joinSpans,
   outerBinding,
 } from './bindings.ts'
 export { bucket, createCache, type KeyValueCache } from './cache.ts'
@@ -36,7 +35,6 @@ export {
 } from './language-model.ts'
 export {
   type DecoderRequest,
-  manifestFile,
   type OpenedModel,
   type OpenOptions,
   openModel,

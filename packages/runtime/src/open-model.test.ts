@@ -1,16 +1,19 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describeModel, floatForward, forwardLogits, type ModelDescription } from '@awq/models'
+import { describeModel, emitForwardBlock, floatForward, forwardLogits, type ModelDescription } from '@awq/models'
 import { createEngine } from '@awq/ort'
-import type { QuantSpec } from '@awq/quantize'
+import { openStore, type QuantSpec } from '@awq/quantize'
 import { type Folder, memoryFolder, openCheckpoint } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fusedIsPossible } from './attention.ts'
+import { blockBinding } from './bindings.ts'
 import { createConversation, createRunner, growingRopeFeeds } from './decoder.ts'
 import { floatFiles, packModel, randomParameters, tinyConfig } from './fixtures/tiny-model.ts'
-import { type OpenedModel, openModel, openTable } from './open-model.ts'
+import { type OpenedModel, openModel } from './open-model.ts'
+import { storeTable } from './store-table.ts'
+import { locateWeights } from './weight-links.ts'
 
 const engine = await createEngine({ threads: 1 })
 const ids = Array.from({ length: 40 }, (_, i) => (i * 31 + 7) % 97)
@@ -84,11 +87,10 @@ describe.each<[string, Record<string, unknown>, (name: string) => QuantSpec | un
 ])('packed: %s', (name, changes, specOf) => {
   it('equals the float model of its dequantized values: block by block and serving, from memory and from disk', async () => {
     const packed = await packModel(tinyConfig(changes), specOf)
-    const { description } = packed
-    const expected = await referenceLogits(packed.dequantized, description)
+    const expected = await referenceLogits(packed.dequantized, describeModel(tinyConfig(changes)))
     for (const folder of [memoryFolder(packed.files), await onDisk(name.replaceAll(/\W/g, '-'), packed.files)]) {
-      const source = { kind: 'quantized', folder, engine, description, accuracy: 'exact' } as const
-      await using model = await openTable({ ...source, table: await packed.table(folder) })
+      await using model = await openModel(folder, engine)
+      expect(model.kind).toBe('quantized')
       expect(distance(await forwardOf(model), expected)).toBeLessThan(2e-4)
       expect(distance(await servedLogits(model, 'plain'), expected)).toBeLessThan(2e-4)
       expect(distance(await servedLogits(model, 'fused'), expected)).toBeLessThan(2e-4)
@@ -99,13 +101,28 @@ describe.each<[string, Record<string, unknown>, (name: string) => QuantSpec | un
 it('accuracy fast differs from exact, by little', async () => {
   const packed = await packModel(tinyConfig(), (name) => spec(head(name) ? 8 : 4, 32))
   const folder = memoryFolder(packed.files)
-  const source = { kind: 'quantized', folder, engine, description: packed.description } as const
-  const table = await packed.table(folder)
-  await using exact = await openTable({ ...source, table, accuracy: 'exact' })
-  await using fast = await openTable({ ...source, table, accuracy: 'fast' })
+  await using exact = await openModel(folder, engine)
+  await using fast = await openModel(folder, engine, { accuracy: 'fast' })
   const difference = distance(await servedLogits(fast, 'plain'), await servedLogits(exact, 'plain'))
   expect(difference).toBeGreaterThan(1e-4)
   expect(difference).toBeLessThan(0.1)
+})
+
+it('reads q, k, v and gate, up of a store as one product each', async () => {
+  const packed = await packModel(tinyConfig(), (name) => spec(head(name) ? 8 : 4, 32))
+  await using store = await openStore(memoryFolder(packed.files))
+  const table = storeTable('tiny', store)
+  const description = describeModel(tinyConfig())
+  const files = await locateWeights(memoryFolder(packed.files), table.files, engine)
+  const source = { description, table, accuracy: 'exact' } as const
+  const graph = emitForwardBlock(description, blockBinding(source, files.links(), 1))
+  const products = graph.nodes.filter(({ op }) => op === 'MatMulNBits')
+  expect(products.map(({ attributes }) => [attributes.N, attributes.K, attributes.accuracy_level])).toEqual([
+    [128, 72, 1],
+    [72, 64, 1],
+    [208, 72, 1],
+    [72, 104, 1],
+  ])
 })
 
 describe.each([8, 12, 16, 20, 24, 64, 80])('float, head width %i', (headDim) => {

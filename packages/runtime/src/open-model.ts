@@ -11,7 +11,7 @@ import {
   type ModelDescription,
 } from '@awq/models'
 import type { Engine, Session } from '@awq/ort'
-import { openStore } from '@awq/quantize'
+import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
 import { packedForward } from './packed-forward.ts'
@@ -49,11 +49,6 @@ export interface OpenedModel extends AsyncDisposable {
 }
 
 /**
- * The manifest that marks a folder as a quantized store.
- */
-export const manifestFile = 'quantization.json'
-
-/**
  * Opens a float checkpoint, or a quantized store when the folder has `quantization.json`. Every parameter that
  * config.json asks for is looked up, with its shape, before anything is read.
  * @throws AwqError NOT_FOUND, CONFIG, INVALID_FILE or UNSUPPORTED, naming the file or tensor
@@ -65,9 +60,10 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
   }
   signal?.throwIfAborted()
   const description = await readDescription(folder)
-  return (await folder.has(manifestFile))
-    ? openQuantized(folder, engine, description, accuracy)
-    : openFloat(folder, engine, description, accuracy)
+  const stop = signal ? { signal } : {}
+  return (await folder.has(MANIFEST_FILE))
+    ? openQuantized(folder, engine, description, accuracy, stop)
+    : openFloat(folder, engine, description, accuracy, stop)
 }
 
 const readDescription = async (folder: Folder): Promise<ModelDescription> => {
@@ -92,10 +88,11 @@ const openQuantized = async (
   engine: Engine,
   description: ModelDescription,
   accuracy: Accuracy,
+  stop: { signal?: AbortSignal },
 ): Promise<OpenedModel> => {
-  const store = await openStore(folder)
+  const store = await openStore(folder, stop)
   const close = async () => {
-    await store.close?.()
+    await store.close()
   }
   return openTable({
     kind: 'quantized',
@@ -113,8 +110,9 @@ const openFloat = async (
   engine: Engine,
   description: ModelDescription,
   accuracy: Accuracy,
+  stop: { signal?: AbortSignal },
 ): Promise<OpenedModel> => {
-  const checkpoint = await openCheckpoint(folder)
+  const checkpoint = await openCheckpoint(folder, stop)
   return openTable({
     kind: 'float',
     folder,
