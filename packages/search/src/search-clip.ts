@@ -1,5 +1,5 @@
 import { Graph, type Value } from '@awq/onnx'
-import { type Engine, tensor } from '@awq/ort'
+import { type Engine, type Tensor, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, type GroupRanges, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
 import { emitError, emitGrid, emitRanges } from './fake-quantize.ts'
@@ -63,15 +63,11 @@ export async function searchClip(engine: Engine, search: ClipSearch): Promise<Cl
   const ranges = { low: new Float32Array(rows * groups), high: new Float32Array(rows * groups) }
   const result = { ranges, loss: 0, unclippedLoss: 0 }
   const total = chunks.length * ratios.length
+  const problem = { groups, groupSize, blocks: diagonalBlocks(gram, width, groups, groupSize), spec, ratios, name }
   let firstRow = 0
   for (const [index, chunk] of chunks.entries()) {
     const onRatio = (done: number) => search.onProgress?.({ done: index * ratios.length + done, total })
-    const choice = await clipChunk(
-      engine,
-      { chunk, groups, groupSize, gram, width, spec, ratios, name },
-      search.signal,
-      onRatio,
-    )
+    const choice = await clipChunk(engine, { ...problem, chunk, firstRow }, search.signal, onRatio)
     ranges.low.set(choice.ranges.low, firstRow * groups)
     ranges.high.set(choice.ranges.high, firstRow * groups)
     result.loss += choice.loss
@@ -83,10 +79,12 @@ export async function searchClip(engine: Engine, search: ClipSearch): Promise<Cl
 
 interface ClipProblem {
   readonly chunk: RowChunk
+  /** Of the chunk in the matrix, for messages. */
+  readonly firstRow: number
   readonly groups: number
   readonly groupSize: number
-  readonly gram: Float32Array
-  readonly width: number
+  /** The diagonal blocks of the gram matrix, [groups, groupSize, groupSize]. */
+  readonly blocks: Tensor
   readonly spec: QuantSpec
   readonly ratios: readonly number[]
   readonly name: string
@@ -114,7 +112,7 @@ async function clipChunk(
       weight: held.keep(byGroup),
       low: held.keep(low),
       high: held.keep(high),
-      gram: held.keep(tensor('float32', [groups, groupSize, groupSize], diagonalBlocks(problem))),
+      gram: held.keep(problem.blocks),
     }
     const best = new Float32Array(groups * rows).fill(Number.POSITIVE_INFINITY)
     const chosen = new Float32Array(groups * rows)
@@ -144,7 +142,7 @@ async function clipChunk(
 
 /** From [groups, rows], as the graphs have it, to the quantizer's [rows, groups]. */
 function chooseRanges(
-  { chunk: { rows }, groups, name }: ClipProblem,
+  { chunk: { rows }, firstRow, groups, name }: ClipProblem,
   low: Float32Array,
   high: Float32Array,
   best: Float32Array,
@@ -158,7 +156,7 @@ function chooseRanges(
       if (chosen[from] === 0) {
         throw new AwqError(
           'NUMERIC',
-          `${name}: no ratio gives row ${row}, group ${group} a finite loss; the weights or the gram matrix are not finite`,
+          `${name}: no ratio gives row ${firstRow + row}, group ${group} a finite loss; the weights or the gram matrix are not finite`,
         )
       }
       // Rounded to float32 as in the graph that found the loss.
@@ -171,14 +169,14 @@ function chooseRanges(
 }
 
 /** The diagonal blocks of the gram matrix, [groups, groupSize, groupSize], zeros behind the last column. */
-function diagonalBlocks({ gram, width, groups, groupSize }: ClipProblem): Float32Array {
+function diagonalBlocks(gram: Float32Array, width: number, groups: number, groupSize: number): Tensor {
   const blocks = new Float32Array(groups * groupSize * groupSize)
   for (let column = 0; column < width; column++) {
     const start = column - (column % groupSize)
     const end = Math.min(width, start + groupSize)
     blocks.set(gram.subarray(column * width + start, column * width + end), column * groupSize)
   }
-  return blocks
+  return tensor('float32', [groups, groupSize, groupSize], blocks)
 }
 
 /** `weight` [rows, padded] -> `byGroup`, the same as [groups, rows, groupSize], and `low`, `high` [groups * rows]. */
