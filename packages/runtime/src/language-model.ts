@@ -9,8 +9,8 @@ import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
 import { resolveAttention } from './attention.ts'
 import type { Accuracy } from './bindings.ts'
 import { createConversation, createRunner, growingRopeFeeds, prefillChunk, turnEventLoop } from './decoder.ts'
-import { type GenerateOptions, type Generation, generate } from './generation.ts'
-import { type OpenedModel, openModel } from './open-model.ts'
+import { type Conversation, type GenerateOptions, type Generation, generate } from './generation.ts'
+import { type DecoderRequest, type OpenedModel, openModel } from './open-model.ts'
 
 /** How a model is loaded. */
 export interface LoadOptions {
@@ -26,6 +26,8 @@ export interface LoadOptions {
   readonly contextLength?: number
   /** The form of attention, for comparisons; chosen by `chooseAttention` by default. */
   readonly attention?: AttentionForm
+  /** Load the decoder at once (the default) or when something first needs it. */
+  readonly preload?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (event: LoadEvent) => void
 }
@@ -98,11 +100,13 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
       device: engine.device,
       inPlaceOutputs: engine.features.inPlaceOutputs,
     })
-    onProgress?.({ stage: 'load' })
-    const session = await model.openDecoder({ attention, logits: 'last', ...stop })
-    undo.push(() => session.dispose())
+    const sessions = lazySessions(model, attention, undo)
+    if (options.preload ?? true) {
+      onProgress?.({ stage: 'load' })
+      await sessions('last', signal)
+    }
     onProgress?.({ stage: 'ready' })
-    return assemble({ model, tokenizer, contextLength, attention, session, engine, undo, dispose })
+    return assemble({ model, tokenizer, contextLength, attention, sessions, engine, dispose })
   } catch (error) {
     await dispose()
     throw error
@@ -127,29 +131,43 @@ const readContextLength = (wish: number | undefined, { config }: ModelDescriptio
   return wish
 }
 
+/** Decoder sessions, loaded when first asked for, shared, and disposed with the model. */
+type Sessions = (logits: DecoderRequest['logits'], signal?: AbortSignal) => Promise<Session>
+
+const lazySessions = (model: OpenedModel, attention: AttentionForm, undo: (() => Promise<void> | void)[]): Sessions => {
+  const opened = new Map<string, Promise<Session>>()
+  let disposed = false
+  undo.push(async () => {
+    disposed = true
+    for (const session of opened.values()) await (await session.catch(() => undefined))?.dispose()
+  })
+  return async (logits, signal) => {
+    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'The model has been disposed; load it again.')
+    const session = opened.get(logits) ?? model.openDecoder({ attention, logits, ...(signal ? { signal } : {}) })
+    opened.set(logits, session)
+    // A load that failed or was aborted may be tried again.
+    session.catch(() => opened.delete(logits))
+    return session
+  }
+}
+
 interface Parts {
   readonly model: OpenedModel
   readonly tokenizer: Tokenizer
   readonly contextLength: number
   readonly attention: AttentionForm
-  readonly session: Session
+  readonly sessions: Sessions
   readonly engine: Engine
-  readonly undo: (() => Promise<void> | void)[]
   readonly dispose: () => Promise<void>
 }
 
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, attention, session, engine, undo, dispose } = parts
+  const { model, tokenizer, contextLength, attention, sessions, engine, dispose } = parts
   const { description } = model
   const { vocabSize } = description.config
   const ropeFeeds = growingRopeFeeds(description)
   const eosIds = new Set(tokenizer.eosIds)
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
-  let allSession: Promise<Session> | undefined
-  undo.push(async () => {
-    await (await allSession?.catch(() => undefined))?.dispose()
-  })
-
   const encode = (input: GenerateInput): number[] => {
     if ('ids' in input) return [...input.ids]
     if ('messages' in input) {
@@ -168,8 +186,7 @@ const assemble = (parts: Parts): LanguageModel => {
 
   const allLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array[]> => {
     const stop = signal ? { signal } : {}
-    allSession ??= model.openDecoder({ attention, logits: 'all' })
-    const runner = createRunner(await allSession, description, attention, ropeFeeds)
+    const runner = createRunner(await sessions('all'), description, attention, ropeFeeds)
     const rows: Float32Array[] = []
     for (let at = 0; at < ids.length; at += prefillChunk) {
       signal?.throwIfAborted()
@@ -180,9 +197,24 @@ const assemble = (parts: Parts): LanguageModel => {
     return rows
   }
 
-  const lastLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array> => {
-    const conversation = createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest)
-    return conversation.extend(ids, signal ? { signal } : {})
+  /** A new conversation; its session is loaded by the first step where it is not yet. */
+  const open = (): Conversation => {
+    let inner: Conversation | undefined
+    let closed = false
+    return {
+      async extend(ids, options) {
+        if (!inner) {
+          const session = await sessions('last')
+          if (closed) throw new AwqError('INVALID_ARGUMENT', 'This conversation was disposed; start another.')
+          inner = createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest)
+        }
+        return inner.extend(ids, options)
+      },
+      dispose() {
+        closed = true
+        inner?.dispose()
+      },
+    }
   }
 
   const logits = async (
@@ -191,7 +223,8 @@ const assemble = (parts: Parts): LanguageModel => {
   ): Promise<Float32Array | Float32Array[]> => {
     options.signal?.throwIfAborted()
     checkPrompt(ids)
-    return options.all ? allLogits(ids, options.signal) : lastLogits(ids, options.signal)
+    const { signal } = options
+    return options.all ? allLogits(ids, signal) : open().extend(ids, signal ? { signal } : {})
   }
 
   return {
@@ -212,7 +245,7 @@ const assemble = (parts: Parts): LanguageModel => {
           vocabSize,
           eosIds,
           createDecoder: () => tokenizer.createDecoder({ continuation }),
-          open: () => createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest),
+          open,
         },
         encode(input),
         options,
