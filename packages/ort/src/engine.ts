@@ -14,6 +14,8 @@ export interface EngineParts {
   readonly threads: number
   /** Name of ONNX Runtime's execution provider. */
   readonly provider: string
+  /** Whether a session can run again after a run that failed. Default true. */
+  readonly survivesFailure?: boolean
 }
 
 function runtimeOptions(parts: EngineParts, options: SessionOptions): RuntimeSessionOptions {
@@ -63,7 +65,7 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
       } catch (error) {
         throw new AwqError('ENGINE', `ONNX Runtime could not load the graph: ${messageOf(error)}`, { cause: error })
       }
-      const session = wrapSession(api, inner)
+      const session = wrapSession(api, inner, parts.survivesFailure ?? true)
       if (options.signal?.aborted) await session.dispose()
       options.signal?.throwIfAborted()
       return session

@@ -43,6 +43,8 @@ export async function createPlatformEngine(
     device,
     provider,
     threads,
+    // onnxruntime-web 1.30 on WebGPU: the next run of a session whose run failed never returns and blocks the page.
+    survivesFailure: device === 'cpu',
     features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: false },
   })
 }

@@ -24,15 +24,23 @@ function copyInto(name: string, target: Tensor, value: Tensor): Tensor {
   return target
 }
 
-/** Wraps a session of ONNX Runtime's JavaScript API: checked feeds, one run at a time, errors in our words. */
-export function wrapSession(api: RuntimeApi, inner: RuntimeSession): Session {
+/**
+ * Wraps a session of ONNX Runtime's JavaScript API: checked feeds, one run at a time, errors in our words.
+ *
+ * `survivesFailure: false` is for runtimes whose session is unusable after a failed run: it refuses further runs.
+ */
+export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFailure: boolean): Session {
   const inputs = describe(inner.inputMetadata)
   const outputs = describe(inner.outputMetadata)
   let disposed: Promise<void> | undefined
   let last: Promise<unknown> = Promise.resolve()
+  let failed: string | undefined
 
   const runNow = async (feeds: Feeds, wanted: string[], options: RunOptions): Promise<Record<string, Tensor>> => {
     options.signal?.throwIfAborted()
+    if (failed !== undefined && !survivesFailure) {
+      throw new AwqError('ENGINE', `a run of this session failed: create the session anew. It failed by: ${failed}`)
+    }
     const given: Record<string, RuntimeTensor> = {}
     for (const [name, value] of Object.entries(feeds)) {
       given[name] = isDeviceTensor(value) ? runtimeTensorOf(value) : toRuntime(api, value)
@@ -41,7 +49,8 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession): Session {
     try {
       results = await inner.run(given, wanted, { logSeverityLevel: 4 })
     } catch (error) {
-      throw new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${messageOf(error)}`, { cause: error })
+      failed = messageOf(error)
+      throw new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${failed}`, { cause: error })
     }
     options.signal?.throwIfAborted()
     const made: Record<string, Tensor> = {}

@@ -45,7 +45,7 @@ export interface Session {
   readonly outputNames: readonly string[]
   /**
    * Runs the graph. Throws `INVALID_ARGUMENT` for feeds that do not fit the graph's inputs (before the engine sees
-   * them) and `ENGINE` with ONNX Runtime's own words when the run fails.
+   * them) and `ENGINE` with ONNX Runtime's own words when the run fails; on WebGPU in browsers the session ends with it.
    */
   run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>
   /** Frees the session; a second call does nothing, a later `run` is an error. */

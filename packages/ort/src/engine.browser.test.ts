@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest'
+import { describeConformance } from '../test/conformance.ts'
+import { createEngine } from './index.ts'
+
+describeConformance('onnxruntime-web on WebAssembly', () => createEngine())
+
+// The software adapter has no shader-f16.
+describeConformance('onnxruntime-web on WebGPU', () => createEngine({ device: 'webgpu' }), {
+  without: ['float16'],
+  endsOnFailure: true,
+})
+
+describe('createEngine in a browser', () => {
+  test('is onnxruntime-web, with threads on an isolated page', async () => {
+    const engine = await createEngine()
+    expect(engine.name).toBe('onnxruntime-web')
+    expect(globalThis.crossOriginIsolated).toBe(true)
+    expect(engine.threads).toBe(navigator.hardwareConcurrency)
+  })
+
+  test('there is no CUDA', async () => {
+    await expect(createEngine({ device: 'cuda' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  })
+
+  test('files and profiles are refused', async () => {
+    const engine = await createEngine()
+    const options = [{ externalDirectory: '/tmp' }, { profile: 'trace' }]
+    for (const option of options) {
+      await expect(engine.createSession(new Uint8Array(), option)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    }
+  })
+})
