@@ -3,30 +3,8 @@
  * @module
  */
 import type { ModelDescription } from '@awq/models'
-import { layoutOf } from '@awq/onnx'
-import type { QuantSpec, StoreEntry } from '@awq/quantize'
+import { matrixEntries, type QuantSpec, type StoreEntry } from '@awq/quantize'
 import type { DType } from '@awq/tensor'
-
-/** Entries of a quantized matrix: `NAME.codes`, `NAME.scales` and, when asymmetric, `NAME.zeroPoints`. */
-export const matrixEntries = (
-  name: string,
-  shape: readonly [number, number],
-  spec: QuantSpec,
-  fuse?: string,
-): StoreEntry[] => {
-  const layout = layoutOf({ ...spec, shape })
-  const entry = (suffix: string, dtype: DType, dims: readonly number[]): StoreEntry => ({
-    name: `${name}.${suffix}`,
-    dtype,
-    shape: dims,
-    ...(fuse ? { fuse: `${fuse}.${suffix}` } : {}),
-  })
-  return [
-    entry('codes', 'U8', layout.codesShape),
-    entry('scales', 'F16', layout.scalesShape),
-    ...(layout.zeroPointsShape ? [entry('zeroPoints', 'U8', layout.zeroPointsShape)] : []),
-  ]
-}
 
 /** Entry of a tensor that stays float. */
 export const denseEntry = (name: string, dtype: DType, shape: readonly number[]): StoreEntry => ({ name, dtype, shape })

@@ -2,7 +2,7 @@
  * Rounding passes: float weights to integer codes.
  * @module
  */
-import { roundGptq, roundRtn } from '@awq/quantize'
+import { factorGram, type GptqFactor, roundGptq, roundRtn } from '@awq/quantize'
 import { type Pass, specOf, statsOf, weightOf } from './block-state.ts'
 
 /** Rounds every weight to the nearest code of its group. */
@@ -11,7 +11,12 @@ export const rtnPass = (): Pass => ({
   async run(block) {
     for (const { name, shape } of block.linears) {
       block.signal?.throwIfAborted()
-      block.quantized.set(name, roundRtn(weightOf(block, name), shape, specOf(block, name), block.ranges.get(name)))
+      const parameter = block.description.parameter(block.layer, `${name}.weight`)
+      const ranges = block.ranges.get(name)
+      block.quantized.set(
+        name,
+        roundRtn(weightOf(block, name), shape, specOf(block, name), ranges, { name: parameter }),
+      )
     }
   },
 })
@@ -28,14 +33,18 @@ export interface GptqPassOptions {
 export const gptqPass = (options: GptqPassOptions = {}): Pass => ({
   name: 'gptq',
   async run(block) {
+    const common = { ...options, ...(block.signal ? { signal: block.signal } : {}) }
+    // Linears that read the same activations share a Gram matrix, and with it the factor, which is most of the work.
+    const factors = new Map<string, GptqFactor>()
     for (const { name, shape, site } of block.linears) {
+      const factor = factors.get(site) ?? (await factorGram(block.engine, statsOf(block, site).gram, shape[1], common))
+      factors.set(site, factor)
       const ranges = block.ranges.get(name)
-      const weight = weightOf(block, name)
-      const { gram } = statsOf(block, site)
-      const matrix = await roundGptq(block.engine, weight, shape, gram, specOf(block, name), {
-        ...options,
+      const parameter = block.description.parameter(block.layer, `${name}.weight`)
+      const matrix = await roundGptq(block.engine, weightOf(block, name), shape, factor, specOf(block, name), {
+        ...common,
+        name: parameter,
         ...(ranges ? { ranges } : {}),
-        ...(block.signal ? { signal: block.signal } : {}),
       })
       block.quantized.set(name, matrix)
     }

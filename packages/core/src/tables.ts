@@ -5,9 +5,25 @@
 
 import { findParameter, type ModelDescription } from '@awq/models'
 import { packMatMulNBits } from '@awq/onnx'
-import { type QuantSpec, roundRtn, type StoreEntry, type StoreWriter } from '@awq/quantize'
-import { type Checkpoint, type DType, fromFloat32, readFloat32, type TensorEntry } from '@awq/tensor'
-import { denseEntry, matrixEntries } from './layout.ts'
+import {
+  bytesOfLayout,
+  type MatrixPart,
+  matrixEntries,
+  partName,
+  type QuantSpec,
+  roundRtn,
+  type StoreEntry,
+  type StoreWriter,
+} from '@awq/quantize'
+import {
+  type Checkpoint,
+  type DType,
+  fromFloat32,
+  type QuantizedMatrix,
+  readFloat32,
+  type TensorEntry,
+} from '@awq/tensor'
+import { denseEntry } from './layout.ts'
 
 /** A table to store: at 16 bits as it is, below by rounding to nearest. */
 export interface TablePlan {
@@ -21,7 +37,7 @@ export interface TablePlan {
 /** Bits of a table. */
 export type TableBits = 4 | 8 | 16
 
-const ROW_BYTES = 2 ** 26
+const CHUNK_BYTES = 2 ** 26
 
 /**
  * Which tables are stored. A tied table is stored once, unless head and embedding ask for different bits: then the head
@@ -55,7 +71,7 @@ export const tableEntries = ({ name, source, spec }: TablePlan): StoreEntry[] =>
   return spec ? matrixEntries(name, shape, spec) : [denseEntry(name, denseType(source.dtype), shape)]
 }
 
-/** Reads, rounds and writes a table. At most 64 MiB of it are in memory as float. */
+/** Reads, rounds and writes a table, 64 MiB of float at a time. */
 export const writeTable = async (
   table: TablePlan,
   store: StoreWriter,
@@ -63,35 +79,20 @@ export const writeTable = async (
 ): Promise<void> => {
   const { name, source, spec } = table
   const [rows, width] = source.shape as [number, number]
-  const step = Math.max(1, Math.floor(ROW_BYTES / (width * 4)))
-  const parts: Record<string, Uint8Array> = {}
-  for (const entry of tableEntries(table)) parts[entry.name] = new Uint8Array(byteSize(entry))
-  const put = (part: string, row: number, bytes: Uint8Array) => {
-    const whole = parts[part]!
-    whole.set(bytes, (whole.length / rows) * row)
-  }
+  const step = Math.max(1, Math.floor(CHUNK_BYTES / (width * 4)))
+  const { signal, onRows } = options
   for (let row = 0; row < rows; row += step) {
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     const end = Math.min(rows, row + step)
-    const values = await readFloat32(source, {
-      rows: [row, end],
-      ...(options.signal ? { signal: options.signal } : {}),
-    })
-    if (!spec) put(name, row, fromFloat32(values, denseType(source.dtype)))
-    else {
-      const packed = packMatMulNBits(roundRtn(values, [end - row, width], spec))
-      put(`${name}.codes`, row, packed.codes)
-      put(`${name}.scales`, row, fromUint16(packed.scales))
-      if (packed.zeroPoints) put(`${name}.zeroPoints`, row, packed.zeroPoints)
-    }
-    options.onRows?.(end, rows)
+    const values = await readFloat32(source, { rows: [row, end], ...(signal ? { signal } : {}) })
+    const parts = spec
+      ? Object.entries(bytesOfMatrix(roundRtn(values, [end - row, width], spec, undefined, { name })))
+      : [['', fromFloat32(values, denseType(source.dtype))] as const]
+    for (const [part, bytes] of parts)
+      await store.write(part ? partName(name, part as MatrixPart) : name, bytes, row * (bytes.length / (end - row)))
+    onRows?.(end, rows)
   }
-  for (const [part, bytes] of Object.entries(parts)) await store.write(part, bytes)
 }
 
-/** The bytes of float16 bits, little-endian. */
-export const fromUint16 = (values: Uint16Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-
-const byteSize = (entry: StoreEntry): number =>
-  entry.shape.reduce((product, dim) => product * dim, 1) * (entry.dtype === 'U8' ? 1 : entry.dtype === 'F32' ? 4 : 2)
+const bytesOfMatrix = (matrix: QuantizedMatrix): Partial<Record<MatrixPart, Uint8Array>> =>
+  bytesOfLayout(packMatMulNBits(matrix))

@@ -3,10 +3,9 @@
  * @module
  */
 
-import { packMatMulNBits } from '@awq/onnx'
 import type { QuantSpec, StoreEntry, StoreWriter } from '@awq/quantize'
 import { checkSpec, planStore } from '@awq/quantize'
-import { AwqError, fromFloat32, readFloat32 } from '@awq/tensor'
+import { AwqError, byteLength, fromFloat32, readFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
 import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 } from './journal.ts'
@@ -15,7 +14,7 @@ import { writeManifest } from './manifest.ts'
 import type { Method } from './methods.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import type { SourceModel } from './source-model.ts'
-import { fromUint16, planTables, type TablePlan, tableEntries, writeTable } from './tables.ts'
+import { planTables, type TablePlan, tableEntries, writeTable } from './tables.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What to make. */
@@ -76,6 +75,10 @@ const journalKey = async (
   }
 }
 
+/** Files of at most 1 GiB, because browsers load them whole; a single table that is larger gets a file that fits it. */
+const fileLimit = (entries: readonly StoreEntry[]): number =>
+  Math.max(2 ** 30, ...entries.map(({ dtype, shape }) => byteLength(dtype, shape) + 2 ** 16))
+
 /**
  * Opens a variant: checks its options, plans its store, and reads the journal of an interrupted run.
  * @throws AwqError for impossible options, for a journal written with other options
@@ -104,7 +107,9 @@ export const openVariant = async (
   const key = await journalKey(model, options, spec, tables, tokens)
   if (workspace.unfinished && !resume) await workspace.discard()
   const resumed = await readJournal(workspace, key)
-  const store: StoreWriter = await workspace.openStore(planStore(entries), { keep: resumed.length > 0 })
+  const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
+    keep: resumed.flatMap(({ layer }) => blockEntries(description, specs, layer).map(({ name }) => name)),
+  })
   if (!workspace.unfinished || resumed.length === 0) await beginJournal(workspace, key)
   const folded: FoldedGroup[] = resumed.flatMap((block) => block.folded)
   return {
@@ -125,8 +130,7 @@ export const openVariant = async (
         await writeTable(table, store, { ...(signal ? { signal } : {}), ...(onRows ? { onRows } : {}) })
       const norm = checkpoint.tensors.get(description.finalNorm)!
       await store.write(description.finalNorm, fromFloat32(await readFloat32(norm), 'F32'))
-      await store.flush()
-      await store.close()
+      await store.finish()
       return writeManifest({ model, workspace, method, spec, specs, tables, folded, tokens: used })
     },
     close: () => store.close(),
@@ -146,9 +150,6 @@ const writeBlockTensors = async (block: BlockState, store: StoreWriter): Promise
     const matrix = block.quantized.get(linear)
     if (!matrix)
       throw new AwqError('INVALID_ARGUMENT', `the method left ${full} without codes: it needs a rounding pass`)
-    const packed = packMatMulNBits(matrix)
-    await store.write(`${full}.codes`, packed.codes)
-    await store.write(`${full}.scales`, fromUint16(packed.scales))
-    if (packed.zeroPoints) await store.write(`${full}.zeroPoints`, packed.zeroPoints)
+    await store.writeMatrix(full, matrix)
   }
 }

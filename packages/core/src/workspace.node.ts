@@ -67,9 +67,9 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
     unfinished: existing.includes(UNFINISHED),
     openStore: (plan, { keep }) =>
       onDisk(path, async () => {
-        if (!keep) await rm(work, { recursive: true, force: true })
+        if (keep.length === 0) await rm(work, { recursive: true, force: true })
         await mkdir(work, { recursive: true })
-        return createStore(work, plan, { keep })
+        return createStore(work, plan, { keep: keep.length > 0 ? keep : false })
       }),
     async readJournal() {
       const text = await readFile(within(JOURNAL), 'utf8').catch(() => '')

@@ -10,8 +10,8 @@ export interface Workspace {
   readonly name: string
   /** True when it holds work of an interrupted run. */
   readonly unfinished: boolean
-  /** Opens the store; `keep` leaves the bytes of an interrupted run in place. */
-  openStore(plan: StorePlan, options: { readonly keep: boolean }): Promise<StoreWriter>
+  /** Opens the store; `keep` names the tensors that an interrupted run has written. */
+  openStore(plan: StorePlan, options: { readonly keep: readonly string[] }): Promise<StoreWriter>
   /** Whole lines of the journal; a torn last line is left out. */
   readJournal(): Promise<string[]>
   /** Appends a line and waits until it is on the disk. */

@@ -35,40 +35,40 @@ export const readConfig = (json: unknown, path = ''): ConfigReader => {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new AwqError('CONFIG', `config.json: ${path || 'the file'} must be a JSON object`)
   const fields = new Map(Object.entries(json))
-  const valueOf = (field: string): unknown => fields.get(field) ?? undefined
+  const read = (field: string): unknown => fields.get(field) ?? undefined
   const reject = (field: string, expected: string): never => {
     throw new AwqError(
       'CONFIG',
-      `config.json: ${path}${field} must be ${expected}, but it is ${JSON.stringify(valueOf(field)) ?? 'missing'}`,
+      `config.json: ${path}${field} must be ${expected}, but it is ${JSON.stringify(read(field)) ?? 'missing'}`,
     )
   }
   return {
     size(field, fallback) {
-      const value = valueOf(field) ?? fallback
+      const value = read(field) ?? fallback
       if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MAX_DIMENSION) return value
       return reject(field, `a whole number from 1 to ${MAX_DIMENSION}`)
     },
     positive(field, fallback) {
-      const value = valueOf(field) ?? fallback
+      const value = read(field) ?? fallback
       return typeof value === 'number' && Number.isFinite(value) && value > 0
         ? value
         : reject(field, 'a number above 0')
     },
     flag(field, fallback) {
-      const value = valueOf(field) ?? fallback
+      const value = read(field) ?? fallback
       return typeof value === 'boolean' ? value : reject(field, 'true or false')
     },
     text(field, fallback) {
-      const value = valueOf(field) ?? fallback
+      const value = read(field) ?? fallback
       return typeof value === 'string' ? value : reject(field, 'a string')
     },
-    object: (field) => (valueOf(field) === undefined ? undefined : readConfig(valueOf(field), `${path}${field}.`)),
-    has: (field) => valueOf(field) !== undefined,
+    object: (field) => (read(field) === undefined ? undefined : readConfig(read(field), `${path}${field}.`)),
+    has: (field) => read(field) !== undefined,
     reject,
     unsupported(field, supported) {
       throw new AwqError(
         'UNSUPPORTED',
-        `config.json: ${path}${field} ${JSON.stringify(valueOf(field))} is not implemented; supported: ${supported}`,
+        `config.json: ${path}${field} ${JSON.stringify(read(field))} is not implemented; supported: ${supported}`,
       )
     },
   }

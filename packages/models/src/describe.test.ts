@@ -82,7 +82,7 @@ test('the mask lets a token see its past, filled slots and itself, within the wi
   })
   const { data, shape } = causalMask(described, { past: 2, length: 2, capacity: 4 })
   expect(shape).toEqual([4, 6])
-  const seen = Array.from(data, (value) => (Number(value) === 0 ? 'x' : '.')).join('')
+  const seen = Array.from(data as Float32Array, (value) => (value === 0 ? 'x' : '.')).join('')
   // Slots 0 to 3 of the cache, then the two new tokens; the rows twice, for two query heads each key head.
   expect(seen).toBe('.x..x.' + '....xx' + '.x..x.' + '....xx')
 })

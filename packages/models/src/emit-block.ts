@@ -43,7 +43,7 @@ export const emitBlock = (graph: Graph, description: ModelDescription, context: 
   const values = new Map<string, Value>([['hidden', context.hidden]])
   const done = new Set<string>()
   let attended: Attended | undefined
-  const valueOf = (name: string): Value => {
+  const read = (name: string): Value => {
     const value = values.get(name)
     if (!value)
       throw new AwqError('CONFIG', `${config.modelType}: a step of the block reads "${name}" before it is made`)
@@ -53,13 +53,13 @@ export const emitBlock = (graph: Graph, description: ModelDescription, context: 
     switch (step.step) {
       case 'rmsNorm': {
         const weight = binding.vector(graph, `${step.weight}.weight`, config.hiddenSize)
-        values.set(step.to, emitRmsNorm(graph, valueOf(step.from), weight, config.normEpsilon))
+        values.set(step.to, emitRmsNorm(graph, read(step.from), weight, config.normEpsilon))
         break
       }
       case 'linear': {
         if (done.has(step.weight)) break
         const siblings = linears.filter((linear) => linear.site === step.from)
-        const x = valueOf(step.from)
+        const x = read(step.from)
         observe?.(step.from, x)
         for (const [i, y] of binding.linears(graph, x, siblings).entries()) {
           values.set(siblings[i]!.output, y)
@@ -68,22 +68,22 @@ export const emitBlock = (graph: Graph, description: ModelDescription, context: 
         break
       }
       case 'attention': {
-        const projections = [valueOf(step.query), valueOf(step.key), valueOf(step.value)] as const
+        const projections = [read(step.query), read(step.key), read(step.value)] as const
         attended = emitAttention(graph, context.attention, config, projections, sequence, past)
         values.set(step.to, attended.output)
         break
       }
       case 'activation':
-        values.set(step.to, emitActivation(graph, config.activation, valueOf(step.from)))
+        values.set(step.to, emitActivation(graph, config.activation, read(step.from)))
         break
       case 'multiply':
-        values.set(step.to, graph.add('Mul', [valueOf(step.left), valueOf(step.right)]))
+        values.set(step.to, graph.add('Mul', [read(step.left), read(step.right)]))
         break
       case 'add':
-        values.set(step.to, graph.add('Add', [valueOf(step.left), valueOf(step.right)]))
+        values.set(step.to, graph.add('Add', [read(step.left), read(step.right)]))
         break
     }
   }
   if (!attended) throw new AwqError('CONFIG', `${config.modelType}: the block has no attention step`)
-  return { hidden: valueOf('hidden'), key: attended.key, value: attended.value }
+  return { hidden: read('hidden'), key: attended.key, value: attended.value }
 }
