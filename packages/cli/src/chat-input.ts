@@ -5,6 +5,8 @@ import type { Context } from './context.ts'
 export interface ChatInput {
   /** The next line, after showing the prompt on a terminal; null at the end of the input. */
   next(): Promise<string | null>
+  /** Throws away what stands in the line and shows the prompt again. */
+  again(): void
   close(): void
 }
 
@@ -37,6 +39,12 @@ export const createChatInput = ({ stdin, stderr }: Context, prompt: string, onIn
         })
       }
       return waiting.shift() ?? null
+    },
+    again: () => {
+      if (!terminal || ended) return
+      lines.write(null, { ctrl: true, name: 'e' })
+      lines.write(null, { ctrl: true, name: 'u' })
+      lines.prompt()
     },
     close: () => lines.close(),
   }

@@ -27,8 +27,8 @@ export interface Interruption {
   readonly takeOver: (handler: () => void) => () => void
   /** The error of writing to stdout (a full disk behind it), if one came. */
   readonly failure: () => AwqError | undefined
-  /** Aborts as an interrupt does. */
-  readonly interrupt: () => void
+  /** Aborts as an interrupt does, without announcing it. */
+  readonly abort: () => void
   readonly dispose: () => void
 }
 
@@ -78,7 +78,7 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
         handler = undefined
       }
     },
-    interrupt,
+    abort: () => abort('interrupt'),
     // The error listeners stay: a late EPIPE must not crash the process.
     dispose: removeListener,
   }

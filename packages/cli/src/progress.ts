@@ -132,7 +132,7 @@ const terminalView = (stream: TextOutput, now: () => number): ProgressView => {
         clear()
         stream.write(`awq: warning: ${event.message}\n`)
       } else if (passes(event)) {
-        const text = barText(event).slice(0, Math.max(10, (stream.columns ?? 80) - 1))
+        const text = barText(event).slice(0, Math.max(10, (stream.columns || 80) - 1))
         stream.write(`\r${text}\u001b[K`)
         drawn = true
       }

@@ -35,11 +35,12 @@ export const chatCommand = defineCommand({
         return
       }
       if (warned || answer) {
-        interruption.interrupt()
+        interruption.abort()
         return
       }
       warned = true
       reporter.complain('\n(Ctrl-C again or /exit ends the chat)')
+      input.again()
     }
     const input = createChatInput(context, '> ', onInterrupt)
     signal.addEventListener('abort', input.close, { once: true })

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { AwqError } from '@awq/tensor'
+import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
 import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare } from '../format.ts'
@@ -20,6 +20,12 @@ const refuseExisting = async (output: string): Promise<void> => {
   if (entries.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
     throw new AwqError('EXISTS', `${output} is not empty; choose a new output folder or empty this one`)
   }
+}
+
+/** Whether the model has a chat template, as far as a hint needs to know. */
+const canChat = async (model: Folder): Promise<boolean> => {
+  const settings = await model.readText('tokenizer_config.json').catch(() => '')
+  return settings.includes('"chat_template"') || (await model.has('chat_template.jinja'))
 }
 
 /** The command that continues this one: as typed, without a token, with --resume. */
@@ -73,7 +79,7 @@ export const quantizeCommand = defineCommand({
       `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
       `  size  ${formatBytes(result.inputBytes)} -> ${formatBytes(result.outputBytes)} (${share})`,
       `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}`,
-      `Try: awq run ${shellQuote(output)} --prompt "Once upon a time"`,
+      `Try: awq ${(await canChat(model)) ? `chat ${shellQuote(output)}` : `run ${shellQuote(output)} --prompt "Once upon a time"`}`,
     )
   },
 })
