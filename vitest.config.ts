@@ -1,6 +1,7 @@
 import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { readmeExamples } from './test/readme-examples.ts'
 
 /** Runs tests on the packages' sources, not on their builds. */
 const source = '@awq/source'
@@ -18,6 +19,7 @@ export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [readmeExamples(import.meta.dirname)],
         resolve: { conditions: [source, ...defaultClientConditions] },
         ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
         test: {

@@ -1,5 +1,6 @@
 import { base } from '../../tsup.base.ts'
 
 export default base(['src/index.ts', 'src/platform.node.ts', 'src/platform.browser.ts'], {
-  external: [/^node:/, '#platform'],
+  // Optional dependencies are not external by themselves.
+  external: [/^node:/, /^#/, /^onnxruntime-/],
 })
