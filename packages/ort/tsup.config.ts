@@ -1,6 +1,3 @@
 import { base } from '../../tsup.base.ts'
 
-export default base(['src/index.ts', 'src/platform.node.ts', 'src/platform.browser.ts'], {
-  // Optional dependencies are not external by themselves.
-  external: [/^node:/, /^#/, /^onnxruntime-/],
-})
+export default base(['src/index.ts', 'src/platform.node.ts', 'src/platform.browser.ts'])
