@@ -1,6 +1,13 @@
 #!/usr/bin/env node
-import { main } from '../dist/index.js'
+import { existsSync } from 'node:fs'
 
-process.exitCode = await main(process.argv.slice(2))
-// Everything is done: a connection that is still closing must not hold the shell's prompt back.
-setTimeout(() => process.exit(), 1000).unref()
+const entry = new URL('../dist/index.js', import.meta.url)
+if (existsSync(entry)) {
+  const { main } = await import(entry.href)
+  process.exitCode = await main(process.argv.slice(2))
+  // Everything is done: a connection that is still closing must not hold the shell's prompt back.
+  setTimeout(() => process.exit(), 1000).unref()
+} else {
+  console.error('awq: this clone is not built yet: run npm ci, or npm run build')
+  process.exitCode = 1
+}

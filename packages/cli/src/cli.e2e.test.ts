@@ -1,12 +1,17 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { awq, startAwq } from './fixtures/spawn.ts'
 
 const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
+const bin = fileURLToPath(new URL('../bin/awq.mjs', import.meta.url))
+const built = fileURLToPath(new URL('../dist/index.js', import.meta.url))
 const quick = ['--group-size', '32', '--samples', '4', '--length', '64', '--threads', '1']
 let folder = ''
 let quantized = ''
@@ -149,6 +154,12 @@ describe('awq on stories260k', { timeout: 120_000 }, () => {
     child.stdout.once('data', () => child.stdout.destroy())
     const { code, stderr } = await done
     expect([code, stderr]).toEqual([0, ''])
+  })
+
+  // A fresh clone has no build until npm ci has made one.
+  it.skipIf(!existsSync(built))('is what bin/awq.mjs runs', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, '--version'])
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\S*\n$/)
   })
 
   it('ends with 2 on wrong usage', async () => {

@@ -12,23 +12,22 @@ export type Method = 'awq' | 'rtn' | 'gptq' | 'awq-gptq'
 export type Bits = 2 | 3 | 4 | 8
 export type TableBits = 4 | 8 | 16
 
+/** How to reach the hub. */
+export interface HubOptions {
+  cacheDir?: string
+  token?: string
+  signal?: AbortSignal
+  onProgress?: (event: { file: string; loaded: number; total: number }) => void
+}
+
 /** Finding a model: a local folder, or a hub id to download. */
 export interface TensorLibrary {
-  resolveModel(
-    reference: string,
-    options?: {
-      revision?: string
-      cacheDir?: string
-      token?: string
-      signal?: AbortSignal
-      onProgress?: (event: { file: string; loaded: number; total: number }) => void
-    },
-  ): Promise<Folder>
+  resolveModel(reference: string, options?: HubOptions & { revision?: string }): Promise<Folder>
 }
 
 /** Reading text: a file (plain, JSONL, parquet) or a data set by name. */
 export interface TextLibrary {
-  openText(reference: string, options?: { signal?: AbortSignal }): Promise<AsyncIterable<string | readonly unknown[]>>
+  openText(reference: string, options?: HubOptions): Promise<AsyncIterable<string | readonly unknown[]>>
 }
 
 /** Engines for evaluation. */
@@ -133,6 +132,8 @@ export interface QuantizeResult {
   readonly peakRssBytes: number
   readonly inputBytes: number
   readonly outputBytes: number
+  /** Layers taken over from an interrupted run. */
+  readonly resumedLayers?: number
 }
 
 export interface CompareRow {

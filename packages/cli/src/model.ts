@@ -5,22 +5,19 @@ import type { Accuracy, LanguageModel } from './libraries.ts'
 import type { CommonValues } from './options.ts'
 import { downloadStage } from './progress.ts'
 
+/** The hub's options of a command, with downloads shown as progress. */
+const hubOptions = ({ reporter, signal }: Session, { cacheDir, token }: CommonValues) => ({
+  ...defined({ cacheDir, token }),
+  signal,
+  onProgress: ({ file, loaded, total }: { file: string; loaded: number; total: number }) =>
+    reporter.progress({ type: 'progress', stage: downloadStage, completed: loaded, total, message: file }),
+})
+
 /** The folder of a model argument; a hub id is downloaded, with progress. */
 export const findModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
   const { resolveModel } = await session.context.libraries.tensor()
-  const { revision, cacheDir, token } = common
-  return await resolveModel(reference, {
-    ...defined({ revision, cacheDir, token }),
-    signal: session.signal,
-    onProgress: ({ file, loaded, total }) =>
-      session.reporter.progress({
-        type: 'progress',
-        stage: downloadStage,
-        completed: loaded,
-        total,
-        message: file,
-      }),
-  })
+  const { revision } = common
+  return await resolveModel(reference, { ...hubOptions(session, common), ...defined({ revision }) })
 }
 
 /** Finds and loads a model that generates. */
@@ -48,10 +45,10 @@ export const openModel = async (
  * All text of a file or data set as one string, an empty line between records. Conversations are refused, since
  * perplexity needs plain text.
  */
-export const readWholeText = async (session: Session, reference: string): Promise<string> => {
+export const readWholeText = async (session: Session, reference: string, common: CommonValues): Promise<string> => {
   const { openText } = await session.context.libraries.text()
   let text = ''
-  for await (const document of await openText(reference, { signal: session.signal })) {
+  for await (const document of await openText(reference, hubOptions(session, common))) {
     if (typeof document !== 'string') {
       const advice = '--text needs plain text (a .txt file, or records with a text field)'
       throw new AwqError('INVALID_FILE', `${reference} holds conversations; ${advice}`)

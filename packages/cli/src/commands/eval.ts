@@ -25,9 +25,12 @@ export const evalCommand = defineCommand({
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
     const { device, threads, window, maxWindows, accuracy } = options
-    const content = await readWholeText(session, options.text)
+    const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
-    const against = options.against === undefined ? undefined : await findModel(session, options.against, options)
+    const against =
+      options.against === undefined
+        ? undefined
+        : await findModel(session, options.against, { ...options, revision: undefined })
     const { createEngine } = await session.context.libraries.ort()
     const { evaluate } = await session.context.libraries.evaluate()
     const engine = await createEngine({ device, ...defined({ threads }) })

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
 import { defined, pick } from '../defined.ts'
-import { formatBytes, formatSeconds, formatShare } from '../format.ts'
+import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
 import { findModel } from '../model.ts'
 import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required, withDefault } from '../options.ts'
 import { shellQuote } from '../shell-quote.ts'
@@ -74,11 +74,12 @@ export const quantizeCommand = defineCommand({
       throw error
     })
     reporter.event({ type: 'done', ...result })
+    const resumed = result.resumedLayers ? `, ${plural(result.resumedLayers, 'layer')} taken over` : ''
     const share = formatShare(result.outputBytes / result.inputBytes)
     reporter.print(
       `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
       `  size  ${formatBytes(result.inputBytes)} -> ${formatBytes(result.outputBytes)} (${share})`,
-      `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}`,
+      `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
       `Try: awq ${(await canChat(model)) ? `chat ${shellQuote(output)}` : `run ${shellQuote(output)} --prompt "Once upon a time"`}`,
     )
   },

@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream'
 import { defineCommand, modelPositional, type Session } from '../command.ts'
 import { generationSummary, streamGeneration } from '../generation.ts'
 import type { ChatMessage } from '../libraries.ts'
@@ -8,9 +9,9 @@ import { generateOptions, samplingOf } from '../sampling.ts'
 import { anyText } from '../values.ts'
 
 /** Standard input to its end as UTF-8. */
-const readStdin = async ({ context }: Session): Promise<string> => {
+const readStdin = async ({ context, signal }: Session): Promise<string> => {
   const chunks: Uint8Array[] = []
-  for await (const chunk of context.stdin) chunks.push(Buffer.from(chunk))
+  for await (const chunk of addAbortSignal(signal, context.stdin)) chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks).toString('utf8')
 }
 
