@@ -51,7 +51,9 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
       const session = await sessionFor(observe)
       const parameters = blockFeeds(description, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
-      const accumulator = observe ? createAccumulator(sites, { totalTokens }) : undefined
+      const accumulator = observe
+        ? createAccumulator(sites, { totalTokens, inPlace: engine.features.inPlaceOutputs })
+        : undefined
       const outputs: ActivationStream = []
       for (const [i, hidden] of stream.entries()) {
         const [batch, length] = hidden.shape as [number, number, number]

@@ -72,8 +72,8 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
   )
   const parameters = parameterCount(model)
   return await withEngine(options, async (engine) => {
-    const measure = async (folder: Folder, reference: Folder | undefined) => {
-      onProgress({ type: 'stage', stage: 'evaluate', message: folder.name })
+    const measure = async (folder: Folder, reference: Folder | undefined, label: string) => {
+      onProgress({ type: 'stage', stage: 'evaluate', message: label })
       return evaluate({
         model: folder,
         engine,
@@ -92,7 +92,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
       onRow(row)
     }
     const floatBits = (model.bytes * 8) / parameters
-    const { perplexity } = await measure(model.folder, undefined)
+    const { perplexity } = await measure(model.folder, undefined, 'the float model')
     const width = Math.round(floatBits)
     add({
       method: 'float',
@@ -118,7 +118,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
     })
     for (const [i, { bits, method }] of plans.entries()) {
       const folder = await resolveFolder(pathOf(i), {})
-      const { perplexity, kl, top1 } = await measure(folder, model.folder)
+      const { perplexity, kl, top1 } = await measure(folder, model.folder, `${method.name}, ${bits} bits`)
       const bytes = await tensorBytes(folder)
       add({
         method: method.name,

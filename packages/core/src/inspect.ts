@@ -89,6 +89,6 @@ export const inspect = async (model: Folder | string, options: ModelReferenceOpt
 
 const readManifest = async (folder: Folder): Promise<Manifest> => {
   const store = await openStore(folder)
-  await store.close?.()
+  await store.close()
   return store.manifest
 }

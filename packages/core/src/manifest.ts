@@ -41,6 +41,9 @@ const configText = ({ configText, description }: SourceModel, tables: readonly T
     ? `${JSON.stringify({ ...JSON.parse(configText), tie_word_embeddings: false }, null, 2)}\n`
     : configText
 
+/** The last part of a path or hub id: a manifest does not tell where the model lay. */
+const baseName = (name: string): string => name.split(/[/\\]/).at(-1) ?? name
+
 /** Writes the files and commits the workspace, the manifest last. Returns the bytes of all files. */
 export const writeManifest = async (parts: ManifestParts): Promise<number> => {
   const { model, workspace, spec, tokens } = parts
@@ -66,7 +69,7 @@ export const writeManifest = async (parts: ManifestParts): Promise<number> => {
       ...measures,
     })),
     calibration: tokens ? { source: tokens.source, samples: tokens.blocks.length, length: tokens.length } : null,
-    source: { name: folder.name, modelType: description.config.modelType },
+    source: { name: baseName(folder.name), modelType: description.config.modelType },
   }
   await workspace.writeText(MANIFEST_FILE, `${JSON.stringify(manifest, null, 1)}\n`)
   return workspace.commit(MANIFEST_FILE)

@@ -138,6 +138,12 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const seconds = new Map<Variant, number>()
   await using runner = openBlockRunner(engine, model.description)
   try {
+    for (const { workspace } of options.variants)
+      if (workspace.unfinished && !options.resume)
+        onProgress({
+          type: 'warning',
+          message: `${workspace.name} holds an interrupted run, which is discarded; --resume would have continued it`,
+        })
     for (const variant of options.variants) variants.push(await openVariant(model, variant, tokens, options.resume))
     const groups = groupByStream(variants)
     const first = options.resume ? variants[0]!.resumed.length : 0
@@ -221,7 +227,7 @@ const walkGroup = async (
         stage: 'blocks',
         completed,
         total: group.stream.length,
-        message: `layer ${layer}`,
+        message: `layer ${layer + 1} of ${model.description.config.layers}`,
       }),
   }
   const observed = group.statistics

@@ -4,6 +4,7 @@
  * @module
  */
 import { createEngine, type Device, type Engine } from '@awq/ort'
+import { releaseSearch } from '@awq/search'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
@@ -74,6 +75,7 @@ export const withEngine = async <T>(options: ComputeOptions, use: (engine: Engin
   try {
     return await use(engine)
   } finally {
+    await releaseSearch(engine)
     await engine.dispose()
   }
 }

@@ -1,0 +1,274 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { evaluate } from '@awq/evaluate'
+import { describeModel, floatForward, forwardLogits } from '@awq/models'
+import { createEngine, type Engine } from '@awq/ort'
+import { openStore, readMatrix } from '@awq/quantize'
+import { dequantize, openCheckpoint } from '@awq/tensor'
+import { openFolder } from '@awq/tensor/node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { FoldedGroup, Method } from './index.ts'
+import { awq, type ProgressEvent, quantize, rtn, scalePass } from './index.ts'
+
+const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
+const stories = fileURLToPath(new URL('../../../examples/demo/stories-calibration.txt', import.meta.url))
+const evaluation = fileURLToPath(new URL('../../../examples/demo/stories-evaluation.txt', import.meta.url))
+const fixture = (name: string) => fileURLToPath(new URL(`../../models/src/fixtures/${name}`, import.meta.url))
+
+let engine: Engine
+let scratch: string
+let count = 0
+beforeAll(async () => {
+  engine = await createEngine({ threads: 1 })
+  scratch = await mkdtemp(join(tmpdir(), 'awq-core-'))
+})
+afterAll(async () => {
+  await engine.dispose()
+  await rm(scratch, { recursive: true, force: true })
+})
+const newOutput = () => join(scratch, `out ${count++} ü`)
+const small = () => ({ engine, calibration: stories, samples: 8, length: 64, groupSize: 32 })
+
+const digest = async (folder: string): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    await Promise.all(
+      (await readdir(folder)).sort().map(async (file) => {
+        const bytes = await readFile(join(folder, file))
+        return [file, createHash('sha256').update(bytes).digest('hex')] as const
+      }),
+    ),
+  )
+
+describe('quantize', () => {
+  test('writes a folder that evaluates better by AWQ than by RTN at 3 bits', async () => {
+    const text = (await readFile(evaluation, 'utf8')).slice(0, 20000)
+    const perplexities: Record<string, number> = {}
+    for (const method of ['rtn', 'awq']) {
+      const output = newOutput()
+      const result = await quantize({ ...small(), samples: 32, length: 128, model, output, method, bits: 3 })
+      expect(result).toMatchObject({ method, layers: 5, resumedLayers: 0 })
+      expect(result.outputBytes).toBeLessThan(result.inputBytes / 3)
+      const folder = await openFolder(output)
+      perplexities[method] = (await evaluate({ model: folder, engine, text, window: 256 })).perplexity
+    }
+    expect(perplexities.awq).toBeLessThan(perplexities.rtn!)
+  })
+
+  test('every scale is at least as good as none on its own loss', async () => {
+    const groups: FoldedGroup[] = []
+    const onProgress = (event: ProgressEvent) => {
+      if (event.type === 'layer') groups.push(...event.groups)
+    }
+    await quantize({ ...small(), model, output: newOutput(), bits: 3, onProgress })
+    expect(groups).toHaveLength(20)
+    for (const { loss, identityLoss } of groups) expect(loss!).toBeLessThanOrEqual(identityLoss!)
+    expect(groups.filter(({ loss, identityLoss }) => loss! < identityLoss!).length).toBeGreaterThan(10)
+  })
+
+  test('RTN stores exactly what rounding the checkpoint gives', async () => {
+    const output = newOutput()
+    await quantize({ engine, model, output, method: 'rtn', bits: 8, groupSize: 64 })
+    const store = await openStore(await openFolder(output))
+    const name = 'model.layers.2.mlp.down_proj.weight'
+    const restored = dequantize(await readMatrix(store, name))
+    await store.close()
+    await using checkpoint = await openCheckpoint(await openFolder(model))
+    const bytes = await checkpoint.tensors.get(name)!.read()
+    const weight = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+    const worst = weight.reduce((most, w, i) => Math.max(most, Math.abs(w - restored[i]!)), 0)
+    const span = Math.max(...weight) - Math.min(...weight)
+    expect(worst).toBeLessThan(span / 255)
+    expect(worst).toBeGreaterThan(0)
+  })
+})
+
+/** Scales every block, then stores the scaled float weights instead of rounding them. */
+const scaledFloat = (kept: Map<string, Float32Array>): Method => ({
+  ...awq(),
+  name: 'scaled-float',
+  passes: [
+    scalePass(),
+    {
+      name: 'keep',
+      async run(block) {
+        for (const [name, values] of block.weights) kept.set(block.description.parameter(block.layer, name), values)
+      },
+    },
+    ...rtn().passes,
+  ],
+})
+
+describe('after folding, before rounding, the float logits are those before', () => {
+  test.each([
+    'plain',
+    'tied-bias',
+    'head-dim-12',
+    'head-dim-20-gelu',
+    'rope-llama3',
+    'mistral-window',
+    'bfloat16-sharded',
+  ])('%s', async (name) => {
+    const folder = await openFolder(fixture(name))
+    const kept = new Map<string, Float32Array>()
+    // These checkpoints have no tokenizer: give them one that maps every byte to an id of their 40.
+    const output = newOutput()
+    await quantize({
+      engine,
+      model: withTokenizer(folder),
+      output,
+      method: scaledFloat(kept),
+      bits: 3,
+      groupSize: 16,
+      calibration: ['a quick brown fox jumps over a lazy dog '.repeat(40)],
+      samples: 8,
+      length: 32,
+    })
+    const description = describeModel(JSON.parse(await folder.readText('config.json')))
+    await using checkpoint = await openCheckpoint(folder)
+    const ids = Int32Array.from({ length: 24 }, (_, i) => (i * 7) % 40)
+    await using before = floatForward(engine, checkpoint, description)
+    const expected = await forwardLogits(before, ids, { all: true })
+    const tensors = new Map(
+      [...checkpoint.tensors].map(([key, entry]) => {
+        const values = kept.get(key)
+        if (!values) return [key, entry]
+        const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+        return [key, { ...entry, dtype: 'F32' as const, length: bytes.length, read: async () => bytes }]
+      }),
+    )
+    await using after = floatForward(engine, { ...checkpoint, tensors }, description)
+    const actual = await forwardLogits(after, ids, { all: true })
+    const largest = Math.max(1, ...(expected.data as Float32Array).map(Math.abs))
+    const worst = (actual.data as Float32Array).reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - Number(expected.data[i]))),
+      0,
+    )
+    expect(worst).toBeLessThan(1e-4 * largest)
+    expect([...kept.values()].length).toBeGreaterThan(0)
+  })
+})
+
+/** A folder with a tokenizer whose ids fit the tiny checkpoints. */
+const withTokenizer = (folder: Awaited<ReturnType<typeof openFolder>>): typeof folder => {
+  const letters = [...'abcdefghijklmnopqrstuvwxyz ']
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries(letters.map((letter, i) => [letter, i + 3])),
+      merges: [],
+      unk_token: 'a',
+    },
+  }
+  const extra: Record<string, string> = { 'tokenizer.json': JSON.stringify(tokenizer), 'tokenizer_config.json': '{}' }
+  return {
+    ...folder,
+    has: async (file) => file in extra || (await folder.has(file)),
+    readText: async (file, options) => extra[file] ?? (await folder.readText(file, options)),
+  }
+}
+
+describe('an interrupted run', () => {
+  const abortAfter = (layer: number) => {
+    const controller = new AbortController()
+    const onProgress = (event: ProgressEvent) => {
+      if (event.type === 'layer' && event.layer === layer) controller.abort(new Error('stop here'))
+    }
+    return { signal: controller.signal, onProgress }
+  }
+
+  test.each(['awq', 'gptq', 'rtn'])('of %s goes on with resume and gives the same bytes', async (method) => {
+    const whole = newOutput()
+    await quantize({ ...small(), model, output: whole, method })
+    for (const layer of [0, 3]) {
+      const output = newOutput()
+      await expect(quantize({ ...small(), model, output, method, ...abortAfter(layer) })).rejects.toThrow('stop here')
+      expect(await readdir(output)).toEqual(['.awq-partial'])
+      await expect(openFolder(output).then((folder) => folder.has('quantization.json'))).resolves.toBe(false)
+      const result = await quantize({ ...small(), model, output, method, resume: true })
+      expect(result.resumedLayers).toBe(layer + 1)
+      expect(await digest(output)).toEqual(await digest(whole))
+    }
+  })
+
+  test('is refused with other options, naming them, and started over without resume', async () => {
+    const output = newOutput()
+    await expect(quantize({ ...small(), model, output, ...abortAfter(1) })).rejects.toThrow('stop here')
+    await expect(quantize({ ...small(), model, output, bits: 3, resume: true })).rejects.toThrow(/another bits/)
+    await expect(quantize({ ...small(), model, output, samples: 4, resume: true })).rejects.toThrow(
+      /another calibration/,
+    )
+    expect((await quantize({ ...small(), model, output, bits: 3 })).resumedLayers).toBe(0)
+  })
+
+  test('with a torn last line in its journal repeats that block', async () => {
+    const whole = newOutput()
+    await quantize({ ...small(), model, output: whole })
+    const output = newOutput()
+    await expect(quantize({ ...small(), model, output, ...abortAfter(2) })).rejects.toThrow('stop here')
+    const journal = join(output, '.awq-partial', 'journal.ndjson')
+    const text = await readFile(journal, 'utf8')
+    await writeFile(journal, text.slice(0, -20))
+    // The activations of block 3 are there, those of block 2 too: the last two are kept.
+    expect((await quantize({ ...small(), model, output, resume: true })).resumedLayers).toBe(2)
+    expect(await digest(output)).toEqual(await digest(whole))
+  })
+
+  test('resume without anything to resume starts at the beginning', async () => {
+    expect((await quantize({ ...small(), model, output: newOutput(), resume: true })).resumedLayers).toBe(0)
+  })
+})
+
+describe('refuses', () => {
+  test('an output folder that is not empty', async () => {
+    await expect(quantize({ ...small(), model, output: scratch })).rejects.toThrow(/is not empty/)
+  })
+  test('a quantized model', async () => {
+    const output = newOutput()
+    await quantize({ engine, model, output, method: 'rtn' })
+    await expect(quantize({ engine, model: output, output: newOutput() })).rejects.toThrow(/quantized already/)
+  })
+  test('an unknown method, impossible bits, no text', async () => {
+    await expect(quantize({ ...small(), model, output: newOutput(), method: 'magic' })).rejects.toThrow(
+      /known: awq, rtn/,
+    )
+    await expect(quantize({ ...small(), model, output: newOutput(), groupSize: 48 })).rejects.toThrow(/16, 32, 64/)
+    await expect(quantize({ ...small(), calibration: [], model, output: newOutput() })).rejects.toThrow(/empty/)
+    await expect(quantize({ ...small(), calibration: ['too short'], model, output: newOutput() })).rejects.toThrow(
+      /block/,
+    )
+  })
+  test('a method that leaves a matrix without codes, and leaves no model behind', async () => {
+    const output = newOutput()
+    const lazy: Method = { ...rtn(), name: 'lazy', passes: [] }
+    await expect(quantize({ engine, model, output, method: lazy })).rejects.toThrow(/needs a rounding pass/)
+    expect(await readdir(output)).toEqual(['.awq-partial'])
+  })
+})
+
+test('a tied table is stored once, or twice when head and embedding differ', async () => {
+  const names = async (headBits: 4 | 8 | 16, embeddingBits: 4 | 8 | 16) => {
+    const output = newOutput()
+    await quantize({ engine, model, output, method: 'rtn', headBits, embeddingBits })
+    const folder = await openFolder(output)
+    const { perplexity } = await evaluate({ model: folder, engine, text: 'Once upon a time '.repeat(40), window: 64 })
+    await using checkpoint = await openCheckpoint(folder)
+    return { tables: [...checkpoint.tensors.keys()].filter((name) => /lm_head|embed/.test(name)).sort(), perplexity }
+  }
+  const once = await names(8, 8)
+  const twice = await names(4, 8)
+  expect(once.tables).toEqual(['codes', 'scales', 'zeroPoints'].map((part) => `model.embed_tokens.weight.${part}`))
+  expect(twice.tables).toContain('lm_head.weight.codes')
+  expect(twice.perplexity).not.toBe(once.perplexity)
+  expect((await names(16, 16)).tables).toEqual(['model.embed_tokens.weight'])
+})
