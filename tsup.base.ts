@@ -10,7 +10,7 @@ export const base = (entry: string[], options: Options = {}) =>
     external: [/^node:/, /^#/],
     splitting: true,
     sourcemap: true,
-    clean: false,
+    clean: ['!**/*.d.ts'],
     dts: false,
     ...options,
   })
