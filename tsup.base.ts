@@ -7,6 +7,8 @@ export const base = (entry: string[], options: Options = {}) =>
     format: 'esm',
     target: 'es2022',
     platform: 'neutral',
+    // Nothing of node_modules goes into a bundle, optional dependencies included.
+    skipNodeModulesBundle: true,
     external: [/^node:/, /^#/],
     splitting: true,
     sourcemap: true,
