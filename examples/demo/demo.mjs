@@ -27,7 +27,7 @@ const calibrationOptions = ['--calibration', calibration, '--samples', '128', '-
 try {
   await step('How much does rounding to 4 and 3 bits cost, and how much of it do GPTQ and AWQ win back?', [
     ...['compare', model, '--text', here('stories-evaluation.txt'), '--methods', 'rtn,gptq,awq', '--bits', '4,3'],
-    ...['--window', '512', ...calibrationOptions],
+    ...['--window', '512', '--max-windows', '40', ...calibrationOptions],
   ])
   await step('Quantize the model with AWQ at 4 bits.', ['quantize', model, '-o', output, ...calibrationOptions])
   await step('What is in the folder?', ['inspect', output])
