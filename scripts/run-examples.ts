@@ -1,0 +1,25 @@
+/** Runs every example as its reader would, on the model that is in the repository. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createSteps, run } from './steps.ts'
+
+const root = resolve(import.meta.dirname, '..')
+const work = mkdtempSync(join(tmpdir(), 'awq-examples-'))
+const { step, summary } = createSteps()
+
+const example = (file: string, ...parameters: string[]): boolean =>
+  step(file, () =>
+    run('node', ['--conditions', '@awq/source', file, ...parameters], { cwd: join(root, 'examples'), echo: true }),
+  )
+
+example('custom-quantizer/main.ts')
+example(
+  'quantize-pipeline/quantize-pipeline.ts',
+  'models/stories260k',
+  join(work, 'model'),
+  'demo/stories-calibration.txt',
+)
+
+rmSync(work, { recursive: true, force: true })
+process.exitCode = summary()
