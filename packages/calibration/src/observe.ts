@@ -1,4 +1,4 @@
-import type { Graph, Value } from '@awq/onnx'
+import { type Graph, int64s, reshape, slice, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { gramBands, statsNames } from './layout.ts'
 
@@ -24,14 +24,14 @@ export function observeStats(graph: Graph, site: string, x: Value): void {
     )
   }
   const names = statsNames(site)
-  const flat = graph.add('Reshape', [x, graph.constant('int64', [2], [-1, width])])
-  const firstAxis = graph.constant('int64', [1], [0])
+  const flat = reshape(graph, x, [-1, width])
+  const firstAxis = int64s(graph, [0])
 
   const bands = gramBands(width)
   const columns = splitColumns(graph, flat, bands)
   bands.forEach(({ start, end }, index) => {
     const sum = graph.input(names.gram(index), 'float32', [end - start, end])
-    const left = end === width ? flat : index === 0 ? columns[0]! : sliceColumns(graph, flat, end)
+    const left = end === width ? flat : index === 0 ? columns[0]! : slice(graph, flat, { axis: 1, start: 0, end })
     graph.output(names.next(names.gram(index)), graph.add('Gemm', [columns[index]!, left, sum], { transA: 1 }))
   })
 
@@ -51,16 +51,5 @@ export function observeStats(graph: Graph, site: string, x: Value): void {
 function splitColumns(graph: Graph, x: Value, bands: ReturnType<typeof gramBands>): Value[] {
   if (bands.length === 1) return [x]
   const sizes = bands.map(({ start, end }) => end - start)
-  return graph.addAll(
-    'Split',
-    [x, graph.constant('int64', [sizes.length], sizes)],
-    { axis: 1 },
-    { outputs: sizes.length },
-  )
-}
-
-/** The first `end` columns of x. */
-function sliceColumns(graph: Graph, x: Value, end: number): Value {
-  const vector = (value: number) => graph.constant('int64', [1], [value])
-  return graph.add('Slice', [x, vector(0), vector(end), vector(1)])
+  return graph.addAll('Split', [x, int64s(graph, sizes)], { axis: 1 }, { outputs: sizes.length })
 }

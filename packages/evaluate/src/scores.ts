@@ -4,7 +4,7 @@
  * @module
  */
 import { emitHead, type ForwardModel, type ModelDescription, type OuterBinding } from '@awq/models'
-import { Graph } from '@awq/onnx'
+import { Graph, int64s } from '@awq/onnx'
 import { type Session, type Tensor, tensor } from '@awq/ort'
 
 /** Scores of positions, one number each. */
@@ -58,8 +58,7 @@ export const emitScores = (description: ModelDescription, binding: OuterBinding,
   if (!withReference) return graph
   const logP = graph.input('log_probabilities', 'float32', [1, 'rows', description.config.vocabSize])
   const terms = graph.add('Mul', [graph.add('Exp', [logP]), graph.add('Sub', [logP, logQ])])
-  const axes = graph.constant('int64', [1], [-1n])
-  graph.output('kl', graph.add('ReduceSum', [terms, axes], { keepdims: 0 }))
+  graph.output('kl', graph.add('ReduceSum', [terms, int64s(graph, [-1])], { keepdims: 0 }))
   const best = (x: typeof logP) => graph.add('ArgMax', [x], { axis: -1, keepdims: 0 })
   graph.output('agree', graph.add('Cast', [graph.add('Equal', [best(logP), best(logQ)])], { to: 'uint8' }))
   return graph

@@ -8,7 +8,7 @@
  * place.
  * @module
  */
-import type { Graph, Value } from '@awq/onnx'
+import { type Graph, reshape, scalar, type Value } from '@awq/onnx'
 import type { ModelConfig } from './config.ts'
 
 /** Which form of attention a graph uses. */
@@ -46,11 +46,9 @@ export interface Attended {
   readonly value: Value
 }
 
-const shapeOf = (graph: Graph, ...dims: number[]): Value => graph.constant('int64', [dims.length], dims)
-
 /** `[batch, sequence, heads * headDim]` to `[batch, heads, sequence, headDim]`. */
 const splitHeads = (graph: Graph, x: Value, heads: number, headDim: number): Value =>
-  graph.add('Transpose', [graph.add('Reshape', [x, shapeOf(graph, 0, 0, heads, headDim)])], { perm: [0, 2, 1, 3] })
+  graph.add('Transpose', [reshape(graph, x, [0, 0, heads, headDim])], { perm: [0, 2, 1, 3] })
 
 const transposed = (graph: Graph, x: Value): Value => graph.add('Transpose', [x], { perm: [0, 1, 3, 2] })
 
@@ -66,21 +64,18 @@ const emitPlain = (
     graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], { interleaved: 0 })
   const q = graph.add('Mul', [
     rotate(splitHeads(graph, query, heads, headDim)),
-    graph.constant('float32', [], [1 / Math.sqrt(headDim)]),
+    scalar(graph, 'float32', 1 / Math.sqrt(headDim)),
   ])
   const k = rotate(splitHeads(graph, key, kvHeads, headDim))
   const v = splitHeads(graph, value, kvHeads, headDim)
   // The query heads that share a key head lie one below the other: one product per key head, keys not repeated.
-  const rows = graph.add('Reshape', [q, shapeOf(graph, 0, kvHeads, -1, headDim)])
+  const rows = reshape(graph, q, [0, kvHeads, -1, headDim])
   const scoresOf = (keys: Value) => graph.add('MatMul', [rows, transposed(graph, keys)])
   const scores = past ? graph.add('Concat', [scoresOf(past.key), scoresOf(k)], { axis: 3 }) : scoresOf(k)
   const weights = graph.add('Softmax', [graph.add('Add', [scores, inputs.mask!])], { axis: -1 })
   const mixed = past ? mixWithPast(graph, weights, past.value, v) : graph.add('MatMul', [weights, v])
-  const merged = graph.add('Reshape', [mixed, shapeOf(graph, 0, heads, -1, headDim)])
-  const output = graph.add('Reshape', [
-    graph.add('Transpose', [merged], { perm: [0, 2, 1, 3] }),
-    shapeOf(graph, 0, 0, heads * headDim),
-  ])
+  const merged = reshape(graph, mixed, [0, heads, -1, headDim])
+  const output = reshape(graph, graph.add('Transpose', [merged], { perm: [0, 2, 1, 3] }), [0, 0, heads * headDim])
   return { output, key: k, value: v }
 }
 

@@ -2,7 +2,7 @@
  * A whole decoder as one ONNX graph: ids in, logits out, keys and values kept in a cache between runs.
  * @module
  */
-import { Graph, type Value } from '@awq/onnx'
+import { Graph, slice, type Value } from '@awq/onnx'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
@@ -56,9 +56,7 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
     graph.output(`present.${layer}.key`, block.key)
     graph.output(`present.${layer}.value`, block.value)
   }
-  const int64 = (value: number | bigint) => graph.constant('int64', [1], [BigInt(value)])
-  const wanted =
-    options.logits === 'all' ? hidden : graph.add('Slice', [hidden, int64(-1), int64(2n ** 63n - 1n), int64(1)])
+  const wanted = options.logits === 'all' ? hidden : slice(graph, hidden, { axis: 1, start: -1 })
   graph.output('logits', emitHead(graph, description, binding.outer, wanted))
   return graph
 }

@@ -5,7 +5,7 @@
  */
 
 import { type BlockBinding, emitLinear, type LinearSpec, type ModelDescription, type OuterBinding } from '@awq/models'
-import type { Graph, OnnxType, Value } from '@awq/onnx'
+import { type Graph, int64s, type OnnxType, slice, type Value } from '@awq/onnx'
 import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType } from '@awq/tensor'
 import type { FileSpan, WeightLinks } from './weight-links.ts'
@@ -141,10 +141,9 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
       if (joined) {
         const name = named(linears.map((linear) => linear.name).join('/'))
         const all = emitMatMulNBits(graph, links, x, name, joined, accuracy)
-        const rows = graph.constant(
-          'int64',
-          [linears.length],
-          linears.map(({ shape }) => BigInt(shape[0])),
+        const rows = int64s(
+          graph,
+          linears.map(({ shape }) => shape[0]),
         )
         return graph
           .addAll('Split', [all, rows], { axis: -1 }, { outputs: linears.length })
@@ -211,6 +210,5 @@ const emitPackedRows = (graph: Graph, links: WeightLinks, ids: Value, name: stri
     quantize_axis: 1,
   })
   if (padded === width) return gathered
-  const int64 = (value: number) => graph.constant('int64', [1], [BigInt(value)])
-  return graph.add('Slice', [gathered, int64(0), int64(width), int64(-1)])
+  return slice(graph, gathered, { axis: -1, start: 0, end: width })
 }

@@ -3,7 +3,7 @@
  * codes to the last bit. Groups are rows here: a weight matrix comes as [groups, size].
  * @module
  */
-import type { Graph, Value } from '@awq/onnx'
+import { type Graph, int64s, scalar as scalarOf, type Value } from '@awq/onnx'
 import { type QuantSpec, SMALLEST_SCALE, stepsOf } from '@awq/quantize'
 
 /** Scale and zero point of every group, [groups] each. */
@@ -20,14 +20,14 @@ export interface GridValues {
  */
 const ROUNDER = 1.5 * 2 ** 23
 
-const scalar = (graph: Graph, value: number) => graph.constant('float32', [], [value])
+const scalar = (graph: Graph, value: number) => scalarOf(graph, 'float32', value)
 
 /** A vector [groups] as a column that broadcasts over the members of each group. */
-const column = (graph: Graph, value: Value) => graph.add('Unsqueeze', [value, graph.constant('int64', [1], [1])])
+const column = (graph: Graph, value: Value) => graph.add('Unsqueeze', [value, int64s(graph, [1])])
 
 /** min(0, min) and max(0, max) over the last axis of `weight` [groups, size]: `groupRanges`. */
 export function emitRanges(graph: Graph, weight: Value): { low: Value; high: Value } {
-  const lastAxis = graph.constant('int64', [1], [1])
+  const lastAxis = int64s(graph, [1])
   // Vectors, not columns: with a scalar, ONNX Runtime handles a last axis of one element by element.
   const least = graph.add('ReduceMin', [weight, lastAxis], { keepdims: 0 })
   const most = graph.add('ReduceMax', [weight, lastAxis], { keepdims: 0 })

@@ -4,7 +4,7 @@
  * diagonal, everything above the diagonal block doubled.
  * @module
  */
-import type { Graph, Value } from '@awq/onnx'
+import { type Graph, int64s, slice, type Value } from '@awq/onnx'
 import { type Tensor, tensor } from '@awq/ort'
 
 /** Columns start..end. */
@@ -50,20 +50,14 @@ export function gramFeeds(gram: Float32Array, width: number, padded: number): Re
 /** Adds the inputs of {@link gramFeeds} and returns tr(E G E^T), a scalar, for `error` [rows, padded]. */
 export function emitGramForm(graph: Graph, error: Value, padded: number): Value {
   const blocks = columnBlocks(padded)
-  const vector = (...values: number[]) => graph.constant('int64', [values.length], values)
   const sizes = blocks.map(({ start, end }) => end - start)
   const columns =
     blocks.length === 1
       ? [error]
-      : graph.addAll('Split', [error, vector(...sizes)], { axis: 1 }, { outputs: blocks.length })
+      : graph.addAll('Split', [error, int64s(graph, sizes)], { axis: 1 }, { outputs: blocks.length })
   const parts = blocks.map(({ start, end }, index) => {
     const gram = graph.input(blockName(index), 'float32', [end, end - start])
-    const left =
-      end === padded
-        ? error
-        : index === 0
-          ? columns[0]!
-          : graph.add('Slice', [error, vector(0), vector(end), vector(1)])
+    const left = end === padded ? error : index === 0 ? columns[0]! : slice(graph, error, { axis: 1, start: 0, end })
     const product = graph.add('Mul', [graph.add('MatMul', [left, gram]), columns[index]!])
     return graph.add('ReduceSum', [product], { keepdims: 0 })
   })

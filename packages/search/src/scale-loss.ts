@@ -1,4 +1,4 @@
-import { Graph } from '@awq/onnx'
+import { Graph, reshape } from '@awq/onnx'
 import { type Engine, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
@@ -87,11 +87,10 @@ function scaleLossGraph(padded: number, groupSize: number, spec: QuantSpec): Gra
   const weight = graph.input('weight', 'float32', ['rows', padded])
   const scale = graph.input('scale', 'float32', [padded])
   const inverse = graph.input('inverse', 'float32', [padded])
-  const shape = (...dims: number[]) => graph.constant('int64', [dims.length], dims)
-  const groups = graph.add('Reshape', [graph.add('Mul', [weight, scale]), shape(-1, groupSize)])
+  const groups = reshape(graph, graph.add('Mul', [weight, scale]), [-1, groupSize])
   const { low, high } = emitRanges(graph, groups)
   const scaledError = emitError(graph, groups, emitGrid(graph, low, high, spec), spec)
-  const error = graph.add('Mul', [graph.add('Reshape', [scaledError, shape(-1, padded)]), inverse])
+  const error = graph.add('Mul', [reshape(graph, scaledError, [-1, padded]), inverse])
   graph.output('loss', emitGramForm(graph, error, padded))
   return graph
 }

@@ -1,4 +1,4 @@
-import { Graph, type Value } from '@awq/onnx'
+import { Graph, int64s, reshape, type Value } from '@awq/onnx'
 import { type Engine, type Tensor, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, type GroupRanges, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
@@ -182,11 +182,10 @@ function diagonalBlocks(gram: Float32Array, width: number, groups: number, group
 /** `weight` [rows, padded] -> `byGroup`, the same as [groups, rows, groupSize], and `low`, `high` [groups * rows]. */
 function rangesGraph(groups: number, groupSize: number): Graph {
   const graph = new Graph('clip-ranges')
-  const shape = (...dims: number[]) => graph.constant('int64', [dims.length], dims)
   const weight = graph.input('weight', 'float32', ['rows', groups * groupSize])
-  const split = graph.add('Reshape', [weight, shape(-1, groups, groupSize)])
+  const split = reshape(graph, weight, [-1, groups, groupSize])
   const byGroup = graph.add('Transpose', [split], { perm: [1, 0, 2] })
-  const { low, high } = emitRanges(graph, graph.add('Reshape', [byGroup, shape(-1, groupSize)]))
+  const { low, high } = emitRanges(graph, reshape(graph, byGroup, [-1, groupSize]))
   graph.output('byGroup', byGroup)
   graph.output('low', low)
   graph.output('high', high)
@@ -196,18 +195,17 @@ function rangesGraph(groups: number, groupSize: number): Graph {
 /** `weight` [groups, rows, groupSize], `low`, `high` [groups * rows], `gram`, `ratio` -> `loss` [groups * rows]. */
 function clipLossGraph(groups: number, groupSize: number, spec: QuantSpec): Graph {
   const graph = new Graph('clip-loss')
-  const shape = (...dims: number[]) => graph.constant('int64', [dims.length], dims)
   const weight = graph.input('weight', 'float32', [groups, 'rows', groupSize])
   const gram = graph.input('gram', 'float32', [groups, groupSize, groupSize])
   const ratio = graph.input('ratio', 'float32', [])
   const shrunk = (end: Value) => graph.add('Mul', [end, ratio])
   const low = shrunk(graph.input('low', 'float32', ['ranges']))
   const high = shrunk(graph.input('high', 'float32', ['ranges']))
-  const flat = graph.add('Reshape', [weight, shape(-1, groupSize)])
+  const flat = reshape(graph, weight, [-1, groupSize])
   const error = emitError(graph, flat, emitGrid(graph, low, high, spec), spec)
-  const byGroup = graph.add('Reshape', [error, shape(groups, -1, groupSize)])
+  const byGroup = reshape(graph, error, [groups, -1, groupSize])
   const product = graph.add('Mul', [graph.add('MatMul', [byGroup, gram]), byGroup])
-  const flatProduct = graph.add('Reshape', [product, shape(-1, groupSize)])
-  graph.output('loss', graph.add('ReduceSum', [flatProduct, shape(1)], { keepdims: 0 }))
+  const flatProduct = reshape(graph, product, [-1, groupSize])
+  graph.output('loss', graph.add('ReduceSum', [flatProduct, int64s(graph, [1])], { keepdims: 0 }))
   return graph
 }
