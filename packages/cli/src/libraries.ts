@@ -30,6 +30,14 @@ export interface TextLibrary {
   openText(reference: string, options?: HubOptions): Promise<AsyncIterable<string | readonly unknown[]>>
 }
 
+/** Names for token ids. */
+export interface TokenizerLibrary {
+  loadTokenizer(model: Folder): Promise<{
+    /** `continuation` keeps the space before a word. */
+    createDecoder(options: { continuation: boolean }): { push(id: number): string; flush(): string }
+  }>
+}
+
 /** Engines for evaluation. */
 export interface OrtLibrary {
   createEngine(options: { device?: Device; threads?: number }): Promise<Engine>
@@ -65,10 +73,8 @@ export interface Generation extends AsyncIterable<{ readonly text: string }> {
 
 /** A loaded model. */
 export interface LanguageModel {
-  readonly tokenizer: { decode(ids: number[]): string; readonly chatTemplate?: string }
+  readonly tokenizer: { readonly chatTemplate?: string }
   generate(input: { prompt: string } | { messages: ChatMessage[] }, options?: GenerateOptions): Generation
-  logits(ids: readonly number[], options: { all: true; signal?: AbortSignal }): Promise<Float32Array[]>
-  logits(ids: readonly number[], options?: { all?: false; signal?: AbortSignal }): Promise<Float32Array>
   [Symbol.asyncDispose](): PromiseLike<void>
 }
 
@@ -83,6 +89,12 @@ export interface RuntimeLibrary {
       onProgress?: (event: { readonly stage: string }) => void
     },
   ): Promise<LanguageModel>
+  /** Logits after the last id, or after each with `all`; needs no tokenizer. */
+  modelLogits(
+    model: Folder,
+    ids: readonly number[],
+    options: { device?: Device; threads?: number; accuracy?: Accuracy; all?: boolean; signal?: AbortSignal },
+  ): Promise<Float32Array[]>
 }
 
 export interface EvaluateLibrary {
@@ -215,6 +227,7 @@ export interface CoreLibrary {
 export interface Libraries {
   readonly tensor: () => Promise<TensorLibrary>
   readonly text: () => Promise<TextLibrary>
+  readonly tokenizer: () => Promise<TokenizerLibrary>
   readonly ort: () => Promise<OrtLibrary>
   readonly runtime: () => Promise<RuntimeLibrary>
   readonly evaluate: () => Promise<EvaluateLibrary>

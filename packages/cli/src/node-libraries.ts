@@ -4,8 +4,9 @@ import type { Libraries } from './libraries.ts'
 export const nodeLibraries: Libraries = {
   tensor: () => import('@awq/tensor/node'),
   text: () => import('@awq/text/node'),
+  tokenizer: () => import('@awq/text'),
   ort: () => import('@awq/ort'),
-  runtime: () => import('@awq/runtime/node'),
+  runtime: () => import('@awq/runtime'),
   evaluate: () => import('@awq/evaluate'),
   core: () => import('@awq/core'),
 }

@@ -14,7 +14,7 @@ export const prefillChunk = 256
 /** Runs chunks of tokens through a decoder session. */
 export interface TokenRunner {
   /** Appends at most `prefillChunk` tokens; gives the logits output of the graph. */
-  step(ids: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array>
+  step(ids: readonly number[], options?: { signal?: AbortSignal | undefined }): Promise<Float32Array>
   /** Tokens in the cache. */
   readonly length: number
   dispose(): void

@@ -11,13 +11,13 @@ import { createStopFilter } from './stop-strings.ts'
 /** Options of one generation. */
 export interface GenerateOptions extends SamplingOptions {
   /** Stop after so many tokens; an integer of 1 or more, 256 by default. */
-  maxNewTokens?: number
+  maxNewTokens?: number | undefined
   /** Texts that end the output; neither they nor what follows is shown. */
-  stop?: readonly string[]
+  stop?: readonly string[] | undefined
   /** Go on after an end-of-sequence token; false by default. */
-  ignoreEos?: boolean
+  ignoreEos?: boolean | undefined
   /** Ends the generation: iteration and `result` reject with `signal.reason`. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** Why a generation ended. `abort`: the consumer left the loop by `break` or `return`. */
@@ -72,7 +72,7 @@ export interface TokenModel {
 /** Tokens that the model has seen, and the logits of what comes next. */
 export interface Conversation {
   /** Appends tokens and gives the logits `[vocab]` of the position after the last. */
-  extend(ids: readonly number[], options: { signal?: AbortSignal }): Promise<Float32Array>
+  extend(ids: readonly number[], options: { signal?: AbortSignal | undefined }): Promise<Float32Array>
   /** Frees the cache. */
   dispose(): void
 }
@@ -131,7 +131,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
       let input: readonly number[] = prompt
       let ended = false
       while (!ended) {
-        const logits = await conversation.extend(input, signal ? { signal } : {})
+        const logits = await conversation.extend(input, { signal })
         signal?.throwIfAborted()
         const id = sample(logits, settings, random, context)
         if (ids.length === 0) firstTokenSeconds = seconds()
@@ -163,7 +163,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
         text: texts.join(''),
         ids,
         finishReason,
-        ...(stopString === undefined ? {} : { stopString }),
+        stopString,
         promptTokens: prompt.length,
         newTokens: ids.length,
         seconds: seconds(),

@@ -33,6 +33,7 @@ export {
   type LoadOptions,
   loadModel,
 } from './language-model.ts'
+export { type ModelLogitsOptions, modelLogits } from './model-logits.ts'
 export {
   type DecoderRequest,
   type OpenedModel,

@@ -15,21 +15,21 @@ import { type DecoderRequest, type OpenedModel, openModel } from './open-model.t
 /** How a model is loaded. */
 export interface LoadOptions {
   /** 'cpu' by default; in a browser that is WebAssembly. */
-  readonly device?: Device
+  readonly device?: Device | undefined
   /** Threads of the engine; its own choice by default. */
-  readonly threads?: number
+  readonly threads?: number | undefined
   /** An engine of the caller's, instead of `device` and `threads`; it is not disposed with the model. */
-  readonly engine?: Engine
+  readonly engine?: Engine | undefined
   /** `fast` (the default) or `exact` products of quantized matrices; float models are always exact. */
-  readonly accuracy?: Accuracy
+  readonly accuracy?: Accuracy | undefined
   /** Tokens that fit, prompt and output together; the model's own context by default, and at most that. */
-  readonly contextLength?: number
+  readonly contextLength?: number | undefined
   /** The form of attention, for comparisons; chosen by `chooseAttention` by default. */
-  readonly attention?: AttentionForm
+  readonly attention?: AttentionForm | undefined
   /** Load the decoder at once (the default) or when something first needs it. */
-  readonly preload?: boolean
-  readonly signal?: AbortSignal
-  readonly onProgress?: (event: LoadEvent) => void
+  readonly preload?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((event: LoadEvent) => void) | undefined
 }
 
 /** What loading is at. `download` counts bytes of one file. */
@@ -65,12 +65,12 @@ export interface LanguageModel extends AsyncDisposable {
   /** Logits `[vocab]` of the position after the last id. */
   logits(
     ids: readonly number[],
-    options?: { readonly all?: false; readonly signal?: AbortSignal },
+    options?: { readonly all?: false; readonly signal?: AbortSignal | undefined },
   ): Promise<Float32Array>
   /** Logits after every id, one array of `[vocab]` each. */
   logits(
     ids: readonly number[],
-    options: { readonly all: true; readonly signal?: AbortSignal },
+    options: { readonly all: true; readonly signal?: AbortSignal | undefined },
   ): Promise<Float32Array[]>
   /** Frees the sessions, and the engine unless it was the caller's. */
   dispose(): Promise<void>
@@ -82,7 +82,7 @@ export interface LanguageModel extends AsyncDisposable {
  */
 export const loadModel = async (folder: Folder, options: LoadOptions = {}): Promise<LanguageModel> => {
   const { signal, onProgress, accuracy = 'fast' } = options
-  const stop = signal ? { signal } : {}
+  const stop = { signal }
   signal?.throwIfAborted()
   const undo: (() => Promise<void> | void)[] = []
   const dispose = async (): Promise<void> => {
@@ -115,7 +115,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
 
 const ownEngine = async (options: LoadOptions, undo: (() => Promise<void> | void)[]): Promise<Engine> => {
   const { device, threads } = options
-  const engine = await createEngine({ ...(device ? { device } : {}), ...(threads === undefined ? {} : { threads }) })
+  const engine = await createEngine({ device, threads })
   undo.push(() => engine.dispose())
   return engine
 }
@@ -143,7 +143,7 @@ const lazySessions = (model: OpenedModel, attention: AttentionForm, undo: (() =>
   })
   return async (logits, signal) => {
     if (disposed) throw new AwqError('INVALID_ARGUMENT', 'The model has been disposed; load it again.')
-    const session = opened.get(logits) ?? model.openDecoder({ attention, logits, ...(signal ? { signal } : {}) })
+    const session = opened.get(logits) ?? model.openDecoder({ attention, logits, signal })
     opened.set(logits, session)
     // A load that failed or was aborted may be tried again.
     session.catch(() => opened.delete(logits))
@@ -185,7 +185,7 @@ const assemble = (parts: Parts): LanguageModel => {
   }
 
   const allLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array[]> => {
-    const stop = signal ? { signal } : {}
+    const stop = { signal }
     const runner = createRunner(await sessions('all'), description, attention, ropeFeeds)
     const rows: Float32Array[] = []
     for (let at = 0; at < ids.length; at += prefillChunk) {
@@ -219,12 +219,12 @@ const assemble = (parts: Parts): LanguageModel => {
 
   const logits = async (
     ids: readonly number[],
-    options: { readonly all?: boolean; readonly signal?: AbortSignal } = {},
+    options: { readonly all?: boolean; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array | Float32Array[]> => {
     options.signal?.throwIfAborted()
     checkPrompt(ids)
     const { signal } = options
-    return options.all ? allLogits(ids, signal) : open().extend(ids, signal ? { signal } : {})
+    return options.all ? allLogits(ids, signal) : open().extend(ids, { signal })
   }
 
   return {

@@ -5,12 +5,12 @@ import { type LanguageModel, type LoadOptions, loadModel as loadFolder } from '.
 /** `LoadOptions`, and how a reference to a model is resolved. */
 export interface NodeLoadOptions extends LoadOptions {
   /** Branch, tag or commit of a hub model. */
-  readonly revision?: string
-  readonly cacheDir?: string
-  readonly token?: string
+  readonly revision?: string | undefined
+  readonly cacheDir?: string | undefined
+  readonly token?: string | undefined
   /** Never ask the network. */
-  readonly localFilesOnly?: boolean
-  readonly hubUrl?: string
+  readonly localFilesOnly?: boolean | undefined
+  readonly hubUrl?: string | undefined
 }
 
 /**
@@ -22,12 +22,12 @@ export const loadModel = async (reference: string | Folder, options: NodeLoadOpt
   if (typeof reference !== 'string') return loadFolder(reference, options)
   const { revision, cacheDir, token, localFilesOnly, hubUrl, signal, onProgress } = options
   const folder = await resolveModel(reference, {
-    ...(revision === undefined ? {} : { revision }),
-    ...(cacheDir === undefined ? {} : { cacheDir }),
-    ...(token === undefined ? {} : { token }),
-    ...(localFilesOnly === undefined ? {} : { localFilesOnly }),
-    ...(hubUrl === undefined ? {} : { hubUrl }),
-    ...(signal ? { signal } : {}),
+    revision,
+    cacheDir,
+    token,
+    localFilesOnly,
+    hubUrl,
+    signal,
     ...(onProgress ? { onProgress: (event) => onProgress({ stage: 'download', ...event }) } : {}),
   })
   return loadFolder(folder, options)

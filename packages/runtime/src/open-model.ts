@@ -22,8 +22,8 @@ import { checkpointTable, checkTable } from './weight-table.ts'
 /** How a model is opened. */
 export interface OpenOptions {
   /** `exact` (the default) computes in float32; `fast` lets quantized products round activations to 8 bits. */
-  readonly accuracy?: Accuracy
-  readonly signal?: AbortSignal
+  readonly accuracy?: Accuracy | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Which decoder to load. */
@@ -31,7 +31,7 @@ export interface DecoderRequest {
   readonly attention: AttentionForm
   /** Logits of the last position or of all. */
   readonly logits: 'last' | 'all'
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** An open model. Its weights are still in their files. */
@@ -60,7 +60,7 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
   }
   signal?.throwIfAborted()
   const description = await readDescription(folder)
-  const stop = signal ? { signal } : {}
+  const stop = { signal }
   return (await folder.has(MANIFEST_FILE))
     ? openQuantized(folder, engine, description, accuracy, stop)
     : openFloat(folder, engine, description, accuracy, stop)
@@ -88,7 +88,7 @@ const openQuantized = async (
   engine: Engine,
   description: ModelDescription,
   accuracy: Accuracy,
-  stop: { signal?: AbortSignal },
+  stop: { signal?: AbortSignal | undefined },
 ): Promise<OpenedModel> => {
   const store = await openStore(folder, stop)
   const close = async () => {
@@ -110,7 +110,7 @@ const openFloat = async (
   engine: Engine,
   description: ModelDescription,
   accuracy: Accuracy,
-  stop: { signal?: AbortSignal },
+  stop: { signal?: AbortSignal | undefined },
 ): Promise<OpenedModel> => {
   const checkpoint = await openCheckpoint(folder, stop)
   return openTable({
@@ -176,6 +176,6 @@ const loadDecoder = async (
     { outer: outerBinding(source, links), block: (layer) => blockBinding(source, links, layer) },
     { attention, logits },
   )
-  const stop = signal ? { signal } : {}
+  const stop = { signal }
   return engine.createSession(graph.toBytes(), { ...(await links.sessionOptions(stop)), ...stop })
 }

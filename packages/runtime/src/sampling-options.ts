@@ -3,17 +3,17 @@ import { AwqError } from '@awq/tensor'
 /** How the next token is chosen from the logits. Everything is optional; without any of it the choice is greedy. */
 export interface SamplingOptions {
   /** Logits are divided by it; 0 (the default) takes the largest logit and ignores the options below. 0 to 100. */
-  temperature?: number
+  temperature?: number | undefined
   /** Keep only the k largest logits; 0 (the default) keeps all. */
-  topK?: number
+  topK?: number | undefined
   /** Keep the fewest tokens whose probabilities sum to at least this (nucleus sampling); above 0, at most 1. */
-  topP?: number
+  topP?: number | undefined
   /** Drop tokens whose probability is below this share of the largest one; 0 to 1. */
-  minP?: number
+  minP?: number | undefined
   /** Divides positive and multiplies negative logits of tokens already in the context; 1 (the default) changes none. */
-  repetitionPenalty?: number
+  repetitionPenalty?: number | undefined
   /** Seed of the random numbers, an integer from 0 to 2^53 - 1; without one a random seed is drawn and reported. */
-  seed?: number
+  seed?: number | undefined
 }
 
 /** SamplingOptions with every value present and checked; `seed` stays undefined when none was given. */

@@ -24,7 +24,7 @@ export interface WeightLinks {
   /** Where a graph must say that these bytes are. */
   link(span: FileSpan): FileSpan
   /** Options for `createSession` that make the links good; reads bytes where the engine can not. */
-  sessionOptions(options?: { signal?: AbortSignal }): Promise<{
+  sessionOptions(options?: { signal?: AbortSignal | undefined }): Promise<{
     externalDirectory?: string
     externalData?: Record<string, Uint8Array>
   }>
@@ -76,7 +76,7 @@ const linksByBytes = (folder: Folder): WeightLinks => {
         for (const { name, span } of wanted.values()) {
           const source = sources.get(span.file) ?? (await folder.open(span.file))
           sources.set(span.file, source)
-          externalData[name] = await source.read(span.offset, span.length, signal ? { signal } : {})
+          externalData[name] = await source.read(span.offset, span.length, { signal })
         }
       } finally {
         for (const source of sources.values()) await source.close?.()

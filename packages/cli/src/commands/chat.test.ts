@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { fakeContext, fakeModel, runMain } from '../fixtures/fakes.ts'
+import { fakeContext, fakeModel, runMain, runtime } from '../fixtures/fakes.ts'
 import { main } from '../main.ts'
 
 describe('chat', () => {
   const chat = async (stdin: string, model = fakeModel(), ...args: string[]) => {
-    const library = { runtime: async () => ({ loadModel: async () => model.model }) }
+    const library = runtime({ loadModel: async () => model.model })
     return { model, outcome: await runMain(['chat', 'm', ...args], library, { stdin }) }
   }
   it('answers lines of stdin with the conversation so far', async () => {
@@ -38,7 +38,7 @@ describe('chat', () => {
         if (index === 2) fake.interrupt()
       },
     })
-    const fake = fakeContext({ runtime: async () => ({ loadModel: async () => model.model }) }, { stdin: 'Hi\nYou\n' })
+    const fake = fakeContext(runtime({ loadModel: async () => model.model }), { stdin: 'Hi\nYou\n' })
     const { code, stdout, stderr } = fake.outcome(await main(['chat', 'm'], fake.context))
     expect([code, stdout, stderr]).toEqual([0, 'ab\nab\n', '(stopped)\n(stopped)\n'])
     expect(model.asked[1]?.prompt).toMatchObject({ messages: [{}, { role: 'assistant', content: 'ab' }, {}] })
@@ -50,7 +50,7 @@ describe('chat', () => {
   ] as const)('ends while it waits for a line, by %s', async (name, times) => {
     const model = fakeModel()
     const stdin = new PassThrough()
-    const fake = fakeContext({ runtime: async () => ({ loadModel: async () => model.model }) }, { stdin })
+    const fake = fakeContext(runtime({ loadModel: async () => model.model }), { stdin })
     const done = main(['chat', 'm'], fake.context)
     for (let i = 0; i < times; i++) {
       await new Promise((resolve) => setTimeout(resolve, 10))

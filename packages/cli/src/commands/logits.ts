@@ -1,9 +1,10 @@
-import { AwqError } from '@awq/tensor'
+import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional, type Session } from '../command.ts'
+import { defined, pick } from '../defined.ts'
+import { describeError } from '../describe-error.ts'
 import { significant } from '../format.ts'
 import { toJsonLine } from '../json.ts'
-import type { LanguageModel } from '../libraries.ts'
-import { openModel } from '../model.ts'
+import { findModel } from '../model.ts'
 import { accuracy, flag, required, withDefault } from '../options.ts'
 import { formatTable } from '../table.ts'
 import { integer, sequenceOf } from '../values.ts'
@@ -30,19 +31,60 @@ const probability = (logits: Float32Array, id: number): number => {
   return Math.exp((logits[id] ?? 0) - most) / logits.reduce((sum, value) => sum + Math.exp(value - most), 0)
 }
 
-const describe = (model: LanguageModel, logits: Float32Array, id: number): string[] => [
-  String(id),
-  significant(logits[id] ?? 0, 5),
-  significant(probability(logits, id), 3),
-  JSON.stringify(model.tokenizer.decode([id])),
-]
+/** What a token id stands for, as a JSON string. */
+type Naming = (id: number) => string
+
+/** The naming of the model's tokenizer; undefined when it has none: logits need only weights. */
+const findNaming = async ({ context, reporter }: Session, model: Folder): Promise<Naming | undefined> => {
+  const { loadTokenizer } = await context.libraries.tokenizer()
+  try {
+    const tokenizer = await loadTokenizer(model)
+    return (id) => {
+      const decoder = tokenizer.createDecoder({ continuation: true })
+      return JSON.stringify(decoder.push(id) + decoder.flush())
+    }
+  } catch (error) {
+    const { code, message } = describeError(error)
+    if (code !== 'NOT_FOUND') reporter.progress({ type: 'warning', message: `ids without their tokens: ${message}` })
+    return undefined
+  }
+}
 
 const columns = [
   { title: 'id', align: 'right' },
   { title: 'logit', align: 'right' },
   { title: 'probability', align: 'right' },
-  { title: 'token' },
 ] as const
+const tokenColumn = { title: 'token' } as const
+
+const cells = (logits: Float32Array, id: number, naming: Naming | undefined): string[] => [
+  String(id),
+  significant(logits[id] ?? 0, 5),
+  significant(probability(logits, id), 3),
+  ...(naming ? [naming(id)] : []),
+]
+
+/** The most likely tokens of the last position, or with `all` the most likely one of each. */
+const printTable = async (
+  session: Session,
+  model: Folder,
+  rows: readonly Float32Array[],
+  all: boolean,
+): Promise<void> => {
+  const { reporter } = session
+  const naming = await findNaming(session, model)
+  const shownColumns = naming ? [...columns, tokenColumn] : columns
+  if (all) {
+    const lines = rows.map((row, position) => [String(position), ...cells(row, largest(row, 1)[0] ?? 0, naming)])
+    reporter.print(...formatTable([{ title: 'position', align: 'right' }, ...shownColumns], lines))
+    reporter.note('the most likely token at each position; --json prints all logits')
+    return
+  }
+  const last = rows[rows.length - 1] ?? new Float32Array()
+  const lines = largest(last, shown).map((id) => cells(last, id, naming))
+  reporter.print(...formatTable(shownColumns, lines))
+  reporter.note(`the ${lines.length} most likely of ${last.length} tokens; --json prints all logits`)
+}
 
 /** Row by row, because all positions together can exceed the longest string there is. */
 const writeRows = async ({ reporter, signal }: Session, rows: readonly Float32Array[]): Promise<void> => {
@@ -70,34 +112,22 @@ export const logitsCommand = defineCommand({
   examples: ['awq logits smollm2-4bit --ids 1,504,282 --json', 'awq logits smollm2-4bit --ids 1,504,282 --all'],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    await using model = await openModel(session, reference, options, options.accuracy)
-    const rows = options.all
-      ? await model.logits(options.ids, { all: true, signal })
-      : [await model.logits(options.ids, { signal })]
+    const { ids, all, threads } = options
+    const model = await findModel(session, reference, options)
+    const { modelLogits } = await session.context.libraries.runtime()
+    const rows = await modelLogits(model, ids, {
+      ...pick(options, ['device', 'accuracy', 'all']),
+      ...defined({ threads }),
+      signal,
+    })
     rows.forEach((row, index) => {
       if (row.some(Number.isNaN)) {
-        throw new AwqError(
-          'NUMERIC',
-          `the logits at position ${options.all ? index : options.ids.length - 1} are not numbers (NaN)`,
-        )
+        const position = all ? index : ids.length - 1
+        throw new AwqError('NUMERIC', `the logits at position ${position} are not numbers (NaN)`)
       }
     })
-    const last = rows[rows.length - 1] ?? new Float32Array()
-    if (reporter.json) {
-      if (options.all) await writeRows(session, rows)
-      else reporter.event({ type: 'done', logits: last })
-    } else if (options.all) {
-      const lines = rows.map((row, position) => [String(position), ...describe(model, row, largest(row, 1)[0] ?? 0)])
-      reporter.print(...formatTable([{ title: 'position', align: 'right' }, ...columns], lines))
-      reporter.note('the most likely token at each position; --json prints all logits')
-    } else {
-      reporter.print(
-        ...formatTable(
-          columns,
-          largest(last, shown).map((id) => describe(model, last, id)),
-        ),
-      )
-      reporter.note(`the ${shown} most likely of ${last.length} tokens; --json prints all logits`)
-    }
+    if (!reporter.json) await printTable(session, model, rows, all)
+    else if (all) await writeRows(session, rows)
+    else reporter.event({ type: 'done', logits: rows[0] })
   },
 })

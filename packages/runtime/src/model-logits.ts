@@ -1,0 +1,58 @@
+/**
+ * Logits of a folder's model for token ids, without a tokenizer and without the whole model in memory.
+ * @module
+ */
+import { checkIds, forwardLogits } from '@awq/models'
+import { createEngine, type Device, type Engine } from '@awq/ort'
+import type { Folder } from '@awq/tensor'
+import type { Accuracy } from './bindings.ts'
+import { openModel } from './open-model.ts'
+
+/** How logits are computed. */
+export interface ModelLogitsOptions {
+  /** An engine of the caller's, which stays open; without one, one is made for `device` and `threads` and disposed. */
+  readonly engine?: Engine
+  /** 'cpu' by default; in a browser that is WebAssembly. */
+  readonly device?: Device
+  /** Threads of the engine; its own choice by default. */
+  readonly threads?: number
+  /** `exact` (the default) or `fast` products of quantized matrices; float models are always exact. */
+  readonly accuracy?: Accuracy
+  /** Logits after every id instead of after the last one only. */
+  readonly all?: boolean
+  readonly signal?: AbortSignal
+}
+
+/**
+ * The logits that follow token ids: one pass over them as one sequence, positions from 0. Blocks are read, run and let
+ * go one after the other, so only one is in memory at a time. The folder needs config.json and weights (a float
+ * checkpoint or a quantized store), and no tokenizer.
+ * @returns arrays of `[vocab]`: one per id with `all`, which are views of one buffer; else one, of the last position
+ * @throws AwqError as `openModel`; INVALID_ARGUMENT for no ids, an id outside the vocabulary, or more ids than the
+ * model's context; rejects with `signal.reason`
+ */
+export const modelLogits = async (
+  folder: Folder,
+  ids: readonly number[],
+  options: ModelLogitsOptions = {},
+): Promise<Float32Array[]> => {
+  const { device, threads, accuracy = 'exact', all = false, signal } = options
+  const stop = signal ? { signal } : {}
+  signal?.throwIfAborted()
+  const engine =
+    options.engine ??
+    (await createEngine({ ...(device ? { device } : {}), ...(threads === undefined ? {} : { threads }) }))
+  try {
+    await using model = await openModel(folder, engine, { accuracy, ...stop })
+    const { vocabSize } = model.description.config
+    // Before the conversion to int32, which would make an id of a fraction or of what is too large.
+    checkIds(ids, vocabSize)
+    await using forward = model.forward()
+    const data = (await forwardLogits(forward, Int32Array.from(ids), { all, ...stop })).data as Float32Array
+    return Array.from({ length: data.length / vocabSize }, (_, row) =>
+      data.subarray(row * vocabSize, (row + 1) * vocabSize),
+    )
+  } finally {
+    if (!options.engine) await engine.dispose()
+  }
+}
