@@ -40,12 +40,12 @@ export interface AccumulatorOptions {
   /** Tokens of all runs together; spreads the sample evenly. More may come: they are only not sampled. */
   readonly totalTokens: number
   /** Tokens to keep, at most 512. */
-  readonly sampleRows?: number
+  readonly sampleRows?: number | undefined
   /**
    * Whether the engine writes outputs where it is told (`engine.features.inPlaceOutputs`): two sets of buffers then
    * take turns. Otherwise (default) each run's fresh outputs become the next run's inputs, without a copy.
    */
-  readonly inPlace?: boolean
+  readonly inPlace?: boolean | undefined
 }
 
 /** The buffers of one site. ONNX Runtime must not write an output over an input it still reads, hence `spare`. */

@@ -14,7 +14,7 @@ export async function collectStats(
   engine: Engine,
   x: Float32Array,
   width: number,
-  options: { readonly name?: string; readonly sampleRows?: number; readonly signal?: AbortSignal } = {},
+  options: { readonly name?: string; readonly sampleRows?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ActivationStats> {
   const { name = 'x', signal } = options
   const tokens = x.length / width
@@ -25,13 +25,13 @@ export async function collectStats(
   observeStats(graph, name, graph.input('x', 'float32', ['tokens', width]))
   const accumulator = createAccumulator([{ site: name, width }], {
     totalTokens: tokens,
-    ...(options.sampleRows === undefined ? {} : { sampleRows: options.sampleRows }),
+    sampleRows: options.sampleRows,
   })
-  const session = await engine.createSession(graph.toBytes(), signal === undefined ? {} : { signal })
+  const session = await engine.createSession(graph.toBytes(), { signal })
   try {
     const step = accumulator.step(tokens)
     const feeds = { ...step.feeds, x: tensor('float32', [tokens, width], x) }
-    step.commit(await session.run(feeds, { into: step.into, ...(signal === undefined ? {} : { signal }) }))
+    step.commit(await session.run(feeds, { into: step.into, signal }))
     return accumulator.finish().get(name)!
   } finally {
     await session.dispose()

@@ -28,7 +28,11 @@ export interface BlockRunner extends AsyncDisposable {
   run(
     weights: BlockWeights,
     stream: ActivationStream,
-    options: { readonly observe: boolean; readonly signal?: AbortSignal; readonly onBatch?: (done: number) => void },
+    options: {
+      readonly observe: boolean
+      readonly signal?: AbortSignal | undefined
+      readonly onBatch?: (done: number) => void
+    },
   ): Promise<{ outputs: ActivationStream; stats: Map<string, ActivationStats> }>
 }
 
@@ -60,8 +64,8 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
         const step = accumulator?.step(batch * length)
         const feeds = { hidden, ...feedsFor(length), ...parameters, ...step?.feeds }
         const results = await session.run(feeds, {
-          ...(signal ? { signal } : {}),
-          ...(step ? { into: step.into } : {}),
+          signal,
+          into: step?.into,
         })
         step?.commit(results)
         outputs.push(results.hidden_out!)

@@ -15,13 +15,13 @@ export interface CalibrationOptions {
    * Texts, or (in Node) a path to a text, JSONL or parquet file, or the name of a data set. Without one, the text that
    * ships with `@awq/text`.
    */
-  readonly calibration?: string | readonly string[]
+  readonly calibration?: string | readonly string[] | undefined
   /** Token blocks; default 128. */
-  readonly samples?: number
+  readonly samples?: number | undefined
   /** Tokens in a block; default 512. */
-  readonly length?: number
+  readonly length?: number | undefined
   /** Shuffles the blocks with this seed; without it they are taken in file order. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 /** Token blocks of equal length. */
@@ -52,15 +52,15 @@ export const calibrationTokens = async (
     calibration === undefined
       ? each([await bundledText()])
       : typeof calibration === 'string'
-        ? await openTexts(calibration, signal ? { signal } : {})
+        ? await openTexts(calibration, { signal })
         : each(calibration)
   const source = calibration === undefined ? 'bundled' : typeof calibration === 'string' ? calibration : 'texts'
   const { blocks, length } = await tokenBlocks(texts, tokenizer, {
     contextLength: model.description.config.contextLength,
-    ...(options.samples === undefined ? {} : { samples: options.samples }),
-    ...(options.length === undefined ? {} : { length: options.length }),
-    ...(options.seed === undefined ? {} : { seed: options.seed }),
-    ...(signal ? { signal } : {}),
+    samples: options.samples,
+    length: options.length,
+    seed: options.seed,
+    signal,
     onWarning: (message) => onProgress({ type: 'warning', message }),
   })
   return { blocks, length, source }

@@ -16,7 +16,7 @@ export const clipPass = (): Pass => ({
         width: shape[1],
         gram: statsOf(block, site).gram,
         spec: specOf(block, name),
-        ...(block.signal ? { signal: block.signal } : {}),
+        signal: block.signal,
       })
       block.ranges.set(name, ranges)
     }

@@ -21,10 +21,10 @@ export interface CompareOptions extends Omit<QuantizationOptions, 'bits'>, Calib
   /** The text that perplexity is measured on; other than the calibration text. */
   readonly text: string
   /** Tokens in a window; default 2048, at most the model's context. */
-  readonly window?: number
-  readonly maxWindows?: number
+  readonly window?: number | undefined
+  readonly maxWindows?: number | undefined
   /** Called with each row as soon as it is known; the float row comes first. */
-  readonly onRow?: (row: CompareRow) => void
+  readonly onRow?: ((row: CompareRow) => void) | undefined
 }
 
 /** A row of the table. */
@@ -78,12 +78,13 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
         model: folder,
         engine,
         text: options.text,
-        ...(reference ? { against: reference } : {}),
-        ...(options.window === undefined ? {} : { window: options.window }),
-        ...(options.maxWindows === undefined ? {} : { maxWindows: options.maxWindows }),
-        ...(signal ? { signal } : {}),
+        against: reference,
+        window: options.window,
+        maxWindows: options.maxWindows,
+        signal,
         onProgress: ({ done, total }) => onProgress({ type: 'progress', stage: 'evaluate', completed: done, total }),
-        ...(reference ? {} : { onWarning: (message: string) => onProgress({ type: 'warning', message }) }),
+        // The second model would only repeat what was said of the text.
+        onWarning: reference ? undefined : (message) => onProgress({ type: 'warning', message }),
       })
     }
     const rows: CompareRow[] = []

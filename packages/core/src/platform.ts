@@ -19,12 +19,12 @@ export interface Platform {
   /** A model by path or hub id. */
   resolveFolder(
     reference: string,
-    options: { readonly signal?: AbortSignal; readonly onProgress?: (event: DownloadEvent) => void },
+    options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: (event: DownloadEvent) => void },
   ): Promise<Folder>
   /** Texts by path or data-set name. */
   openTexts(
     reference: string,
-    options: { readonly signal?: AbortSignal },
+    options: { readonly signal?: AbortSignal | undefined },
   ): Promise<AsyncIterable<string | ChatMessage[]>>
   /** The output folder at a path. @throws AwqError `EXISTS` when it holds something else than unfinished work */
   openWorkspace(path: string): Promise<Workspace>

@@ -153,7 +153,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     for (let layer = first; layer < layers; layer++) {
       signal?.throwIfAborted()
       const layerStarted = performance.now()
-      const weights = await readBlockWeights(model.checkpoint, model.description, layer, signal ? { signal } : {})
+      const weights = await readBlockWeights(model.checkpoint, model.description, layer, { signal })
       const folded = []
       for (const group of groups) {
         const blocks = await walkGroup(options, runner, group, layer, weights, seconds)
@@ -220,7 +220,7 @@ const walkGroup = async (
   const clock = performance.now()
   const last = layer === model.description.config.layers - 1
   const runOptions = {
-    ...(signal ? { signal } : {}),
+    signal,
     onBatch: (completed: number) =>
       onProgress({
         type: 'progress',

@@ -18,25 +18,25 @@ import type { TableBits } from './tables.ts'
 /** Bits, groups and tables. */
 export interface QuantizationOptions {
   /** Bits of the linears; default 4. */
-  readonly bits?: 2 | 3 | 4 | 8
+  readonly bits?: 2 | 3 | 4 | 8 | undefined
   /** Input channels that share a scale: 16, 32, 64, 128 or 256, or -1 for a whole row; default 128. */
-  readonly groupSize?: number
+  readonly groupSize?: number | undefined
   /** Without zero points; default false. */
-  readonly symmetric?: boolean
+  readonly symmetric?: boolean | undefined
   /** Bits of the output head, 4, 8 or 16; default 8. */
-  readonly headBits?: TableBits
+  readonly headBits?: TableBits | undefined
   /** Bits of the embedding table, 4, 8 or 16; default 8. */
-  readonly embeddingBits?: TableBits
+  readonly embeddingBits?: TableBits | undefined
 }
 
 /** Where and how to compute. */
 export interface ComputeOptions {
   /** An engine to use; without one, one is made for `device` and `threads` and disposed afterwards. */
-  readonly engine?: Engine
-  readonly device?: Device
-  readonly threads?: number
-  readonly signal?: AbortSignal
-  readonly onProgress?: OnProgress
+  readonly engine?: Engine | undefined
+  readonly device?: Device | undefined
+  readonly threads?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: OnProgress | undefined
 }
 
 /** Options of `quantize`. */
@@ -46,9 +46,9 @@ export interface QuantizeOptions extends QuantizationOptions, CalibrationOptions
   /** Path of the output folder; made if it does not exist, and must be empty if it does. */
   readonly output: string
   /** A name from `methods`, or a method of your own; default `awq`. */
-  readonly method?: string | Method
+  readonly method?: string | Method | undefined
   /** Go on with an interrupted run that had the same options. */
-  readonly resume?: boolean
+  readonly resume?: boolean | undefined
 }
 
 /** What `quantize` did. */
@@ -69,8 +69,8 @@ export interface QuantizeResult {
 export const withEngine = async <T>(options: ComputeOptions, use: (engine: Engine) => Promise<T>): Promise<T> => {
   if (options.engine) return use(options.engine)
   const engine = await createEngine({
-    ...(options.device ? { device: options.device } : {}),
-    ...(options.threads ? { threads: options.threads } : {}),
+    device: options.device,
+    threads: options.threads,
   })
   try {
     return await use(engine)

@@ -24,16 +24,16 @@ export const rtnPass = (): Pass => ({
 /** Options of `gptqPass`. */
 export interface GptqPassOptions {
   /** Added to the Gram's diagonal, as a fraction of its mean. */
-  readonly damping?: number
+  readonly damping?: number | undefined
   /** `activation`: columns by decreasing Gram diagonal; `column`: as they stand. */
-  readonly order?: 'activation' | 'column'
+  readonly order?: 'activation' | 'column' | undefined
 }
 
 /** GPTQ (arXiv 2210.17323) with static groups: each column's rounding error is spread over those still to come. */
 export const gptqPass = (options: GptqPassOptions = {}): Pass => ({
   name: 'gptq',
   async run(block) {
-    const common = { ...options, ...(block.signal ? { signal: block.signal } : {}) }
+    const common = { ...options, signal: block.signal }
     // Linears that read the same activations share a Gram matrix, and with it the factor, which is most of the work.
     const factors = new Map<string, GptqFactor>()
     for (const { name, shape, site } of block.linears) {
@@ -44,7 +44,7 @@ export const gptqPass = (options: GptqPassOptions = {}): Pass => ({
       const matrix = await roundGptq(block.engine, weightOf(block, name), shape, factor, specOf(block, name), {
         ...common,
         name: parameter,
-        ...(ranges ? { ranges } : {}),
+        ranges,
       })
       block.quantized.set(name, matrix)
     }

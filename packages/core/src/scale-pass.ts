@@ -32,8 +32,8 @@ export const applyScale = (block: BlockState, group: ScaleGroup, found: GroupSca
   const bias = block.weights.get(biasName)
   const producer: Producer =
     group.kind === 'norm'
-      ? { kind: group.kind, weight, ...(bias ? { bias } : {}) }
-      : { kind: group.kind, weight, rows: rowsOf(block, group.producer), ...(bias ? { bias } : {}) }
+      ? { kind: group.kind, weight, bias }
+      : { kind: group.kind, weight, rows: rowsOf(block, group.producer), bias }
   const folded = foldIntoProducer(producer, scale, group.producerRow)
   block.weights.set(weightName, folded.weight)
   if (folded.bias) block.weights.set(biasName, folded.bias)
@@ -58,7 +58,7 @@ export const scalePass = (): Pass => ({
         stats: statsOf(block, group.site),
         spec: specOf(block, first!),
         producerRow: group.producerRow,
-        ...(block.signal ? { signal: block.signal } : {}),
+        signal: block.signal,
       })
       applyScale(block, group, found)
     }

@@ -30,8 +30,8 @@ export const readJson = async (folder: Folder, file: string): Promise<{ text: st
 
 /** Options for models named by a path or a hub id. */
 export interface ModelReferenceOptions {
-  readonly signal?: AbortSignal
-  readonly onProgress?: OnProgress
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: OnProgress | undefined
 }
 
 /** A folder given as such, by path or by hub id. */
@@ -39,7 +39,7 @@ export const openFolderOf = async (model: Folder | string, options: ModelReferen
   if (typeof model !== 'string') return model
   const { onProgress, signal } = options
   return resolveFolder(model, {
-    ...(signal ? { signal } : {}),
+    signal,
     onProgress: ({ file, loaded, total }) =>
       onProgress?.({ type: 'progress', stage: 'download', completed: loaded, total, message: file }),
   })

@@ -75,7 +75,10 @@ export const tableEntries = ({ name, source, spec }: TablePlan): StoreEntry[] =>
 export const writeTable = async (
   table: TablePlan,
   store: StoreWriter,
-  options: { readonly signal?: AbortSignal; readonly onRows?: (rows: number, total: number) => void } = {},
+  options: {
+    readonly signal?: AbortSignal | undefined
+    readonly onRows?: ((rows: number, total: number) => void) | undefined
+  } = {},
 ): Promise<void> => {
   const { name, source, spec } = table
   const [rows, width] = source.shape as [number, number]
@@ -84,7 +87,7 @@ export const writeTable = async (
   for (let row = 0; row < rows; row += step) {
     signal?.throwIfAborted()
     const end = Math.min(rows, row + step)
-    const values = await readFloat32(source, { rows: [row, end], ...(signal ? { signal } : {}) })
+    const values = await readFloat32(source, { rows: [row, end], signal })
     const parts = spec
       ? Object.entries(bytesOfMatrix(roundRtn(values, [end - row, width], spec, undefined, { name })))
       : [['', fromFloat32(values, denseType(source.dtype))] as const]

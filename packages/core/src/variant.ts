@@ -126,8 +126,7 @@ export const openVariant = async (
       )
     },
     async finish(used, signal, onRows) {
-      for (const table of tables)
-        await writeTable(table, store, { ...(signal ? { signal } : {}), ...(onRows ? { onRows } : {}) })
+      for (const table of tables) await writeTable(table, store, { signal, onRows })
       const norm = checkpoint.tensors.get(description.finalNorm)!
       await store.write(description.finalNorm, fromFloat32(await readFloat32(norm), 'F32'))
       await store.finish()

@@ -26,25 +26,25 @@ export interface EvaluateProgress {
 export interface EvaluateOptions {
   readonly model: EvaluatedModel
   /** The reference, usually the float checkpoint: adds `kl` and `top1`. It must have the same vocabulary. */
-  readonly against?: EvaluatedModel
+  readonly against?: EvaluatedModel | undefined
   /** Needed for folders; made for the CPU, and disposed, when absent. */
-  readonly engine?: Engine
+  readonly engine?: Engine | undefined
   /**
    * Tokenised once as a whole, without special tokens; several documents are joined by an empty line. Line ends are read
    * as Python reads text files, so that figures compare with published ones: `\r\n` and `\r` are `\n`.
    */
-  readonly text?: string | Iterable<string> | AsyncIterable<string>
-  readonly tokens?: ArrayLike<number>
+  readonly text?: string | Iterable<string> | AsyncIterable<string> | undefined
+  readonly tokens?: ArrayLike<number> | undefined
   /** Tokens per window, 2048 by default. */
-  readonly window?: number
+  readonly window?: number | undefined
   /** Use only the first windows. */
-  readonly maxWindows?: number
+  readonly maxWindows?: number | undefined
   /** For folders: `exact` (the default) or `fast`. */
-  readonly accuracy?: Accuracy
-  readonly signal?: AbortSignal
-  readonly onProgress?: (event: EvaluateProgress) => void
+  readonly accuracy?: Accuracy | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((event: EvaluateProgress) => void) | undefined
   /** Told when the window was cut to the context or to the text. */
-  readonly onWarning?: (message: string) => void
+  readonly onWarning?: ((message: string) => void) | undefined
 }
 
 /** The figures. */
@@ -86,7 +86,7 @@ export const evaluate = async (options: EvaluateOptions): Promise<Evaluation> =>
   const windows = cutWindows(await readTokens(options, model), {
     window: options.window ?? 2048,
     contextLength: Math.min(...[model, against].flatMap((one) => (one ? [one.description.config.contextLength] : []))),
-    ...(options.maxWindows === undefined ? {} : { maxWindows: options.maxWindows }),
+    maxWindows: options.maxWindows,
   })
   for (const warning of windows.warnings) options.onWarning?.(warning)
   const totals = await run(cleanup.use(model.forward()), against && cleanup.use(against.forward()), windows, options)
@@ -132,7 +132,7 @@ const run = async (
     const streams: Float32Array[][] = []
     for (const one of models) {
       const onBlock = () => report('forward')
-      streams.push(await residualStreams(one, ids, { onBlock, ...(signal ? { signal } : {}) }))
+      streams.push(await residualStreams(one, ids, { onBlock, signal }))
     }
     await using scorer = await openScorer(model, against)
     for (const [i, window] of ids.entries()) {
@@ -164,7 +164,7 @@ const scoreWindow = async (
       stream.subarray(at * hiddenSize, end * hiddenSize),
       window.subarray(at + 1, end + 1),
       reference?.subarray(at * referenceSize, end * referenceSize),
-      signal ? { signal } : {},
+      { signal },
     )
     nll += sum(scores.nll)
     // A tiny negative sum is rounding: a divergence is never below zero.
@@ -254,5 +254,5 @@ const open = async (
   if ('opened' in model) return model.opened
   if ('forward' in model) return model
   const { accuracy = 'exact', signal } = options
-  return cleanup.use(await openModel(model, await engine(), { accuracy, ...(signal ? { signal } : {}) }))
+  return cleanup.use(await openModel(model, await engine(), { accuracy, signal }))
 }

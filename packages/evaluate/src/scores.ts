@@ -28,7 +28,7 @@ export interface Scorer extends AsyncDisposable {
     hidden: Float32Array,
     targets: Int32Array,
     reference: Float32Array | undefined,
-    options: { signal?: AbortSignal },
+    options: { signal?: AbortSignal | undefined },
   ): Promise<Scores>
 }
 

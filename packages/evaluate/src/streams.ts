@@ -11,9 +11,9 @@ const tokensPerRun = 2048
 
 /** Options of a pass. */
 export interface StreamOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Called after each block. */
-  readonly onBlock?: (done: number) => void
+  readonly onBlock?: ((done: number) => void) | undefined
 }
 
 /**
@@ -27,7 +27,7 @@ export const residualStreams = async (
   options: StreamOptions = {},
 ): Promise<Float32Array[]> => {
   const { layers, hiddenSize } = model.description.config
-  const stop = options.signal ? { signal: options.signal } : {}
+  const { signal } = options
   const length = windows[0]?.length ?? 0
   const perRun = Math.max(1, Math.floor(tokensPerRun / length))
   const runs: Tensor[] = []
@@ -35,14 +35,14 @@ export const residualStreams = async (
     const group = windows.slice(at, at + perRun)
     const ids = new Int32Array(group.length * length)
     for (const [i, window] of group.entries()) ids.set(window, i * length)
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     runs.push(await model.embed(ids, group.length))
   }
   for (let layer = 0; layer < layers; layer++) {
-    await using block = await model.openBlock(layer, stop)
+    await using block = await model.openBlock(layer, { signal })
     for (const [i, hidden] of runs.entries()) {
-      options.signal?.throwIfAborted()
-      const next = await block.run(hidden, stop)
+      signal?.throwIfAborted()
+      const next = await block.run(hidden, { signal })
       runs[i] = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
       await turn()
     }

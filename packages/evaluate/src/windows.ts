@@ -19,7 +19,7 @@ export interface Windows {
  */
 export const cutWindows = (
   tokens: Int32Array,
-  options: { readonly window: number; readonly maxWindows?: number; readonly contextLength: number },
+  options: { readonly window: number; readonly maxWindows?: number | undefined; readonly contextLength: number },
 ): Windows => {
   const { window, maxWindows = Infinity, contextLength } = options
   if (!Number.isSafeInteger(window) || window < 2) {

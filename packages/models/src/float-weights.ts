@@ -51,7 +51,7 @@ export const readBlockWeights = async (
   checkpoint: Checkpoint,
   description: ModelDescription,
   layer: number,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<BlockWeights> => {
   const weights: BlockWeights = new Map()
   for (const { name, shape } of description.blockParameters) {

@@ -24,7 +24,7 @@ import { declareSequence, ropeFeeds, sequenceFeeds } from './sequence.ts'
 /** One block, ready to run. */
 export interface ForwardBlock extends AsyncDisposable {
   /** Residual stream in, residual stream out: float32 `[batch, sequence, hidden]`, positions from 0. */
-  run(hidden: Tensor, options?: { readonly signal?: AbortSignal }): Promise<Tensor>
+  run(hidden: Tensor, options?: { readonly signal?: AbortSignal | undefined }): Promise<Tensor>
 }
 
 /** A model that runs block by block, whatever its weights are. */
@@ -38,7 +38,7 @@ export interface ForwardModel extends AsyncDisposable {
    * @throws AwqError `INVALID_ARGUMENT` for an id outside the vocabulary
    */
   embed(ids: Int32Array, batch: number): Promise<Tensor>
-  openBlock(layer: number, options?: { readonly signal?: AbortSignal }): Promise<ForwardBlock>
+  openBlock(layer: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<ForwardBlock>
   /** Opens a graph that ends in the head: the caller builds it with `binding`, `feeds` go with every run. */
   openOuter(build: (binding: OuterBinding) => Graph): Promise<{ session: Session; feeds: Record<string, Tensor> }>
 }
@@ -194,7 +194,7 @@ export const floatForward = (engine: Engine, checkpoint: Checkpoint, description
 export const forwardLogits = async (
   model: ForwardModel,
   ids: Int32Array,
-  options: { readonly all?: boolean; readonly signal?: AbortSignal } = {},
+  options: { readonly all?: boolean; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Tensor> => {
   const { config } = model.description
   if (ids.length === 0) throw new AwqError('INVALID_ARGUMENT', 'logits need at least one token id')
@@ -203,7 +203,7 @@ export const forwardLogits = async (
       'INVALID_ARGUMENT',
       `${ids.length} tokens are more than the model's context of ${config.contextLength}`,
     )
-  const runOptions = options.signal ? { signal: options.signal } : {}
+  const runOptions = { signal: options.signal }
   let hidden = await model.embed(ids, 1)
   for (let layer = 0; layer < config.layers; layer++) {
     await using block = await model.openBlock(layer, runOptions)

@@ -2,7 +2,7 @@ import { AwqError, messageOf } from '@awq/tensor'
 import { makeEngine } from './engine.ts'
 import { requireProvider } from './probe.ts'
 import type { RuntimeApi } from './runtime-api.ts'
-import type { Engine, EngineOptions } from './types.ts'
+import type { Device, Engine, EngineOptions } from './types.ts'
 
 /** The two bundles: plain WebAssembly (14 MB), and the one with ONNX Runtime's own WebGPU provider (27 MB). */
 const bundles = {
@@ -16,7 +16,7 @@ const availableThreads = (): number =>
 
 /** The engine of browsers: onnxruntime-web. */
 export async function createPlatformEngine(
-  options: Required<Pick<EngineOptions, 'device'>> & EngineOptions,
+  options: EngineOptions & { readonly device: Device },
 ): Promise<Engine> {
   const { device } = options
   if (device === 'cuda')

@@ -33,7 +33,7 @@ async function importRuntime(load: Importer): Promise<RuntimeApi> {
 
 /** The engine of Node: onnxruntime-node. `load` imports the package and is a parameter for tests of its absence. */
 export async function createPlatformEngine(
-  options: Required<Pick<EngineOptions, 'device'>> & EngineOptions,
+  options: EngineOptions & { readonly device: Device },
   load: Importer = () => import('onnxruntime-node'),
 ): Promise<Engine> {
   const { device, threads = availableParallelism() } = options

@@ -32,11 +32,11 @@ export interface RunOptions {
    * Tensors that outputs are written to, by output name: the tensor returned under that name is this very object. An
    * engine without `features.inPlaceOutputs` copies. The dtype and shape must be those of the output.
    */
-  readonly into?: Readonly<Record<string, Tensor>>
+  readonly into?: Readonly<Record<string, Tensor>> | undefined
   /** The outputs to compute; all of them when absent. */
-  readonly fetch?: readonly string[]
+  readonly fetch?: readonly string[] | undefined
   /** Checked before and after the run (a run itself cannot be interrupted); rejects with `signal.reason`. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A loaded graph. Runs of one session do not overlap: a second call waits for the first one. */
@@ -67,14 +67,14 @@ export interface EngineFeatures {
 
 export interface SessionOptions {
   /** Folder that the graph's external data lies in. ONNX Runtime refuses files, and links to files, outside it. */
-  readonly externalDirectory?: string
+  readonly externalDirectory?: string | undefined
   /** External data in memory by the file name that the graph uses. */
-  readonly externalData?: Readonly<Record<string, Uint8Array>>
+  readonly externalData?: Readonly<Record<string, Uint8Array>> | undefined
   /** Prefix of a JSON trace of every kernel, written when the session is disposed. Node only. */
-  readonly profile?: string
+  readonly profile?: string | undefined
   /** `false` runs the graph as written, without ONNX Runtime's graph optimisations. Default true. */
-  readonly optimize?: boolean
-  readonly signal?: AbortSignal
+  readonly optimize?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** One ONNX Runtime on one device. */
@@ -94,9 +94,9 @@ export interface Engine {
 
 export interface EngineOptions {
   /** Default `'cpu'`. A device that cannot be had is an error: the CPU never takes over silently. */
-  readonly device?: Device
+  readonly device?: Device | undefined
   /** Threads for one run; default: the parallelism available to the process. */
-  readonly threads?: number
+  readonly threads?: number | undefined
   /** Browser only: the URL prefix under which onnxruntime-web's `.wasm` and `.mjs` files are served. */
-  readonly wasmPaths?: string
+  readonly wasmPaths?: string | undefined
 }

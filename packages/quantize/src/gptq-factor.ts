@@ -6,14 +6,14 @@ import { upperCholesky, upperInverse } from './triangular.ts'
 /** Options of {@link factorGram}. */
 export interface GptqFactorOptions {
   /** What is added to the diagonal, as a fraction of the mean of its entries that are not zero. Default 0.01. */
-  readonly damping?: number
+  readonly damping?: number | undefined
   /** `activation` (default): columns in order of decreasing diagonal, over the whole row. `column`: as they stand. */
-  readonly order?: 'activation' | 'column'
+  readonly order?: 'activation' | 'column' | undefined
   /** Called when the damping had to be raised, with one line that says so. */
-  readonly onNote?: (note: string) => void
+  readonly onNote?: ((note: string) => void) | undefined
   /** The matrix's name for messages. */
-  readonly name?: string
-  readonly signal?: AbortSignal
+  readonly name?: string | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What GPTQ needs of a Gram matrix; siblings that read the same input (q, k, v) share one. */

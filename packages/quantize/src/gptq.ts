@@ -11,9 +11,9 @@ import { checkMatrix, checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpe
 /** Options of {@link roundGptq}. */
 export interface GptqOptions extends GptqFactorOptions {
   /** What the codes of each group must cover, fixed beforehand; by default all of its weights. */
-  readonly ranges?: GroupRanges
+  readonly ranges?: GroupRanges | undefined
   /** Called after each panel with the part that is done, 0..1. */
-  readonly onProgress?: (done: number) => void
+  readonly onProgress?: ((done: number) => void) | undefined
 }
 
 /** Columns that are rounded in TypeScript between two products on the engine: fewer mean less plain arithmetic. */

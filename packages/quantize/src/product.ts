@@ -35,7 +35,7 @@ export function engineProduct(engine: Engine): MatrixProduct {
       right: tensor('float32', [inner, columns], right),
       ...(addend === undefined ? {} : { addend: tensor('float32', [rows, columns], addend) }),
     }
-    const { product } = await session.run(feeds, signal === undefined ? {} : { signal })
+    const { product } = await session.run(feeds, { signal })
     return product?.data as Float32Array
   }
 }

@@ -13,7 +13,7 @@ export interface GroupRanges {
 /** Options of everything that names a tensor in its errors. */
 export interface NameOption {
   /** The tensor's name for error messages. */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /**

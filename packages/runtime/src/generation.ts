@@ -163,7 +163,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
         text: texts.join(''),
         ids,
         finishReason,
-        stopString,
+        ...(stopString === undefined ? {} : { stopString }),
         promptTokens: prompt.length,
         newTokens: ids.length,
         seconds: seconds(),

@@ -82,7 +82,6 @@ export interface LanguageModel extends AsyncDisposable {
  */
 export const loadModel = async (folder: Folder, options: LoadOptions = {}): Promise<LanguageModel> => {
   const { signal, onProgress, accuracy = 'fast' } = options
-  const stop = { signal }
   signal?.throwIfAborted()
   const undo: (() => Promise<void> | void)[] = []
   const dispose = async (): Promise<void> => {
@@ -91,7 +90,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
   try {
     const engine = options.engine ?? (await ownEngine(options, undo))
     onProgress?.({ stage: 'open' })
-    const model = await openModel(folder, engine, { accuracy, ...stop })
+    const model = await openModel(folder, engine, { accuracy, signal })
     undo.push(() => model.dispose())
     const tokenizer = await loadTokenizer(folder)
     const contextLength = readContextLength(options.contextLength, model.description)
@@ -185,12 +184,11 @@ const assemble = (parts: Parts): LanguageModel => {
   }
 
   const allLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array[]> => {
-    const stop = { signal }
     const runner = createRunner(await sessions('all'), description, attention, ropeFeeds)
     const rows: Float32Array[] = []
     for (let at = 0; at < ids.length; at += prefillChunk) {
       signal?.throwIfAborted()
-      const chunk = await runner.step(ids.slice(at, at + prefillChunk), stop)
+      const chunk = await runner.step(ids.slice(at, at + prefillChunk), { signal })
       for (let row = 0; row < chunk.length; row += vocabSize) rows.push(chunk.slice(row, row + vocabSize))
       await rest()
     }

@@ -11,16 +11,16 @@ import { openModel } from './open-model.ts'
 /** How logits are computed. */
 export interface ModelLogitsOptions {
   /** An engine of the caller's, which stays open; without one, one is made for `device` and `threads` and disposed. */
-  readonly engine?: Engine
+  readonly engine?: Engine | undefined
   /** 'cpu' by default; in a browser that is WebAssembly. */
-  readonly device?: Device
+  readonly device?: Device | undefined
   /** Threads of the engine; its own choice by default. */
-  readonly threads?: number
+  readonly threads?: number | undefined
   /** `exact` (the default) or `fast` products of quantized matrices; float models are always exact. */
-  readonly accuracy?: Accuracy
+  readonly accuracy?: Accuracy | undefined
   /** Logits after every id instead of after the last one only. */
-  readonly all?: boolean
-  readonly signal?: AbortSignal
+  readonly all?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -37,18 +37,15 @@ export const modelLogits = async (
   options: ModelLogitsOptions = {},
 ): Promise<Float32Array[]> => {
   const { device, threads, accuracy = 'exact', all = false, signal } = options
-  const stop = signal ? { signal } : {}
   signal?.throwIfAborted()
-  const engine =
-    options.engine ??
-    (await createEngine({ ...(device ? { device } : {}), ...(threads === undefined ? {} : { threads }) }))
+  const engine = options.engine ?? (await createEngine({ device, threads }))
   try {
-    await using model = await openModel(folder, engine, { accuracy, ...stop })
+    await using model = await openModel(folder, engine, { accuracy, signal })
     const { vocabSize } = model.description.config
     // Before the conversion to int32, which would make an id of a fraction or of what is too large.
     checkIds(ids, vocabSize)
     await using forward = model.forward()
-    const data = (await forwardLogits(forward, Int32Array.from(ids), { all, ...stop })).data as Float32Array
+    const data = (await forwardLogits(forward, Int32Array.from(ids), { all, signal })).data as Float32Array
     return Array.from({ length: data.length / vocabSize }, (_, row) =>
       data.subarray(row * vocabSize, (row + 1) * vocabSize),
     )

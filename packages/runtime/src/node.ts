@@ -28,7 +28,7 @@ export const loadModel = async (reference: string | Folder, options: NodeLoadOpt
     localFilesOnly,
     hubUrl,
     signal,
-    ...(onProgress ? { onProgress: (event) => onProgress({ stage: 'download', ...event }) } : {}),
+    onProgress: onProgress && ((event) => onProgress({ stage: 'download', ...event })),
   })
   return loadFolder(folder, options)
 }

@@ -17,7 +17,7 @@ export interface SamplingOptions {
 }
 
 /** SamplingOptions with every value present and checked; `seed` stays undefined when none was given. */
-export type SamplingSettings = Required<Omit<SamplingOptions, 'seed'>> & { seed: number | undefined }
+export type SamplingSettings = Record<Exclude<keyof SamplingOptions, 'seed'>, number> & { seed: number | undefined }
 
 interface Rule {
   readonly fallback: number

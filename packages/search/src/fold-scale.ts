@@ -2,13 +2,13 @@ import { AwqError } from '@awq/tensor'
 
 /** The parameters that make the scaled channels. `norm1p` is a norm that multiplies by 1 + weight (Gemma). */
 export type Producer =
-  | { readonly kind: 'norm' | 'norm1p'; readonly weight: Float32Array; readonly bias?: Float32Array }
+  | { readonly kind: 'norm' | 'norm1p'; readonly weight: Float32Array; readonly bias?: Float32Array | undefined }
   | {
       readonly kind: 'linear' | 'value'
       /** [rows, width] */
       readonly weight: Float32Array
       readonly rows: number
-      readonly bias?: Float32Array
+      readonly bias?: Float32Array | undefined
     }
 
 /** A producer after the fold: its weight, and its bias if it has one. */

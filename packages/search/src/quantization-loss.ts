@@ -18,7 +18,7 @@ export async function quantizationLoss(
   weight: Float32Array,
   quantized: QuantizedMatrix,
   gram: Float32Array,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<number> {
   const [rows, width] = quantized.shape
   if (weight.length !== rows * width || gram.length !== width * width) {

@@ -19,9 +19,9 @@ export interface ScaleProblem {
 
 /** Options of every search. */
 export interface SearchOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Called after each candidate. */
-  readonly onProgress?: (event: { readonly done: number; readonly total: number }) => void
+  readonly onProgress?: ((event: { readonly done: number; readonly total: number }) => void) | undefined
 }
 
 /**

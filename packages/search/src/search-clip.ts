@@ -20,9 +20,9 @@ export interface ClipSearch extends SearchOptions {
   readonly gram: Float32Array
   readonly spec: QuantSpec
   /** Ratios to try beside 1; default {@link CLIP_RATIOS}. */
-  readonly ratios?: readonly number[]
+  readonly ratios?: readonly number[] | undefined
   /** What error messages call the matrix. */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /** The ranges a clip search chose. */

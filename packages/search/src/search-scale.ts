@@ -10,9 +10,9 @@ export interface ScaleSearch extends Omit<ScaleProblem, 'gram'>, SearchOptions {
   /** [width] the producer's row or channel behind each column; columns of one row get one scale. */
   readonly producerRow: Int32Array
   /** Exponents to try beside 0; default 0, 1/20 ... 1. */
-  readonly alphas?: readonly number[]
+  readonly alphas?: readonly number[] | undefined
   /** What error messages call the group. */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /** The best scale of a search. */

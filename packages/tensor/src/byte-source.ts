@@ -10,7 +10,7 @@ export interface ByteSource {
    * Exactly `length` bytes from `offset`, in an array that belongs to the caller.
    * Throws INVALID_ARGUMENT for a range outside the source, INVALID_FILE or NETWORK when the bytes are not there.
    */
-  read(offset: number, length: number, options?: { signal?: AbortSignal }): Promise<Uint8Array>
+  read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>
   close?(): Promise<void>
 }
 

@@ -8,7 +8,10 @@ import { type Checkpoint, openSafetensors, type TensorEntry } from './safetensor
  * checked; the data stays in the files. A tensor is taken from the shard that the index names.
  * Throws NOT_FOUND when there is none (it says what was looked for), INVALID_FILE when an index and its shards disagree.
  */
-export async function openCheckpoint(folder: Folder, options?: { signal?: AbortSignal }): Promise<Checkpoint> {
+export async function openCheckpoint(
+  folder: Folder,
+  options?: { signal?: AbortSignal | undefined },
+): Promise<Checkpoint> {
   const files = await folder.list()
   const single = 'model.safetensors'
   if (files.includes(single)) return openFile(folder, single, options)
@@ -32,11 +35,19 @@ function nothingFound(name: string, files: readonly string[], candidates: readon
   return `${name} has no ${wanted}`
 }
 
-async function openFile(folder: Folder, file: string, options?: { signal?: AbortSignal }): Promise<Checkpoint> {
+async function openFile(
+  folder: Folder,
+  file: string,
+  options?: { signal?: AbortSignal | undefined },
+): Promise<Checkpoint> {
   return openSafetensors(await folder.open(file), { ...options, file })
 }
 
-async function openShards(folder: Folder, index: string, options?: { signal?: AbortSignal }): Promise<Checkpoint> {
+async function openShards(
+  folder: Folder,
+  index: string,
+  options?: { signal?: AbortSignal | undefined },
+): Promise<Checkpoint> {
   const weightMap = parseIndex(await folder.readText(index), `${folder.name}/${index}`)
   const shards = new Map<string, Checkpoint>()
   const close = async () => {
@@ -62,7 +73,7 @@ async function openShards(folder: Folder, index: string, options?: { signal?: Ab
   }
 }
 
-async function openShard(folder: Folder, index: string, file: string, options?: { signal?: AbortSignal }) {
+async function openShard(folder: Folder, index: string, file: string, options?: { signal?: AbortSignal | undefined }) {
   if (!(await folder.has(file))) {
     const problem = `the shard ${file} that ${index} lists is missing; download the checkpoint again`
     throw new AwqError('NOT_FOUND', `${folder.name}: ${problem}`)

@@ -3,13 +3,13 @@ import { AwqError, messageOf } from './error.ts'
 
 export interface HttpSourceOptions {
   /** Used instead of the global fetch: for a proxy, for tests. */
-  readonly fetch?: typeof fetch
-  readonly headers?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal
+  readonly fetch?: typeof fetch | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
   /** Give up on a request that sends nothing for this long, in milliseconds; default 30000. */
-  readonly timeout?: number
+  readonly timeout?: number | undefined
   /** How often a request is repeated after a network error or a 429 or 5xx answer; default 2. */
-  readonly retries?: number
+  readonly retries?: number | undefined
 }
 
 /** A file this small is downloaded whole when its server does not support Range. */

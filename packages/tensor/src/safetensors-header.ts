@@ -33,7 +33,7 @@ export interface SafetensorsHeader {
  */
 export async function readSafetensorsHeader(
   source: ByteSource,
-  options?: { signal?: AbortSignal },
+  options?: { signal?: AbortSignal | undefined },
 ): Promise<SafetensorsHeader> {
   const fail = (problem: string, cause?: unknown): never => {
     throw new AwqError('INVALID_FILE', `${source.name} is not a valid safetensors file: ${problem}`, { cause })

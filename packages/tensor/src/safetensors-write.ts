@@ -16,10 +16,10 @@ export interface TensorToWrite extends TensorDeclaration {
 }
 
 export interface WriteOptions {
-  readonly metadata?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
   /** After every tensor; bytes written so far and in all. */
-  readonly onProgress?: (event: { tensor: string; written: number; total: number }) => void
+  readonly onProgress?: ((event: { tensor: string; written: number; total: number }) => void) | undefined
 }
 
 /**

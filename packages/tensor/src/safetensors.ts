@@ -7,8 +7,8 @@ import { readSafetensorsHeader, type TensorLocation } from './safetensors-header
 /** Which part of a tensor to read, and how to stop. */
 export interface ReadOptions {
   /** Rows [start, end) of the first dimension; all of them by default. */
-  readonly rows?: readonly [start: number, end: number]
-  readonly signal?: AbortSignal
+  readonly rows?: readonly [start: number, end: number] | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** One tensor of a checkpoint; its bytes stay in the file until they are read. */
@@ -40,7 +40,7 @@ export interface Checkpoint {
  */
 export async function openSafetensors(
   source: ByteSource,
-  options?: { file?: string; signal?: AbortSignal },
+  options?: { file?: string; signal?: AbortSignal | undefined },
 ): Promise<Checkpoint> {
   const close = async () => source.close?.()
   try {
@@ -65,7 +65,7 @@ function tensorEntry(source: ByteSource, file: string, location: TensorLocation)
     file,
     async read(options) {
       const { offset, length } = rowSpan(location, options?.rows)
-      return source.read(offset, length, options?.signal ? { signal: options.signal } : undefined)
+      return source.read(offset, length, { signal: options?.signal })
     },
   }
 }

@@ -98,7 +98,7 @@ async function* readFiles(
 ): AsyncGenerator<TextDocument> {
   for (let index = 0; index < count; index++) {
     const source = await fileSource(await file(index))
-    const options = signal ? { signal } : {}
+    const options = { signal }
     try {
       if (dataset.join === undefined) yield* readTexts(source, options)
       else yield* joinRows(parquetDocuments(source, options), dataset.join)

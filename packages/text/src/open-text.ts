@@ -37,7 +37,7 @@ export async function openText(reference: string, options: HubOptions = {}): Pro
 async function* readFile(path: string, signal: AbortSignal | undefined): AsyncGenerator<TextDocument> {
   const source = await fileSource(path)
   try {
-    yield* readTexts(source, signal ? { signal } : {})
+    yield* readTexts(source, { signal })
   } finally {
     await source.close?.()
   }

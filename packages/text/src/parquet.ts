@@ -59,18 +59,23 @@ function textColumns(metadata: FileMetaData, name: string): string[] {
 }
 
 function asyncBuffer(source: ByteSource, signal: AbortSignal | undefined): AsyncBuffer {
+  const slice = async (start: number, end: number): Promise<ArrayBuffer> => {
+    const from = Math.max(0, start)
+    // Offsets come from the file and may be NaN, which no comparison of the opposite sense would catch.
+    if (!(end <= source.size && end >= from)) {
+      throw new AwqError('INVALID_FILE', `${source.name} is a damaged parquet file: it refers to bytes beyond its end`)
+    }
+    const bytes = await source.read(from, end - from, { signal })
+    return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  }
   return {
     byteLength: source.size,
-    async slice(start, end = source.size) {
-      const from = Math.max(0, start)
-      if (end > source.size || end < from) {
-        throw new AwqError(
-          'INVALID_FILE',
-          `${source.name} is a damaged parquet file: it refers to bytes beyond its end`,
-        )
-      }
-      const bytes = await source.read(from, end - from, signal ? { signal } : {})
-      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+    slice(start, end = source.size) {
+      const made = slice(start, end)
+      // The reader asks for many slices ahead and may give up at another error before it awaits them all: a rejection
+      // that nobody awaits would end the process.
+      made.catch(() => undefined)
+      return made
     },
   }
 }

@@ -4,7 +4,7 @@ const chunkBytes = 2 ** 20
 
 /** Options of everything that reads a file. */
 export interface ReadTextOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -75,7 +75,7 @@ async function* byteChunks(source: ByteSource, { signal }: ReadTextOptions): Asy
     for (let offset = 0; offset < source.size; offset += chunkBytes) {
       signal?.throwIfAborted()
       const length = Math.min(chunkBytes, source.size - offset)
-      yield await source.read(offset, length, signal ? { signal } : {})
+      yield await source.read(offset, length, { signal })
     }
   }
   const magic = await source.read(0, Math.min(4, source.size))

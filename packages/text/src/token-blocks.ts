@@ -5,21 +5,21 @@ import type { ChatMessage, TextDocument, TextSource, Tokenizer } from './types.t
 /** Options of {@link tokenBlocks}. */
 export interface TokenBlocksOptions {
   /** How many blocks are wanted. Default 128. */
-  readonly samples?: number
+  readonly samples?: number | undefined
   /** Tokens per block. Default 512. */
-  readonly length?: number
+  readonly length?: number | undefined
   /** The longest text the model takes; longer blocks are clamped to it, with a warning. */
-  readonly contextLength?: number
+  readonly contextLength?: number | undefined
   /**
    * Draws the blocks at random instead of taking the first ones: up to 16 times as many blocks are cut, shuffled
    * (`shuffled`: Fisher-Yates with mulberry32) and the first `samples` taken. An integer from 0 to 2^32 - 1.
    */
-  readonly seed?: number
-  readonly signal?: AbortSignal
+  readonly seed?: number | undefined
+  readonly signal?: AbortSignal | undefined
   /** Called with one line for everything that is not as asked for. */
-  readonly onWarning?: (message: string) => void
+  readonly onWarning?: ((message: string) => void) | undefined
   /** Called after each document with the tokens so far and the number wanted. */
-  readonly onProgress?: (event: { readonly tokens: number; readonly wanted: number }) => void
+  readonly onProgress?: ((event: { readonly tokens: number; readonly wanted: number }) => void) | undefined
 }
 
 /** What {@link tokenBlocks} returns. */

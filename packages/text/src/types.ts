@@ -24,25 +24,25 @@ export type TextSource = Iterable<TextDocument> | AsyncIterable<TextDocument>
 /** Options of {@link Tokenizer.applyChatTemplate}. Further properties reach the template under their own names. */
 export interface ChatTemplateOptions {
   /** Ends the text with the opening of an assistant turn, so that the model answers. Default false. */
-  readonly addGenerationPrompt?: boolean
+  readonly addGenerationPrompt?: boolean | undefined
   /** JSON schemas of the functions the model may call, as the OpenAI API writes them. */
-  readonly tools?: readonly unknown[]
+  readonly tools?: readonly unknown[] | undefined
   /** Documents for templates that support retrieval. */
-  readonly documents?: readonly unknown[]
+  readonly documents?: readonly unknown[] | undefined
   /** Further variables of the template, e.g. `{ enable_thinking: false }`. */
-  readonly variables?: Readonly<Record<string, unknown>>
+  readonly variables?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** Options of {@link Tokenizer.createDecoder}. */
 export interface DecoderOptions {
   /** Leaves control tokens (`<s>`, `<|im_end|>`, …) out of the text. Default true. */
-  readonly skipSpecialTokens?: boolean
+  readonly skipSpecialTokens?: boolean | undefined
   /**
    * True when the tokens continue a text that stands before them: the space with which a SentencePiece tokenizer starts a
    * word is then kept (`Hello` + ` world`). False when they are the whole text: that first space is the tokenizer's own and
    * is dropped. Byte-level tokenizers have no such space. Default false.
    */
-  readonly continuation?: boolean
+  readonly continuation?: boolean | undefined
 }
 
 /** Turns token ids into text one at a time; never splits a UTF-8 character. */

@@ -46,7 +46,10 @@ export interface Store {
  * @throws AwqError NOT_FOUND when the folder is none, INVALID_FILE naming the tensor that is missing or whose dtype or
  *   shape is not what the manifest says
  */
-export async function openStore(folder: Folder, options: { readonly signal?: AbortSignal } = {}): Promise<Store> {
+export async function openStore(
+  folder: Folder,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Store> {
   const manifest = await readManifest(folder)
   const checkpoint = await openCheckpoint(folder, options)
   const close = () => checkpoint.close()
@@ -117,7 +120,7 @@ const sameShape = (one: readonly number[], other: readonly number[]): boolean =>
 export async function readMatrix(
   store: Store,
   name: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<QuantizedMatrix> {
   const matrix = store.matrices.get(name)
   if (matrix === undefined) {

@@ -33,7 +33,7 @@ export interface WriteStoreOptions {
    * Which tensors hold the bytes of an earlier run: all (`true`), none (`false`, the default), or those named. They
    * count as written and may be written once more.
    */
-  readonly keep?: boolean | Iterable<string>
+  readonly keep?: boolean | Iterable<string> | undefined
 }
 
 /** A writer of a planned store. It checks that every tensor is written exactly once, and writes headers first. */

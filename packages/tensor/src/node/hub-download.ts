@@ -54,7 +54,7 @@ export async function downloadBlob(
         } catch (error) {
           settings.signal?.throwIfAborted()
           if (attempt === attempts || !isTransient(error)) throw error
-          await pause(500 * attempt, undefined, settings.signal ? { signal: settings.signal } : {})
+          await pause(500 * attempt, undefined, { signal: settings.signal })
         }
       }
       if (file.size === 0) report(settings, file, 0, 0)

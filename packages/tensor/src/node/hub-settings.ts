@@ -5,22 +5,22 @@ import { AwqError, quoted } from '../error.ts'
 /** How to reach the hub and where to keep what it gives. */
 export interface HubOptions {
   /** Branch, tag or commit; `main` by default. */
-  readonly revision?: string
+  readonly revision?: string | undefined
   /** The cache folder; by default the one that Python's huggingface_hub uses. */
-  readonly cacheDir?: string
+  readonly cacheDir?: string | undefined
   /** Access token for private and gated repositories; `HF_TOKEN` by default. */
-  readonly token?: string
+  readonly token?: string | undefined
   /** Use only what is in the cache; also set by `HF_HUB_OFFLINE=1`. */
-  readonly localFilesOnly?: boolean
+  readonly localFilesOnly?: boolean | undefined
   /** The hub's address; `HF_ENDPOINT`, then https://huggingface.co by default. */
-  readonly hubUrl?: string
-  readonly signal?: AbortSignal
+  readonly hubUrl?: string | undefined
+  readonly signal?: AbortSignal | undefined
   /** Bytes of each file as they arrive, at least every MiB and at its end. */
-  readonly onProgress?: (event: HubProgress) => void
+  readonly onProgress?: ((event: HubProgress) => void) | undefined
   /** Used instead of the global fetch. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: typeof fetch | undefined
   /** Environment variables; those of the process by default. */
-  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 export interface HubProgress {
