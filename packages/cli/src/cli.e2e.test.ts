@@ -12,6 +12,7 @@ import { awq, startAwq } from './fixtures/spawn.ts'
 const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
 const bin = fileURLToPath(new URL('../bin/awq.mjs', import.meta.url))
 const built = fileURLToPath(new URL('../dist/index.js', import.meta.url))
+const loadedPrinter = new URL('./fixtures/print-loaded.mjs', import.meta.url).href
 const quick = ['--group-size', '32', '--samples', '4', '--length', '64', '--threads', '1']
 let folder = ''
 let quantized = ''
@@ -29,10 +30,11 @@ const digest = async (path: string): Promise<Record<string, string>> => {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'awq-cli-'))
-  quantized = join(folder, 'quantized')
+  quantized = join(folder, 'models', 'quantized')
   text = join(folder, 'text.txt')
   const sentence = 'Once upon a time there was a little dog. He liked to run in the park with Lily and her red ball. '
   await writeFile(text, sentence.repeat(40))
+  // The output's parent is made too.
   const made = await awq(['quantize', model, '-o', quantized, ...quick, '--json'])
   expect(made.stderr).toBe('')
   expect(made.code).toBe(0)
@@ -116,6 +118,7 @@ describe('awq on stories260k', { timeout: 120_000 }, () => {
       [['quantize', model, ...to, '--calibration', join(folder, 'binary.txt')], /binary/],
       [['quantize', model, ...to, '--calibration', join(folder, 'short.txt')], /tokens/],
       [['quantize', model, '-o', quantized], /not empty/],
+      [['quantize', model, '-o', text], /text\.txt is a file; give -o a folder/],
       [['quantize', quantized, ...to], /quantized already/],
       [['chat', model], /chat template/],
     ]
@@ -160,6 +163,14 @@ describe('awq on stories260k', { timeout: 120_000 }, () => {
   it.skipIf(!existsSync(built))('is what bin/awq.mjs runs', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [bin, '--version'])
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\S*\n$/)
+  })
+
+  it.each([['--help'], ['logits --help'], ['logits'], ['--version']])('starts light: awq %s', async (args) => {
+    const { stderr } = await awq(args.split(' '), '', ['--import', loadedPrinter])
+    const loaded = stderr.split('\n').filter((line) => line.startsWith('file:'))
+    const rest = loaded.filter((url) => !/\/packages\/(cli|tensor)\/src\/[^/]+\.ts|\/cli\/src\/commands\//.test(url))
+    expect(rest.filter((url) => !url.includes('/cli/src/fixtures/'))).toEqual([])
+    expect(loaded.some((url) => url.endsWith('/cli/src/main.ts'))).toBe(true)
   })
 
   it('ends with 2 on wrong usage', async () => {

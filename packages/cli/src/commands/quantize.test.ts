@@ -1,3 +1,7 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { memoryFolder } from '@awq/tensor'
 import { describe, expect, it } from 'vitest'
 import { core, fakeContext, runMain } from '../fixtures/fakes.ts'
 import { main } from '../main.ts'
@@ -58,6 +62,34 @@ describe('quantize', () => {
     expect(stderr).toContain(`continue with: awq quantize 'my model' -o ${output} --bits 3 --resume\n`)
     expect(stderr).not.toContain('hf_secret')
     expect(stderr.endsWith('awq: interrupted\n')).toBe(true)
+  })
+  it('refuses an output that is a file, or lies in one, in one line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'awq-cli-output-'))
+    const file = join(folder, 'file')
+    await writeFile(file, 'mine')
+    for (const [wrong, message] of [
+      [file, `${file} is a file; give -o a folder`],
+      [`${file}/`, `${file} is a file; give -o a folder`],
+      [join(file, 'a', 'b'), `${file} is a file and can not hold ${join(file, 'a', 'b')}; give -o a folder`],
+    ] as const) {
+      const { code, stdout, stderr } = await runMain(['quantize', 'm', '-o', wrong])
+      expect([code, stdout, stderr]).toEqual([1, '', `awq: ${message}\n`])
+    }
+    expect(await readFile(file, 'utf8')).toBe('mine')
+    await rm(folder, { recursive: true })
+  })
+  it.each([
+    [{}, 'awq logits /nonexistent/out --ids 1,2,3'],
+    [{ 'tokenizer.json': '' }, 'awq run /nonexistent/out --prompt "Once upon a time"'],
+    [{ 'tokenizer.json': '', 'tokenizer_config.json': '{"chat_template":"x"}' }, 'awq chat /nonexistent/out'],
+    [{ 'tokenizer.json': '', 'chat_template.jinja': 'x' }, 'awq chat /nonexistent/out'],
+  ])('suggests what the model can do: %j', async (files, command) => {
+    const library = {
+      ...core({ quantize: async () => quantizeDone }),
+      tensor: async () => ({ resolveModel: async () => memoryFolder(files) }),
+    }
+    const { stdout } = await runMain(['quantize', 'm', '-o', output], library)
+    expect(stdout.endsWith(`\nTry: ${command}\n`)).toBe(true)
   })
   it('goes on when the reader of stdout leaves', async () => {
     const library = core({

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
 import { defined, pick } from '../defined.ts'
@@ -8,13 +9,23 @@ import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required,
 import { shellQuote } from '../shell-quote.ts'
 import { oneOf, text } from '../values.ts'
 
+/** The part of a path that is a file where a folder is needed. */
+const fileWithin = async (path: string): Promise<string> => {
+  const found = await stat(path).catch(() => undefined)
+  const parent = dirname(path)
+  return found || parent === path ? path : await fileWithin(parent)
+}
+
 /** Asked before a download of gigabytes, so that it does not end in "exists". */
 const refuseExisting = async (output: string): Promise<void> => {
-  const entries = await readdir(output).catch((error: NodeJS.ErrnoException) => {
+  const entries = await readdir(output).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
-    if (error.code === 'ENOTDIR')
-      throw new AwqError('EXISTS', `${output} is a file; give -o a folder`, { cause: error })
-    throw error
+    if (error.code !== 'ENOTDIR') throw error
+    // Without a slash at its end, which makes the system take a file for a folder.
+    const path = join(dirname(output), basename(output))
+    const file = await fileWithin(path)
+    const where = file === path ? '' : ` and can not hold ${output}`
+    throw new AwqError('EXISTS', `${file} is a file${where}; give -o a folder`, { cause: error })
   })
   // Unfinished work lies in a hidden folder, which the library reads or replaces.
   if (entries.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
@@ -22,10 +33,13 @@ const refuseExisting = async (output: string): Promise<void> => {
   }
 }
 
-/** Whether the model has a chat template, as far as a hint needs to know. */
-const canChat = async (model: Folder): Promise<boolean> => {
+/** A command to try on the output: what fits the model's tokenizer and chat template, as far as a hint needs to know. */
+const suggestion = async (model: Folder, output: string): Promise<string> => {
+  const folder = shellQuote(output)
+  if (!(await model.has('tokenizer.json'))) return `awq logits ${folder} --ids 1,2,3`
   const settings = await model.readText('tokenizer_config.json').catch(() => '')
-  return settings.includes('"chat_template"') || (await model.has('chat_template.jinja'))
+  const canChat = settings.includes('"chat_template"') || (await model.has('chat_template.jinja'))
+  return canChat ? `awq chat ${folder}` : `awq run ${folder} --prompt "Once upon a time"`
 }
 
 /** The command that continues this one: as typed, without a token, with --resume. */
@@ -80,7 +94,7 @@ export const quantizeCommand = defineCommand({
       `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
       `  size  ${formatBytes(result.inputBytes)} -> ${formatBytes(result.outputBytes)} (${share})`,
       `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
-      `Try: awq ${(await canChat(model)) ? `chat ${shellQuote(output)}` : `run ${shellQuote(output)} --prompt "Once upon a time"`}`,
+      `Try: ${await suggestion(model, output)}`,
     )
   },
 })
