@@ -28,26 +28,41 @@ export async function* parquetDocuments(
       throw new AwqError('INVALID_FILE', `${source.name} is a damaged parquet file: ${messageOf(cause)}`, { cause })
     }
   }
-  const metadata = await guard(() => parquetMetadataAsync(file))
-  const columns = textColumns(metadata, source.name)
+  const { metadata, columns, groups } = await guard(() => readLayout(file, source.name))
   let rowStart = 0
-  for (const group of metadata.row_groups) {
+  for (const { bytes, rowCount } of groups) {
     signal?.throwIfAborted()
-    const bytes = group.columns
-      .filter((column) => columns.includes(column.meta_data?.path_in_schema[0] ?? ''))
-      .reduce((sum, column) => sum + Number(column.meta_data?.total_uncompressed_size ?? 0), 0)
     if (bytes > maxGroupBytes) {
       throw new AwqError(
         'UNSUPPORTED',
         `${source.name} has a row group of ${bytes} bytes of text; at most ${maxGroupBytes} are read`,
       )
     }
-    const rowEnd = rowStart + Number(group.num_rows)
+    const rowEnd = rowStart + rowCount
     const range = { rowStart, rowEnd }
     const rows = await guard(() => parquetReadObjects({ file, metadata, columns, compressors, ...range }))
     for (const [i, row] of rows.entries()) yield documentOf(row, `${source.name} row ${rowStart + i + 1}`)
     rowStart = rowEnd
   }
+}
+
+interface Layout {
+  readonly metadata: FileMetaData
+  readonly columns: string[]
+  /** Per row group: its rows, and the size of the wanted columns before compression. */
+  readonly groups: readonly { readonly rowCount: number; readonly bytes: number }[]
+}
+
+async function readLayout(file: AsyncBuffer, name: string): Promise<Layout> {
+  const metadata = await parquetMetadataAsync(file)
+  const columns = textColumns(metadata, name)
+  const groups = metadata.row_groups.map((group) => ({
+    rowCount: Number(group.num_rows),
+    bytes: group.columns
+      .filter((column) => columns.includes(column.meta_data?.path_in_schema[0] ?? ''))
+      .reduce((sum, column) => sum + Number(column.meta_data?.total_uncompressed_size ?? 0), 0),
+  }))
+  return { metadata, columns, groups }
 }
 
 function textColumns(metadata: FileMetaData, name: string): string[] {
