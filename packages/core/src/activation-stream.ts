@@ -12,6 +12,7 @@ import {
   type ModelDescription,
 } from '@awq/models'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
+import { elementCount } from '@awq/tensor'
 
 /** Residual streams of all calibration tokens, in batches: float32 `[blocks, length, hidden]` each. */
 export type ActivationStream = Tensor[]
@@ -102,7 +103,7 @@ export const embedBlocks = async (
 export const restoreStream = (values: Float32Array, like: ActivationStream): ActivationStream => {
   let offset = 0
   return like.map(({ shape }) => {
-    const count = shape.reduce((product, dim) => product * dim, 1)
+    const count = elementCount(shape)
     const data = values.slice(offset, offset + count)
     offset += count
     return tensor('float32', shape, data)

@@ -3,6 +3,7 @@
  * @module
  */
 import { evaluate } from '@awq/evaluate'
+import { parameterCount } from '@awq/models'
 import type { Folder } from '@awq/tensor'
 import { openCheckpoint } from '@awq/tensor'
 import { openWorkspace, resolveFolder, temporaryFolder } from '#platform'
@@ -10,7 +11,7 @@ import type { CalibrationOptions } from './calibration-text.ts'
 import { type Method, resolveMethod } from './methods.ts'
 import { type ComputeOptions, type QuantizationOptions, withEngine } from './quantize.ts'
 import { quantizeVariants } from './quantize-variants.ts'
-import { openSource, type SourceModel } from './source-model.ts'
+import { openSource } from './source-model.ts'
 
 /** Options of `compare`. */
 export interface CompareOptions extends Omit<QuantizationOptions, 'bits'>, CalibrationOptions, ComputeOptions {
@@ -52,12 +53,6 @@ const tensorBytes = async (folder: Folder): Promise<number> => {
   return [...checkpoint.tensors.values()].reduce((sum, { length }) => sum + length, 0)
 }
 
-const parameterCount = ({ description: { outerParameters, blockParameters, config } }: SourceModel): number => {
-  const total = (parameters: readonly { readonly shape: readonly number[] }[]) =>
-    parameters.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0)
-  return total(outerParameters) + config.layers * total(blockParameters)
-}
-
 /**
  * Quantizes a model by every method at every bit width and evaluates each result and the float model on a text. The
  * quantized models lie in a temporary folder while this runs.
@@ -70,7 +65,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
   const plans = options.bits.flatMap((bits) =>
     options.methods.map((method) => ({ bits, method: resolveMethod(method) })),
   )
-  const parameters = parameterCount(model)
+  const parameters = parameterCount(model.description)
   return await withEngine(options, async (engine) => {
     const measure = async (folder: Folder, reference: Folder | undefined, label: string) => {
       onProgress({ type: 'stage', stage: 'evaluate', message: label })

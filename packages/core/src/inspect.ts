@@ -2,10 +2,10 @@
  * What a model folder holds, without reading its weights.
  * @module
  */
-import { describeModel, type ModelConfig } from '@awq/models'
+import { describeModel, type ModelConfig, parameterCount, readModelConfig } from '@awq/models'
 import { MANIFEST_FILE, type Manifest, openStore } from '@awq/quantize'
-import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
-import { type ModelReferenceOptions, openFolderOf, readJson } from './source-model.ts'
+import { type Folder, openCheckpoint } from '@awq/tensor'
+import { type ModelReferenceOptions, openFolderOf } from './source-model.ts'
 
 /** A tensor as it is stored. */
 export interface InspectedTensor {
@@ -41,21 +41,15 @@ export interface Inspection {
   readonly manifest?: Manifest
 }
 
-const count = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1)
-
 /**
  * Inspects a model.
  * @throws AwqError as `openSource`; INVALID_FILE for a store whose tensors and manifest disagree
  */
 export const inspect = async (model: Folder | string, options: ModelReferenceOptions = {}): Promise<Inspection> => {
   const folder = await openFolderOf(model, options)
-  if (!(await folder.has('config.json')))
-    throw new AwqError('NOT_FOUND', `${folder.name} has no config.json; is it the folder of a Hugging Face model?`)
-  const description = describeModel((await readJson(folder, 'config.json')).json)
+  const description = describeModel((await readModelConfig(folder)).json)
   const { config } = description
-  const parameters =
-    description.outerParameters.reduce((sum, { shape }) => sum + count(shape), 0) +
-    config.layers * description.blockParameters.reduce((sum, { shape }) => sum + count(shape), 0)
+  const parameters = parameterCount(description)
   const scaleGroups = Array.from({ length: config.layers }, (_, layer) =>
     description.scaleGroups.map(({ kind, producer, consumers }) => ({
       name: `${description.architecture.names.block(layer)}: ${producer}`,

@@ -2,7 +2,8 @@
  * The float model that is quantized: folder, description and checkpoint.
  * @module
  */
-import { checkParameters, describeModel, type ModelDescription } from '@awq/models'
+import { checkParameters, describeModel, type ModelDescription, readModelConfig } from '@awq/models'
+import { MANIFEST_FILE } from '@awq/quantize'
 import { AwqError, type Checkpoint, type Folder, openCheckpoint } from '@awq/tensor'
 import { resolveFolder } from '#platform'
 import type { OnProgress } from './progress.ts'
@@ -16,16 +17,6 @@ export interface SourceModel extends AsyncDisposable {
   readonly checkpoint: Checkpoint
   /** Bytes of all tensors of the checkpoint. */
   readonly bytes: number
-}
-
-/** Reads and parses a JSON file of a folder. @throws AwqError `INVALID_FILE` when it is not JSON */
-export const readJson = async (folder: Folder, file: string): Promise<{ text: string; json: unknown }> => {
-  const text = await folder.readText(file)
-  try {
-    return { text, json: JSON.parse(text) }
-  } catch (cause) {
-    throw new AwqError('INVALID_FILE', `${folder.name}/${file} is not valid JSON`, { cause })
-  }
 }
 
 /** Options for models named by a path or a hub id. */
@@ -52,11 +43,9 @@ export const openFolderOf = async (model: Folder | string, options: ModelReferen
  */
 export const openSource = async (model: Folder | string, options: ModelReferenceOptions): Promise<SourceModel> => {
   const folder = await openFolderOf(model, options)
-  if (!(await folder.has('config.json')))
-    throw new AwqError('NOT_FOUND', `${folder.name} has no config.json; is it the folder of a Hugging Face model?`)
-  if (await folder.has('quantization.json'))
+  const { text, json } = await readModelConfig(folder)
+  if (await folder.has(MANIFEST_FILE))
     throw new AwqError('UNSUPPORTED', `${folder.name} is quantized already; quantize its float checkpoint instead`)
-  const { text, json } = await readJson(folder, 'config.json')
   const quantized = (json as { quantization_config?: { quant_method?: unknown } } | null)?.quantization_config
   if (quantized)
     throw new AwqError(

@@ -2,7 +2,7 @@
  * A model's description: its configuration, its parameters with shapes, its linears, its scale groups.
  * @module
  */
-import { AwqError } from '@awq/tensor'
+import { AwqError, elementCount } from '@awq/tensor'
 import type { Architecture, Step } from './architecture.ts'
 import type { ModelConfig } from './config.ts'
 import { readConfig } from './config-reader.ts'
@@ -55,6 +55,21 @@ export interface ModelDescription {
   readonly head: string
   /** Full name of a block's parameter: `parameter(3, 'mlp.up_proj.weight')`. */
   readonly parameter: (layer: number, name: string) => string
+}
+
+/** Every parameter of a model by its full name: those outside the blocks, then those of each block. */
+export function* modelParameters(description: ModelDescription): Generator<ParameterSpec> {
+  const { outerParameters, blockParameters, config, parameter } = description
+  yield* outerParameters
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const { name, shape } of blockParameters) yield { name: parameter(layer, name), shape }
+}
+
+/** The number of weights of a model; a tied table counts once. */
+export const parameterCount = (description: ModelDescription): number => {
+  let count = 0
+  for (const { shape } of modelParameters(description)) count += elementCount(shape)
+  return count
 }
 
 const checkConfig = (config: ModelConfig): ModelConfig => {

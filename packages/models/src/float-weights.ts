@@ -7,7 +7,7 @@ import type { Graph, Value } from '@awq/onnx'
 import { type Tensor, tensor } from '@awq/ort'
 import { AwqError, type Checkpoint, readFloat32, type TensorEntry } from '@awq/tensor'
 import type { BlockBinding } from './binding.ts'
-import type { ModelDescription, ParameterSpec } from './describe.ts'
+import { type ModelDescription, modelParameters, type ParameterSpec } from './describe.ts'
 
 /** Parameters by base name with suffix (`mlp.up_proj.weight`), float32, row-major. */
 export type BlockWeights = Map<string, Float32Array>
@@ -40,10 +40,7 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
  * @throws AwqError as `findParameter`
  */
 export const checkParameters = (checkpoint: Checkpoint, description: ModelDescription): void => {
-  for (const spec of description.outerParameters) findParameter(checkpoint, spec)
-  for (let layer = 0; layer < description.config.layers; layer++)
-    for (const { name, shape } of description.blockParameters)
-      findParameter(checkpoint, { name: description.parameter(layer, name), shape })
+  for (const spec of modelParameters(description)) findParameter(checkpoint, spec)
 }
 
 /** Reads the parameters of one block. */

@@ -8,7 +8,9 @@ export {
   describeModel,
   type LinearSpec,
   type ModelDescription,
+  modelParameters,
   type ParameterSpec,
+  parameterCount,
   type ScaleGroup,
 } from './describe.ts'
 export { type BlockContext, type EmittedBlock, emitBlock, emitRmsNorm } from './emit-block.ts'
@@ -32,6 +34,7 @@ export {
   forwardFeeds,
   forwardLogits,
 } from './forward.ts'
+export { readModelConfig } from './read-config.ts'
 export { findArchitecture, registerArchitecture } from './registry.ts'
 export { type RopeConfig, type RopeScaling, type RopeTables, ropeTables } from './rope.ts'
 export { causalMask, declareSequence, type Positions, ropeFeeds, sequenceFeeds } from './sequence.ts'

@@ -2,7 +2,7 @@
  * A decoder session with its cache: tokens in, logits out, one conversation at a time or many side by side.
  * @module
  */
-import { type AttentionForm, type ModelDescription, type RopeTables, ropeTables, sequenceFeeds } from '@awq/models'
+import { type AttentionForm, type ModelDescription, ropeFeeds, sequenceFeeds } from '@awq/models'
 import { type Session, type Tensor, tensor } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { bucket, createCache } from './cache.ts'
@@ -24,25 +24,23 @@ export interface TokenRunner {
 export const growingRopeFeeds = (
   description: ModelDescription,
 ): ((positions: number) => Readonly<Record<string, Tensor>>) => {
-  const { rope, headDim } = description.config
-  let tables: RopeTables | undefined
-  let feeds: Record<string, Tensor> = {}
+  let made = bucket / 2
+  let feeds: Readonly<Record<string, Tensor>> | undefined
   return (positions) => {
-    if (!tables || tables.positions < positions) {
-      tables = ropeTables(rope, headDim, Math.max(positions, 2 * (tables?.positions ?? bucket / 2)))
-      const shape = [tables.positions, headDim / 2]
-      feeds = { 'rope.cos': tensor('float32', shape, tables.cos), 'rope.sin': tensor('float32', shape, tables.sin) }
+    if (!feeds || made < positions) {
+      made = Math.max(positions, 2 * made)
+      feeds = ropeFeeds(description.config, made)
     }
     return feeds
   }
 }
 
-/** An empty conversation over a decoder session. `ropeFeeds` may be shared. */
+/** An empty conversation over a decoder session. `rope`, from `growingRopeFeeds`, may be shared. */
 export const createRunner = (
   session: Session,
   description: ModelDescription,
   attention: AttentionForm,
-  ropeFeeds: (positions: number) => Readonly<Record<string, Tensor>>,
+  rope: (positions: number) => Readonly<Record<string, Tensor>>,
 ): TokenRunner => {
   const { config } = description
   let cache: ReturnType<typeof createCache> | undefined = createCache(config, attention)
@@ -59,7 +57,7 @@ export const createRunner = (
       const outputs = await session.run(
         {
           input_ids: tensor('int64', [1, length], BigInt64Array.from(ids, BigInt)),
-          ...ropeFeeds(Math.max(capacity, past + length)),
+          ...rope(Math.max(capacity, past + length)),
           ...sequenceFeeds(config, attention, { past, length, capacity }),
           ...cacheFeeds,
         },

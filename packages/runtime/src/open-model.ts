@@ -9,6 +9,7 @@ import {
   type ForwardModel,
   floatForward,
   type ModelDescription,
+  readModelConfig,
 } from '@awq/models'
 import type { Engine, Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
@@ -16,7 +17,7 @@ import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
-import { locateWeights, type WeightFiles } from './weight-links.ts'
+import { locateWeights, openLinked, type WeightFiles, type WeightLinks } from './weight-links.ts'
 import { checkpointTable, checkTable } from './weight-table.ts'
 
 /** How a model is opened. */
@@ -59,66 +60,17 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
     throw new AwqError('INVALID_ARGUMENT', `accuracy must be 'exact' or 'fast', not ${JSON.stringify(accuracy)}.`)
   }
   signal?.throwIfAborted()
-  const description = await readDescription(folder)
-  const stop = { signal }
-  return (await folder.has(MANIFEST_FILE))
-    ? openQuantized(folder, engine, description, accuracy, stop)
-    : openFloat(folder, engine, description, accuracy, stop)
-}
-
-const readDescription = async (folder: Folder): Promise<ModelDescription> => {
-  if (!(await folder.has('config.json'))) {
-    throw new AwqError(
-      'NOT_FOUND',
-      `${folder.name} has no config.json; a model is a folder with config.json, tokenizer.json and *.safetensors.`,
-    )
+  const description = describeModel((await readModelConfig(folder)).json)
+  const common = { folder, engine, description, accuracy }
+  if (await folder.has(MANIFEST_FILE)) {
+    const store = await openStore(folder, { signal })
+    const table = storeTable(folder.name, store)
+    return openTable({ ...common, kind: 'quantized', table, close: () => store.close() })
   }
-  const text = await folder.readText('config.json', { maxBytes: 16 * 2 ** 20 })
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new AwqError('INVALID_FILE', `${folder.name}/config.json is not JSON: ${(cause as Error).message}`, { cause })
-  }
-  return describeModel(json)
-}
-
-const openQuantized = async (
-  folder: Folder,
-  engine: Engine,
-  description: ModelDescription,
-  accuracy: Accuracy,
-  stop: { signal?: AbortSignal | undefined },
-): Promise<OpenedModel> => {
-  const store = await openStore(folder, stop)
-  const close = async () => {
-    await store.close()
-  }
+  const checkpoint = await openCheckpoint(folder, { signal })
   return openTable({
-    kind: 'quantized',
-    folder,
-    engine,
-    description,
-    accuracy,
-    table: storeTable(folder.name, store),
-    close,
-  })
-}
-
-const openFloat = async (
-  folder: Folder,
-  engine: Engine,
-  description: ModelDescription,
-  accuracy: Accuracy,
-  stop: { signal?: AbortSignal | undefined },
-): Promise<OpenedModel> => {
-  const checkpoint = await openCheckpoint(folder, stop)
-  return openTable({
+    ...common,
     kind: 'float',
-    folder,
-    engine,
-    description,
-    accuracy,
     table: checkpointTable(folder.name, checkpoint),
     forward: () => floatForward(engine, checkpoint, description),
     close: () => checkpoint.close(),
@@ -158,24 +110,17 @@ export const openTable = async (source: TableSource): Promise<OpenedModel> => {
     description,
     accuracy,
     forward: source.forward ?? (() => packedForward(engine, source, files)),
-    openDecoder: (request) => loadDecoder(engine, source, files, request),
+    openDecoder: ({ attention, logits, signal }) => {
+      const build = (links: WeightLinks) => {
+        const binding = {
+          outer: outerBinding(source, links),
+          block: (layer: number) => blockBinding(source, links, layer),
+        }
+        return emitDecoder(description, binding, { attention, logits })
+      }
+      return openLinked(engine, files, build, { signal })
+    },
     dispose: close,
     [Symbol.asyncDispose]: close,
   }
-}
-
-const loadDecoder = async (
-  engine: Engine,
-  source: BindingSource,
-  files: WeightFiles,
-  { attention, logits, signal }: DecoderRequest,
-): Promise<Session> => {
-  const links = files.links()
-  const graph = emitDecoder(
-    source.description,
-    { outer: outerBinding(source, links), block: (layer) => blockBinding(source, links, layer) },
-    { attention, logits },
-  )
-  const stop = { signal }
-  return engine.createSession(graph.toBytes(), { ...(await links.sessionOptions(stop)), ...stop })
 }

@@ -8,21 +8,15 @@ import { checkIds, emitForwardBlock, type ForwardModel, forwardFeeds } from '@aw
 import { Graph } from '@awq/onnx'
 import { type Engine, type Session, tensor } from '@awq/ort'
 import { type BindingSource, blockBinding, outerBinding } from './bindings.ts'
-import type { WeightFiles, WeightLinks } from './weight-links.ts'
+import { openLinked, type WeightFiles, type WeightLinks } from './weight-links.ts'
 
 /** The forward model of a store. One block's session is alive at a time. */
 export const packedForward = (engine: Engine, source: BindingSource, files: WeightFiles): ForwardModel => {
   const { description } = source
   const { config } = description
   const feedsFor = forwardFeeds(description)
-  const open = async (
-    build: (links: WeightLinks) => Graph,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Session> => {
-    const links = files.links()
-    const model = build(links).toBytes()
-    return engine.createSession(model, { ...(await links.sessionOptions(options)), ...options })
-  }
+  const open = (build: (links: WeightLinks) => Graph, options?: { readonly signal?: AbortSignal | undefined }) =>
+    openLinked(engine, files, build, options)
   let embedding: Promise<Session> | undefined
   return {
     description,
@@ -39,7 +33,7 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
       const feed = tensor('int64', [batch, ids.length / batch], BigInt64Array.from(ids, BigInt))
       return (await session.run({ input_ids: feed })).hidden!
     },
-    async openBlock(layer, options = {}) {
+    async openBlock(layer, options) {
       const session = await open((links) => emitForwardBlock(description, blockBinding(source, links, layer)), options)
       return {
         async run(hidden, runOptions) {

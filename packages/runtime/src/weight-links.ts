@@ -3,7 +3,8 @@
  * for the session at hand.
  * @module
  */
-import type { Engine } from '@awq/ort'
+import type { Graph } from '@awq/onnx'
+import type { Engine, Session } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 
 /** Bytes of a file. */
@@ -49,6 +50,18 @@ export const locateWeights = async (
   return directories.size === 1 && directory !== undefined
     ? { links: () => linksByPath(directory, places) }
     : { links: () => linksByBytes(folder) }
+}
+
+/** Loads a graph whose weights are reached by links of its own; `build` emits it. */
+export const openLinked = async (
+  engine: Engine,
+  files: WeightFiles,
+  build: (links: WeightLinks) => Graph,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Session> => {
+  const links = files.links()
+  const model = build(links).toBytes()
+  return engine.createSession(model, { ...(await links.sessionOptions(options)), ...options })
 }
 
 const linksByPath = (directory: string, places: ReadonlyMap<string, { file: string }>): WeightLinks => ({

@@ -3,7 +3,7 @@
  * tensor, both still in their files.
  * @module
  */
-import type { ModelDescription } from '@awq/models'
+import { type ModelDescription, modelParameters } from '@awq/models'
 import { AwqError, type Checkpoint, type TensorEntry } from '@awq/tensor'
 import type { FileSpan } from './weight-links.ts'
 
@@ -81,8 +81,5 @@ export const checkpointTable = (source: string, checkpoint: Checkpoint): WeightT
  * @throws AwqError as `WeightTable.find`
  */
 export const checkTable = (table: WeightTable, description: ModelDescription): void => {
-  for (const { name, shape } of description.outerParameters) table.find(name, shape)
-  for (let layer = 0; layer < description.config.layers; layer++) {
-    for (const { name, shape } of description.blockParameters) table.find(description.parameter(layer, name), shape)
-  }
+  for (const { name, shape } of modelParameters(description)) table.find(name, shape)
 }

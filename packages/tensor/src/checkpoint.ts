@@ -1,5 +1,6 @@
 import { AwqError, messageOf, quoted } from './error.ts'
 import { checkFileName, type Folder } from './folder.ts'
+import { parseJson } from './parse-json.ts'
 import { type Checkpoint, openSafetensors, type TensorEntry } from './safetensors.ts'
 
 /**
@@ -83,12 +84,7 @@ async function openShard(folder: Folder, index: string, file: string, options?: 
 
 /** The `weight_map` of an index: tensor name -> file name. File names that leave the folder are refused. */
 export function parseIndex(text: string, name: string): Map<string, string> {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new AwqError('INVALID_FILE', `${name} is not JSON: ${messageOf(cause)}`, { cause })
-  }
+  const json = parseJson(text, name)
   const map = isObject(json) && Object.hasOwn(json, 'weight_map') ? json.weight_map : undefined
   if (!isObject(map)) throw new AwqError('INVALID_FILE', `${name} has no object "weight_map"`)
   const result = new Map<string, string>()

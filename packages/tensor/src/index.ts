@@ -16,6 +16,7 @@ export {
   float32ToFloat16Bits,
   roundHalfEven,
 } from './minifloat.ts'
+export { parseJson } from './parse-json.ts'
 export {
   checkQuantizedMatrix,
   dequantize,

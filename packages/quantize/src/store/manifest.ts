@@ -1,4 +1,4 @@
-import { AwqError, type Folder, messageOf } from '@awq/tensor'
+import { AwqError, type Folder, parseJson } from '@awq/tensor'
 import * as z from 'zod'
 import { isGroupSize } from '../spec.ts'
 
@@ -79,12 +79,7 @@ export async function readManifest(folder: Folder): Promise<Manifest> {
     throw new AwqError('NOT_FOUND', `${folder.name} has no ${MANIFEST_FILE}: it is not a quantized store`)
   }
   const text = await folder.readText(MANIFEST_FILE, { maxBytes: MAX_BYTES })
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new AwqError('INVALID_FILE', `${file} is not JSON: ${messageOf(cause)}`, { cause })
-  }
+  const json = parseJson(text, file)
   const version = (json as { version?: unknown } | null)?.version
   if (typeof version === 'number' && version > 1) {
     throw new AwqError('UNSUPPORTED', `${file} has version ${version}; this library reads version 1: update it`)
