@@ -32,7 +32,8 @@ export default defineConfig({
       },
       {
         resolve: { conditions: [source, ...defaultClientConditions] },
-        optimizeDeps: { exclude: ['onnxruntime-web'] },
+        // Third-party modules are looked for in every package before the first test: one found later reloads the page.
+        optimizeDeps: { entries: ['packages/*/src/index.ts'], exclude: ['onnxruntime-web'] },
         server: {
           headers: {
             'Cross-Origin-Opener-Policy': 'same-origin',

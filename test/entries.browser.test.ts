@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest'
+
+const entries = {
+  tensor: () => import('@awq/tensor'),
+  onnx: () => import('@awq/onnx'),
+  ort: () => import('@awq/ort'),
+  text: () => import('@awq/text'),
+  models: () => import('@awq/models'),
+  calibration: () => import('@awq/calibration'),
+  quantize: () => import('@awq/quantize'),
+  search: () => import('@awq/search'),
+  runtime: () => import('@awq/runtime'),
+  evaluate: () => import('@awq/evaluate'),
+  core: () => import('@awq/core'),
+}
+
+test.each(Object.entries(entries))('@awq/%s loads in a browser', async (_, load) => {
+  expect(Object.keys(await load()).length).toBeGreaterThan(0)
+})
