@@ -4,12 +4,13 @@
  */
 import { evaluate } from '@awq/evaluate'
 import { parameterCount } from '@awq/models'
+import { withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { openCheckpoint } from '@awq/tensor'
 import { openWorkspace, resolveFolder, temporaryFolder } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
 import { type Method, resolveMethod } from './methods.ts'
-import { type ComputeOptions, type QuantizationOptions, withEngine } from './quantize.ts'
+import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
 

@@ -3,8 +3,7 @@
  * on the disk, and an interrupted run can go on.
  * @module
  */
-import { createEngine, type Device, type Engine } from '@awq/ort'
-import { releaseSearch } from '@awq/search'
+import { type EngineChoice, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
@@ -30,11 +29,7 @@ export interface QuantizationOptions {
 }
 
 /** Where and how to compute. */
-export interface ComputeOptions {
-  /** An engine to use; without one, one is made for `device` and `threads` and disposed afterwards. */
-  readonly engine?: Engine | undefined
-  readonly device?: Device | undefined
-  readonly threads?: number | undefined
+export interface ComputeOptions extends EngineChoice {
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
@@ -63,21 +58,6 @@ export interface QuantizeResult {
   /** Blocks quantized by this run, and taken over from an interrupted one. */
   readonly layers: number
   readonly resumedLayers: number
-}
-
-/** Runs `use` with the engine of the options. */
-export const withEngine = async <T>(options: ComputeOptions, use: (engine: Engine) => Promise<T>): Promise<T> => {
-  if (options.engine) return use(options.engine)
-  const engine = await createEngine({
-    device: options.device,
-    threads: options.threads,
-  })
-  try {
-    return await use(engine)
-  } finally {
-    await releaseSearch(engine)
-    await engine.dispose()
-  }
 }
 
 /**

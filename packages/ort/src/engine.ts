@@ -1,4 +1,5 @@
 import { AwqError, messageOf } from '@awq/tensor'
+import { releaseSessions } from './cached-session.ts'
 import { holdTensor } from './held-tensor.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeSessionOptions } from './runtime-api.ts'
 import { wrapSession } from './session.ts'
@@ -50,7 +51,7 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
   const checkAlive = () => {
     if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
   }
-  return {
+  const engine: Engine = {
     name: parts.name,
     device: parts.device,
     features: parts.features,
@@ -76,6 +77,8 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
     },
     async dispose() {
       disposed = true
+      await releaseSessions(engine)
     },
   }
+  return engine
 }

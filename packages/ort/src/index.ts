@@ -1,3 +1,4 @@
+export { cachedSession } from './cached-session.ts'
 export { createEngine } from './create-engine.ts'
 export { tensor, zeros } from './tensor.ts'
 export type {
@@ -13,3 +14,4 @@ export type {
   Tensor,
   TypedArray,
 } from './types.ts'
+export { type EngineChoice, withEngine } from './with-engine.ts'

@@ -88,7 +88,7 @@ export interface Engine {
   createSession(model: Uint8Array, options?: SessionOptions): Promise<Session>
   /** Hands a tensor to the engine once, for use in many runs. The data must not be changed afterwards. */
   upload(tensor: Tensor): DeviceTensor
-  /** Frees the engine; its sessions are the caller's to dispose. A later `createSession` or `upload` is an error. */
+  /** Frees the engine and its cached sessions (`cachedSession`); others are the caller's to dispose. A later `createSession` or `upload` is an error. */
   dispose(): Promise<void>
 }
 

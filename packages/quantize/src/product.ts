@@ -1,5 +1,5 @@
 import { Graph } from '@awq/onnx'
-import { type Engine, type Session, tensor } from '@awq/ort'
+import { cachedSession, type Engine, tensor } from '@awq/ort'
 
 /** C + sign · op(A) · B for row-major float32 matrices, where op transposes A or not. */
 export interface ProductRequest {
@@ -20,8 +20,6 @@ export interface ProductRequest {
 /** Computes a {@link ProductRequest}: the one dense operation that GPTQ needs from an engine. Returns [rows, columns]. */
 export type MatrixProduct = (request: ProductRequest, signal?: AbortSignal) => Promise<Float32Array>
 
-const sessions = new WeakMap<Engine, Map<string, Promise<Session>>>()
-
 /**
  * {@link MatrixProduct} as one Gemm on an engine. Its sessions have symbolic dimensions and are kept as long as the
  * engine, so a whole model needs at most four of them.
@@ -29,7 +27,8 @@ const sessions = new WeakMap<Engine, Map<string, Promise<Session>>>()
 export function engineProduct(engine: Engine): MatrixProduct {
   return async (request, signal) => {
     const { left, right, addend, rows, inner, columns, transposeLeft = false, subtract = false } = request
-    const session = await gemmSession(engine, transposeLeft, subtract, addend !== undefined)
+    const form = [transposeLeft, subtract, addend !== undefined] as const
+    const session = await cachedSession(engine, `gptq product ${form.join(' ')}`, () => gemmGraph(...form))
     const feeds = {
       left: tensor('float32', transposeLeft ? [inner, rows] : [rows, inner], left),
       right: tensor('float32', [inner, columns], right),
@@ -38,23 +37,6 @@ export function engineProduct(engine: Engine): MatrixProduct {
     const { product } = await session.run(feeds, { signal })
     return product?.data as Float32Array
   }
-}
-
-function gemmSession(engine: Engine, transposeLeft: boolean, subtract: boolean, addend: boolean): Promise<Session> {
-  let ofEngine = sessions.get(engine)
-  if (ofEngine === undefined) {
-    ofEngine = new Map()
-    sessions.set(engine, ofEngine)
-  }
-  const key = `${transposeLeft} ${subtract} ${addend}`
-  let session = ofEngine.get(key)
-  if (session === undefined) {
-    session = engine.createSession(gemmGraph(transposeLeft, subtract, addend))
-    ofEngine.set(key, session)
-    const kept = ofEngine
-    session.catch(() => kept.delete(key))
-  }
-  return session
 }
 
 function gemmGraph(transposeLeft: boolean, subtract: boolean, addend: boolean): Uint8Array {

@@ -3,7 +3,7 @@
  * @module
  */
 import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
-import { createEngine, type Device, type Engine, type Session } from '@awq/ort'
+import { createEngine, type Engine, type EngineChoice, type Session } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
 import { resolveAttention } from './attention.ts'
@@ -13,13 +13,7 @@ import { type Conversation, type GenerateOptions, type Generation, generate } fr
 import { type DecoderRequest, type OpenedModel, openModel } from './open-model.ts'
 
 /** How a model is loaded. */
-export interface LoadOptions {
-  /** 'cpu' by default; in a browser that is WebAssembly. */
-  readonly device?: Device | undefined
-  /** Threads of the engine; its own choice by default. */
-  readonly threads?: number | undefined
-  /** An engine of the caller's, instead of `device` and `threads`; it is not disposed with the model. */
-  readonly engine?: Engine | undefined
+export interface LoadOptions extends EngineChoice {
   /** `fast` (the default) or `exact` products of quantized matrices; float models are always exact. */
   readonly accuracy?: Accuracy | undefined
   /** Tokens that fit, prompt and output together; the model's own context by default, and at most that. */

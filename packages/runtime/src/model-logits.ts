@@ -3,19 +3,13 @@
  * @module
  */
 import { checkIds, forwardLogits } from '@awq/models'
-import { createEngine, type Device, type Engine } from '@awq/ort'
+import { type EngineChoice, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import type { Accuracy } from './bindings.ts'
 import { openModel } from './open-model.ts'
 
 /** How logits are computed. */
-export interface ModelLogitsOptions {
-  /** An engine of the caller's, which stays open; without one, one is made for `device` and `threads` and disposed. */
-  readonly engine?: Engine | undefined
-  /** 'cpu' by default; in a browser that is WebAssembly. */
-  readonly device?: Device | undefined
-  /** Threads of the engine; its own choice by default. */
-  readonly threads?: number | undefined
+export interface ModelLogitsOptions extends EngineChoice {
   /** `exact` (the default) or `fast` products of quantized matrices; float models are always exact. */
   readonly accuracy?: Accuracy | undefined
   /** Logits after every id instead of after the last one only. */
@@ -36,10 +30,9 @@ export const modelLogits = async (
   ids: readonly number[],
   options: ModelLogitsOptions = {},
 ): Promise<Float32Array[]> => {
-  const { device, threads, accuracy = 'exact', all = false, signal } = options
+  const { accuracy = 'exact', all = false, signal } = options
   signal?.throwIfAborted()
-  const engine = options.engine ?? (await createEngine({ device, threads }))
-  try {
+  return withEngine(options, async (engine) => {
     await using model = await openModel(folder, engine, { accuracy, signal })
     const { vocabSize } = model.description.config
     // Before the conversion to int32, which would make an id of a fraction or of what is too large.
@@ -49,7 +42,5 @@ export const modelLogits = async (
     return Array.from({ length: data.length / vocabSize }, (_, row) =>
       data.subarray(row * vocabSize, (row + 1) * vocabSize),
     )
-  } finally {
-    if (!options.engine) await engine.dispose()
-  }
+  })
 }

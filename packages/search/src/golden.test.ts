@@ -11,14 +11,12 @@ import { quantizationLoss } from './quantization-loss.ts'
 import { evaluateScales } from './scale-loss.ts'
 import { CLIP_RATIOS, searchClip } from './search-clip.ts'
 import { searchScale } from './search-scale.ts'
-import { releaseSearch } from './sessions.ts'
 
 let engine: Engine
 beforeAll(async () => {
   engine = await createEngine({ threads: 1 })
 })
 afterAll(async () => {
-  await releaseSearch(engine)
   await engine.dispose()
 })
 

@@ -5,14 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { noise, traceLoss, weights } from './fixtures/data.ts'
 import { columnBlocks } from './gram-form.ts'
 import { quantizationLoss } from './quantization-loss.ts'
-import { releaseSearch } from './sessions.ts'
 
 let engine: Engine
 beforeAll(async () => {
   engine = await createEngine({ threads: 1 })
 })
 afterAll(async () => {
-  await releaseSearch(engine)
   await engine.dispose()
 })
 

@@ -1,10 +1,10 @@
 import { Graph } from '@awq/onnx'
-import type { Engine } from '@awq/ort'
+import { cachedSession, type Engine } from '@awq/ort'
 import { AwqError, dequantize, type QuantizedMatrix } from '@awq/tensor'
 import { emitGramForm, gramFeeds } from './gram-form.ts'
+import { resident } from './resident.ts'
 import { rowChunks } from './row-chunks.ts'
 import { chunkTensor } from './scale-loss.ts'
-import { cachedSession, resident } from './sessions.ts'
 
 /**
  * tr(E G E^T) with E = dequantized - weight: the mean squared error of the linear's outputs, summed over outputs.
@@ -29,10 +29,10 @@ export async function quantizationLoss(
   }
   const error = dequantize(quantized)
   for (let index = 0; index < error.length; index++) error[index]! -= weight[index]!
-  const session = await cachedSession(engine, `loss ${width}`, () => {
+  const session = await cachedSession(engine, `search loss ${width}`, () => {
     const graph = new Graph('quantization-loss')
     graph.output('loss', emitGramForm(graph, graph.input('error', 'float32', ['rows', width]), width))
-    return graph
+    return graph.toBytes()
   })
   const held = resident(engine)
   try {

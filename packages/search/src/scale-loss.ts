@@ -1,11 +1,11 @@
 import { Graph, reshape } from '@awq/onnx'
-import { type Engine, tensor } from '@awq/ort'
+import { cachedSession, type Engine, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
 import { emitError, emitGrid, emitRanges } from './fake-quantize.ts'
 import { emitGramForm, gramFeeds } from './gram-form.ts'
+import { resident } from './resident.ts'
 import { type RowChunk, rowChunks, type WeightRows } from './row-chunks.ts'
-import { cachedSession, resident } from './sessions.ts'
 
 /** What a scale is judged on. */
 export interface ScaleProblem {
@@ -45,8 +45,8 @@ export async function evaluateScales(
   const groupSize = effectiveGroupSize(spec.groupSize, width)
   const padded = groupSize * groupsPerRow(spec.groupSize, width)
   const chunks = rowChunks(weights, width, padded)
-  const key = `scale ${padded} ${groupSize} ${spec.bits} ${spec.symmetric}`
-  const session = await cachedSession(engine, key, () => scaleLossGraph(padded, groupSize, spec))
+  const key = `search scale ${padded} ${groupSize} ${spec.bits} ${spec.symmetric}`
+  const session = await cachedSession(engine, key, () => scaleLossGraph(padded, groupSize, spec).toBytes())
   const held = resident(engine)
   try {
     const grams = Object.entries(gramFeeds(gram, width, padded)).map(

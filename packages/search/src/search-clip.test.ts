@@ -4,7 +4,6 @@ import { groupRanges, type QuantSpec } from '@awq/quantize'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { activations, weights } from './fixtures/data.ts'
 import { searchClip } from './search-clip.ts'
-import { releaseSearch } from './sessions.ts'
 
 const spec: QuantSpec = { bits: 3, groupSize: 16, symmetric: false }
 const [rows, width] = [12, 40]
@@ -16,7 +15,6 @@ beforeAll(async () => {
   stats = await collectStats(engine, activations(64, width, 3), width)
 })
 afterAll(async () => {
-  await releaseSearch(engine)
   await engine.dispose()
 })
 const base = () => ({ weight, rows, width, gram: stats.gram, spec })

@@ -1,11 +1,11 @@
 import { Graph, int64s, reshape, type Value } from '@awq/onnx'
-import { type Engine, type Tensor, tensor } from '@awq/ort'
+import { cachedSession, type Engine, type Tensor, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, type GroupRanges, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
 import { emitError, emitGrid, emitRanges } from './fake-quantize.ts'
+import { resident } from './resident.ts'
 import { type RowChunk, rowChunks } from './row-chunks.ts'
 import { chunkTensor, type SearchOptions } from './scale-loss.ts'
-import { cachedSession, resident } from './sessions.ts'
 
 /** How far a group's range may shrink: 1.00, 0.95 ... 0.45. */
 export const CLIP_RATIOS: readonly number[] = Array.from({ length: 12 }, (_, index) => (20 - index) / 20)
@@ -99,10 +99,12 @@ async function clipChunk(
   const { chunk, groups, groupSize, spec, ratios } = problem
   const { rows } = chunk
   const key = `${groups} ${groupSize} ${spec.bits} ${spec.symmetric}`
-  const prepare = await cachedSession(engine, `clip ranges ${groups} ${groupSize}`, () =>
-    rangesGraph(groups, groupSize),
+  const prepare = await cachedSession(engine, `search clip ranges ${groups} ${groupSize}`, () =>
+    rangesGraph(groups, groupSize).toBytes(),
   )
-  const measure = await cachedSession(engine, `clip loss ${key}`, () => clipLossGraph(groups, groupSize, spec))
+  const measure = await cachedSession(engine, `search clip loss ${key}`, () =>
+    clipLossGraph(groups, groupSize, spec).toBytes(),
+  )
   const held = resident(engine)
   try {
     signal?.throwIfAborted()

@@ -6,7 +6,6 @@ import { ALPHAS, alphaScale } from './candidate-scales.ts'
 import { activations, ownRows, weights } from './fixtures/data.ts'
 import { evaluateScales } from './scale-loss.ts'
 import { searchScale } from './search-scale.ts'
-import { releaseSearch } from './sessions.ts'
 
 const spec: QuantSpec = { bits: 4, groupSize: 16, symmetric: false }
 const width = 48
@@ -18,7 +17,6 @@ beforeAll(async () => {
   stats = await collectStats(engine, activations(64, width, 3), width)
 })
 afterAll(async () => {
-  await releaseSearch(engine)
   await engine.dispose()
 })
 const base = () => ({ weights: [matrix], width, stats, spec, producerRow: ownRows(width) })
