@@ -61,9 +61,11 @@ export const inspect = async (model: Folder | string, options: ModelReferenceOpt
   const summary = { architecture: config.modelType, config, parameters, scaleGroups }
   const quantized = await folder.has(MANIFEST_FILE)
   await using checkpoint = await openCheckpoint(folder)
-  const manifest = quantized ? await readManifest(folder) : undefined
+  const store = quantized ? await openStore(folder) : undefined
+  await store?.close()
+  const matrixOf = new Map([...(store?.matrices.values() ?? [])].map((matrix) => [matrix.codes.name, matrix]))
   const tensors = [...checkpoint.tensors.values()].map(({ name, dtype, shape, length }): InspectedTensor => {
-    const matrix = name.endsWith('.codes') ? manifest?.matrices[name.slice(0, -'.codes'.length)] : undefined
+    const matrix = matrixOf.get(name)
     return {
       name,
       dtype,
@@ -77,12 +79,6 @@ export const inspect = async (model: Folder | string, options: ModelReferenceOpt
     ...summary,
     bytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     tensors,
-    ...(manifest ? { manifest } : {}),
+    ...(store ? { manifest: store.manifest } : {}),
   }
-}
-
-const readManifest = async (folder: Folder): Promise<Manifest> => {
-  const store = await openStore(folder)
-  await store.close()
-  return store.manifest
 }

@@ -4,25 +4,8 @@
  */
 
 import { findParameter, type ModelDescription } from '@awq/models'
-import { packMatMulNBits } from '@awq/onnx'
-import {
-  bytesOfLayout,
-  type MatrixPart,
-  matrixEntries,
-  partName,
-  type QuantSpec,
-  roundRtn,
-  type StoreEntry,
-  type StoreWriter,
-} from '@awq/quantize'
-import {
-  type Checkpoint,
-  type DType,
-  fromFloat32,
-  type QuantizedMatrix,
-  readFloat32,
-  type TensorEntry,
-} from '@awq/tensor'
+import { matrixEntries, type QuantSpec, roundRtn, type StoreEntry, type StoreWriter } from '@awq/quantize'
+import { type Checkpoint, type DType, fromFloat32, readFloat32, type TensorEntry } from '@awq/tensor'
 import { denseEntry } from './layout.ts'
 
 /** A table to store: at 16 bits as it is, below by rounding to nearest. */
@@ -88,14 +71,11 @@ export const writeTable = async (
     signal?.throwIfAborted()
     const end = Math.min(rows, row + step)
     const values = await readFloat32(source, { rows: [row, end], signal })
-    const parts = spec
-      ? Object.entries(bytesOfMatrix(roundRtn(values, [end - row, width], spec, undefined, { name })))
-      : [['', fromFloat32(values, denseType(source.dtype))] as const]
-    for (const [part, bytes] of parts)
-      await store.write(part ? partName(name, part as MatrixPart) : name, bytes, row * (bytes.length / (end - row)))
+    if (spec) await store.writeMatrix(name, roundRtn(values, [end - row, width], spec, undefined, { name }), row)
+    else {
+      const bytes = fromFloat32(values, denseType(source.dtype))
+      await store.write(name, bytes, row * (bytes.length / (end - row)))
+    }
     onRows?.(end, rows)
   }
 }
-
-const bytesOfMatrix = (matrix: QuantizedMatrix): Partial<Record<MatrixPart, Uint8Array>> =>
-  bytesOfLayout(packMatMulNBits(matrix))

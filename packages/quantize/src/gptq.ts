@@ -6,7 +6,7 @@ import { type QuantizationGrid, quantizationGrid, scalesToFloat32, zerosToFloat3
 import { engineProduct, type MatrixProduct } from './product.ts'
 import { type GroupRanges, groupRanges } from './ranges.ts'
 import { checkRanges, roundRtn } from './rtn.ts'
-import { checkMatrix, checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec } from './spec.ts'
+import { checkMatrix, checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, stepsOf } from './spec.ts'
 
 /** Options of {@link roundGptq}. */
 export interface GptqOptions extends GptqFactorOptions {
@@ -25,11 +25,11 @@ const CHUNK = 2 ** 24
  * Rounds a matrix by GPTQ (arXiv 2210.17323) with static groups: column by column, each column first corrected for the
  * errors of those before it, so that tr(E G E^T) becomes small. The grid of every group is fixed beforehand from
  * `ranges`, which is why columns may be taken in order of decreasing activation without a group index.
+ * A column whose input is always zero becomes zero, as in GPTQ; when all are, the result is that of `roundRtn`.
  *
  * @param weight float32 [out, in]
  * @param gram float32 [in, in], the mean of x x^T over the inputs x; or the result of `factorGram`, which siblings
  *   that read the same input can share (damping and order are then the factor's).
- * A column whose input is always zero becomes zero, as in GPTQ; when all are, the result is that of `roundRtn`.
  * @throws AwqError NUMERIC for weights or Gram matrices that are not finite, or a Gram matrix that is not positive
  *   definite with any damping; INVALID_ARGUMENT for shapes that do not fit. Rejects with `signal.reason`.
  */
@@ -139,7 +139,7 @@ async function roundRows(
       groups,
       scales,
       zeros,
-      steps: 2 ** spec.bits - 1,
+      steps: stepsOf(spec.bits),
     })
     for (let row = 0; row < rows; row++) {
       const base = (start + row) * inputs

@@ -63,7 +63,33 @@ async function written(
   return { ...sink.files, ...index, [MANIFEST_FILE]: JSON.stringify(manifest) }
 }
 
+/** Rows `from` to `to` of a matrix. */
+const rowsOf = (matrix: QuantizedMatrix, from: number, to: number): QuantizedMatrix => {
+  const [out, inputs] = matrix.shape
+  const part = <T extends Uint8Array | Uint16Array>(values: T): T =>
+    values.slice((values.length / out) * from, (values.length / out) * to) as T
+  const { codes, scales, zeroPoints } = matrix
+  const parts = { codes: part(codes), scales: part(scales), zeroPoints: zeroPoints && part(zeroPoints) }
+  return { ...matrix, shape: [to - from, inputs], ...parts }
+}
+
 describe('a store', () => {
+  test('takes a matrix in pieces of rows', async () => {
+    const plan = planOf()
+    const sink = memoryStoreSink(plan.files)
+    const writer = await writeStore(plan, sink)
+    for (const [name, { matrix }] of matrices) {
+      const [out] = matrix.shape
+      const middle = Math.ceil(out / 3)
+      await writer.writeMatrix(name, rowsOf(matrix, 0, middle))
+      if (middle < out) await writer.writeMatrix(name, rowsOf(matrix, middle, out), middle)
+    }
+    await writer.write('norm', fromFloat32(norm, 'F32'))
+    await writer.finish()
+    const whole = await written()
+    for (const { name } of plan.files) expect(sink.files[name]).toEqual(whole[name])
+  })
+
   test.each([undefined, 6000])('gives back every matrix, files of at most %s bytes', async (maxFileBytes) => {
     await using store = await openStore(memoryFolder(await written(manifestOf(), maxFileBytes)))
     expect([...store.matrices.keys()]).toEqual([...matrices.keys()])

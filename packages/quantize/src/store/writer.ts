@@ -1,6 +1,6 @@
-import { type MatMulNBitsLayout, packMatMulNBits } from '@awq/onnx'
+import { packMatMulNBits } from '@awq/onnx'
 import { AwqError, type QuantizedMatrix, quoted } from '@awq/tensor'
-import { partName } from './entries.ts'
+import { type MatrixPart, partName } from './entries.ts'
 import type { PlannedTensor, StorePlan } from './plan.ts'
 import type { StoreSink } from './sink.ts'
 
@@ -12,8 +12,11 @@ export interface StoreWriter {
    * @throws AwqError INVALID_ARGUMENT for unknown names, wrong lengths, gaps, and tensors that are already whole
    */
   write(name: string, bytes: Uint8Array, at?: number): Promise<void>
-  /** Packs a quantized matrix and writes its codes, scales and zero points under the parameter's name. */
-  writeMatrix(parameter: string, matrix: QuantizedMatrix): Promise<void>
+  /**
+   * Packs a quantized matrix, or some rows of it, and writes codes, scales and zero points under the parameter's name.
+   * @param row where in the stored matrix the first row belongs; pieces follow each other as in `write`
+   */
+  writeMatrix(parameter: string, matrix: QuantizedMatrix, row?: number): Promise<void>
   /** Resolves when everything written so far would survive a loss of power. */
   flush(): Promise<void>
   /** The tensors that are not whole yet. */
@@ -70,11 +73,15 @@ export async function writeStore(
   }
   return {
     write,
-    async writeMatrix(parameter, matrix) {
-      const layout = packMatMulNBits(matrix)
-      for (const [part, bytes] of Object.entries(bytesOfLayout(layout))) {
-        await write(partName(parameter, part as keyof ReturnType<typeof bytesOfLayout>), bytes)
-      }
+    async writeMatrix(parameter, matrix, row = 0) {
+      const [rows] = matrix.shape
+      const { codes, scales, zeroPoints } = packMatMulNBits(matrix)
+      // Every part has the same number of bytes for each row, in native order, which is the files' little-endian.
+      const writePart = (part: MatrixPart, bytes: Uint8Array) =>
+        write(partName(parameter, part), bytes, row * (bytes.length / rows))
+      await writePart('codes', codes)
+      await writePart('scales', new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength))
+      if (zeroPoints !== null) await writePart('zeroPoints', zeroPoints)
     },
     flush: () => sink.flush(),
     unwritten,
@@ -108,10 +115,3 @@ function problemOf(
 
 const refused = (sink: StoreSink, problem: string): AwqError =>
   new AwqError('INVALID_ARGUMENT', `${sink.name}: ${problem}`)
-
-/** The bytes of a packed matrix as the store keeps them, little-endian. */
-export function bytesOfLayout(layout: MatMulNBitsLayout) {
-  const { codes, scales, zeroPoints } = layout
-  const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength)
-  return { codes, scales: scaleBytes, ...(zeroPoints === null ? {} : { zeroPoints }) }
-}
