@@ -46,13 +46,6 @@ export const openSource = async (model: Folder | string, options: ModelReference
   const { text, json } = await readModelConfig(folder)
   if (await folder.has(MANIFEST_FILE))
     throw new AwqError('UNSUPPORTED', `${folder.name} is quantized already; quantize its float checkpoint instead`)
-  const quantized = (json as { quantization_config?: { quant_method?: unknown } } | null)?.quantization_config
-  if (quantized)
-    throw new AwqError(
-      'UNSUPPORTED',
-      `${folder.name} is quantized already (quantization_config: ${String(quantized.quant_method ?? 'unnamed')}); ` +
-        'quantize its float checkpoint instead',
-    )
   const description = describeModel(json)
   const checkpoint = await openCheckpoint(folder)
   try {

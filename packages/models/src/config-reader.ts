@@ -33,7 +33,7 @@ export interface ConfigReader {
  */
 export const readConfig = (json: unknown, path = ''): ConfigReader => {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new AwqError('CONFIG', `config.json: ${path || 'the file'} must be a JSON object`)
+    throw new AwqError('CONFIG', `config.json: ${path.replace(/\.$/, '') || 'the file'} must be a JSON object`)
   const fields = new Map(Object.entries(json))
   const read = (field: string): unknown => fields.get(field) ?? undefined
   const reject = (field: string, expected: string): never => {

@@ -72,10 +72,20 @@ export const parameterCount = (description: ModelDescription): number => {
   return count
 }
 
+/** No model is wider; a description holds tables of this length, made before the checkpoint can contradict them. */
+const MAX_WIDTH = 2 ** 20
+
 const checkConfig = (config: ModelConfig): ModelConfig => {
   const reject = (message: string): never => {
     throw new AwqError('CONFIG', `config.json: ${message}`)
   }
+  const widths = {
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    'num_attention_heads x head_dim': config.heads * config.headDim,
+  }
+  for (const [field, width] of Object.entries(widths))
+    if (width > MAX_WIDTH) reject(`${field} is ${width}, more than the ${MAX_WIDTH} supported`)
   if (config.heads % config.kvHeads !== 0)
     reject(`num_attention_heads ${config.heads} must be a multiple of num_key_value_heads ${config.kvHeads}`)
   if (config.headDim % 2 !== 0)
@@ -105,6 +115,13 @@ const valueRows = ({ heads, kvHeads, headDim }: ModelConfig): Int32Array =>
  */
 export const describeModel = (configJson: unknown): ModelDescription => {
   const reader = readConfig(configJson)
+  const quantized = reader.object('quantization_config')
+  if (quantized)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `config.json: the model is quantized already (quantization_config: ${quantized.text('quant_method', 'unnamed')}); ` +
+        'use its float checkpoint instead',
+    )
   const modelType = reader.text('model_type', '')
   if (modelType === '') reader.reject('model_type', 'the name of a model family')
   const architecture = findArchitecture(modelType)

@@ -5,7 +5,7 @@
  */
 import type { Graph, Value } from '@awq/onnx'
 import { type Tensor, tensor } from '@awq/ort'
-import { AwqError, type Checkpoint, readFloat32, type TensorEntry } from '@awq/tensor'
+import { AwqError, type Checkpoint, type DType, readFloat32, type TensorEntry } from '@awq/tensor'
 import type { BlockBinding } from './binding.ts'
 import { type ModelDescription, modelParameters, type ParameterSpec } from './describe.ts'
 
@@ -15,9 +15,13 @@ export type BlockWeights = Map<string, Float32Array>
 const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((dim, i) => dim === b[i])
 
+/** Float types: integers in a checkpoint are the codes of some quantization. */
+const FLOATS: ReadonlySet<DType> = new Set<DType>(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'])
+
 /**
  * The entry of a parameter, its shape checked against the description.
- * @throws AwqError `NOT_FOUND` when the checkpoint lacks it, `CONFIG` when its shape disagrees with config.json
+ * @throws AwqError `NOT_FOUND` when the checkpoint lacks it, `CONFIG` when its shape disagrees with config.json,
+ * `UNSUPPORTED` when it is no float tensor or has scales beside it
  */
 export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): TensorEntry => {
   const entry = checkpoint.tensors.get(spec.name)
@@ -31,6 +35,13 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
       'CONFIG',
       `${entry.file}: tensor ${spec.name} has shape [${entry.shape.join(', ')}], but config.json asks for ` +
         `[${spec.shape.join(', ')}]`,
+    )
+  const scale = ['_scale', '_scale_inv'].find((suffix) => checkpoint.tensors.has(spec.name + suffix))
+  if (!FLOATS.has(entry.dtype) || scale)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${entry.file}: tensor ${spec.name} is quantized (${entry.dtype}${scale ? ` with ${spec.name}${scale}` : ''}); ` +
+        'use the float checkpoint instead',
     )
   return entry
 }

@@ -1,4 +1,4 @@
-export { type Activation, emitActivation } from './activation.ts'
+export { type Activation, readActivation } from './activation.ts'
 export type { Architecture, ScaleGroupRule, Step } from './architecture.ts'
 export type { AttentionForm, PastKeyValue, SequenceInputs } from './attention.ts'
 export type { BlockBinding, OuterBinding } from './binding.ts'
@@ -13,7 +13,8 @@ export {
   parameterCount,
   type ScaleGroup,
 } from './describe.ts'
-export { type BlockContext, type EmittedBlock, emitBlock, emitRmsNorm } from './emit-block.ts'
+export { embedBatches } from './embed-batches.ts'
+export { type BlockContext, type EmittedBlock, emitBlock } from './emit-block.ts'
 export { type DecoderBinding, type DecoderOptions, emitDecoder, emitHead } from './emit-decoder.ts'
 export {
   type BlockWeights,
@@ -35,6 +36,6 @@ export {
   forwardLogits,
 } from './forward.ts'
 export { readModelConfig } from './read-config.ts'
-export { findArchitecture, registerArchitecture } from './registry.ts'
-export { type RopeConfig, type RopeScaling, type RopeTables, ropeTables } from './rope.ts'
+export { registerArchitecture } from './registry.ts'
+export { type RopeConfig, type RopeScaling, type RopeTables, readRope, ropeTables } from './rope.ts'
 export { causalMask, declareSequence, type Positions, ropeFeeds, sequenceFeeds } from './sequence.ts'

@@ -43,17 +43,22 @@ export const readRope = (config: ConfigReader): RopeConfig => {
       return { theta, scaling: { type: 'default' } }
     case 'linear':
       return { theta, scaling: { type: 'linear', factor: parameters.positive('factor', 1) } }
-    case 'llama3':
+    case 'llama3': {
+      const lowFrequencyFactor = parameters.positive('low_freq_factor', 1)
+      const highFrequencyFactor = parameters.positive('high_freq_factor', 4)
+      if (highFrequencyFactor <= lowFrequencyFactor)
+        return parameters.reject('high_freq_factor', `above low_freq_factor ${lowFrequencyFactor}`)
       return {
         theta,
         scaling: {
           type: 'llama3',
           factor: parameters.positive('factor', 8),
-          lowFrequencyFactor: parameters.positive('low_freq_factor', 1),
-          highFrequencyFactor: parameters.positive('high_freq_factor', 4),
+          lowFrequencyFactor,
+          highFrequencyFactor,
           originalContextLength: parameters.size('original_max_position_embeddings', 8192),
         },
       }
+    }
     default:
       return parameters.unsupported(field, 'default, linear, llama3')
   }
