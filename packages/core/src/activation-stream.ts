@@ -18,7 +18,7 @@ import { elementCount } from '@awq/tensor'
 export type ActivationStream = Tensor[]
 
 /** About this many tokens go through a block in one run: enough to keep the matrix products busy. */
-const BATCH_TOKENS = 4096
+export const TOKENS_PER_RUN = 4096
 
 /** Runs blocks of one model over activation streams. */
 export interface BlockRunner extends AsyncDisposable {
@@ -78,25 +78,6 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
       for (const session of sessions.values()) await (await session).dispose()
     },
   }
-}
-
-/** Cuts token blocks into batches, embedded. */
-export const embedBlocks = async (
-  embed: (ids: Int32Array, batch: number) => Promise<Tensor>,
-  blocks: readonly Int32Array[],
-  length: number,
-  signal?: AbortSignal,
-): Promise<ActivationStream> => {
-  const perBatch = Math.max(1, Math.floor(BATCH_TOKENS / length))
-  const stream: ActivationStream = []
-  for (let first = 0; first < blocks.length; first += perBatch) {
-    signal?.throwIfAborted()
-    const batch = blocks.slice(first, first + perBatch)
-    const ids = new Int32Array(batch.length * length)
-    for (const [i, block] of batch.entries()) ids.set(block, i * length)
-    stream.push(await embed(ids, batch.length))
-  }
-  return stream
 }
 
 /** Puts a saved stream back into the batches of `like`. */

@@ -10,7 +10,7 @@ export type { CalibrationOptions } from './calibration-text.ts'
 export { clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
-export { awq, awqGptq, gptq, type Method, methods, resolveMethod, rtn } from './methods.ts'
+export { awq, awqGptq, gptq, type Method, methods, rtn } from './methods.ts'
 export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
 export {
   type ComputeOptions,

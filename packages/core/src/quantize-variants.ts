@@ -5,15 +5,15 @@
  * @module
  */
 import type { ActivationStats } from '@awq/calibration'
-import { type BlockWeights, embedTokens, readBlockWeights } from '@awq/models'
+import { type BlockWeights, embedBatches, embedTokens, readBlockWeights } from '@awq/models'
 import type { Engine } from '@awq/ort'
 import { AwqError, dequantize } from '@awq/tensor'
 import {
   type ActivationStream,
   type BlockRunner,
-  embedBlocks,
   openBlockRunner,
   restoreStream,
+  TOKENS_PER_RUN,
 } from './activation-stream.ts'
 import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
@@ -115,12 +115,8 @@ const embed = (
 ): Promise<ActivationStream> => {
   onProgress({ type: 'stage', stage: 'embed' })
   const { checkpoint, description } = model
-  return embedBlocks(
-    (ids, batch) => embedTokens(checkpoint, description, ids, batch),
-    tokens.blocks,
-    tokens.length,
-    signal,
-  )
+  const embedding = (ids: Int32Array, batch: number) => embedTokens(checkpoint, description, ids, batch)
+  return embedBatches(embedding, tokens.blocks, TOKENS_PER_RUN, { signal })
 }
 
 const spoolName = (layer: number): string => `activations-${layer % 2}`

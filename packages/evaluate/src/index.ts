@@ -5,6 +5,6 @@ export {
   type Evaluation,
   evaluate,
 } from './evaluate.ts'
-export { emitReference, emitScores, openScorer, type Scorer, type Scores } from './scores.ts'
+export { openScorer, type Scorer, type Scores } from './scores.ts'
 export { residualStreams, type StreamOptions } from './streams.ts'
 export { cutWindows, type Windows } from './windows.ts'

@@ -3,8 +3,9 @@
  * streams are in memory, nothing else.
  * @module
  */
-import type { ForwardModel } from '@awq/models'
-import { type Tensor, tensor } from '@awq/ort'
+import { embedBatches, type ForwardModel } from '@awq/models'
+import { tensor } from '@awq/ort'
+import { turnEventLoop } from '@awq/runtime'
 
 /** Tokens that run through a block together; short windows are batched up to it. */
 const tokensPerRun = 2048
@@ -29,22 +30,14 @@ export const residualStreams = async (
   const { layers, hiddenSize } = model.description.config
   const { signal } = options
   const length = windows[0]?.length ?? 0
-  const perRun = Math.max(1, Math.floor(tokensPerRun / length))
-  const runs: Tensor[] = []
-  for (let at = 0; at < windows.length; at += perRun) {
-    const group = windows.slice(at, at + perRun)
-    const ids = new Int32Array(group.length * length)
-    for (const [i, window] of group.entries()) ids.set(window, i * length)
-    signal?.throwIfAborted()
-    runs.push(await model.embed(ids, group.length))
-  }
+  const runs = await embedBatches((ids, batch) => model.embed(ids, batch), windows, tokensPerRun, { signal })
   for (let layer = 0; layer < layers; layer++) {
     await using block = await model.openBlock(layer, { signal })
     for (const [i, hidden] of runs.entries()) {
       signal?.throwIfAborted()
       const next = await block.run(hidden, { signal })
       runs[i] = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
-      await turn()
+      await turnEventLoop()
     }
     options.onBlock?.(layer + 1)
   }
@@ -53,6 +46,3 @@ export const residualStreams = async (
     Array.from({ length: run.shape[0] ?? 0 }, (_, i) => (run.data as Float32Array).subarray(i * size, (i + 1) * size)),
   )
 }
-
-/** Lets signals and timers through between the runs of an engine that blocks its thread. */
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))

@@ -6,4 +6,4 @@ export { type LayoutDimensions, type LayoutRequest, layoutOf } from './matmul-nb
 export { type Attributes, type OpName, operators } from './ops/table.ts'
 export { int64s, scalar } from './pieces/constants.ts'
 export { type PieceOptions, reshape, slice } from './pieces/layout.ts'
-export { type Dim, describeType, isOnnxType, type OnnxType, onnxTypes, type Shape, type Value } from './types.ts'
+export type { Dim, OnnxType, Shape, Value } from './types.ts'

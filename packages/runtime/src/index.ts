@@ -1,18 +1,15 @@
-export { type AttentionFacts, chooseAttention, fusedIsPossible, resolveAttention } from './attention.ts'
+export { type AttentionFacts, chooseAttention } from './attention.ts'
 export {
   type Accuracy,
   type BindingSource,
   blockBinding,
-  joinMatrices,
   outerBinding,
 } from './bindings.ts'
-export { bucket, createCache, type KeyValueCache } from './cache.ts'
-export { sortByLogit, topIds } from './candidates.ts'
+export { createCache, type KeyValueCache } from './cache.ts'
 export {
   createConversation,
   createRunner,
   growingRopeFeeds,
-  prefillChunk,
   type TokenRunner,
   turnEventLoop,
 } from './decoder.ts'
@@ -42,16 +39,14 @@ export {
   openTable,
   type TableSource,
 } from './open-model.ts'
-export { packedForward } from './packed-forward.ts'
-export { createRandom, type Random, randomSeed, xoshiro128 } from './random.ts'
-export { type Candidates, greedy, penalizeRepetition, sample, selectCandidates } from './sampling.ts'
+export { createRandom, type Random } from './random.ts'
+export { type Candidates, greedy, sample, selectCandidates } from './sampling.ts'
 export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
 export { type FileSpan, locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
 export {
   checkpointTable,
-  checkTable,
   type DenseTensor,
   type PackedMatrix,
   type WeightTable,
