@@ -1,3 +1,4 @@
+import type { FileRange } from '@awq/tensor'
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProtoSchema,
@@ -12,13 +13,6 @@ import { isUnknown } from './dims.ts'
 import type { AttributeKind, AttributeValues } from './ops/row.ts'
 import { type OnnxType, onnxTypes, type Shape } from './types.ts'
 
-/** Where the bytes of an initializer lie: in a file beside the model, by absolute offset. */
-export interface ExternalLocation {
-  readonly file: string
-  readonly offset: number
-  readonly length: number
-}
-
 export interface TypedName {
   readonly name: string
   readonly dtype: OnnxType
@@ -26,7 +20,7 @@ export interface TypedName {
 }
 
 export interface EncodedInitializer extends TypedName {
-  readonly bytes: Uint8Array<ArrayBuffer> | ExternalLocation
+  readonly bytes: Uint8Array<ArrayBuffer> | FileRange
 }
 
 export interface EncodedNode {

@@ -1,7 +1,7 @@
-import { AwqError } from '@awq/tensor'
+import { AwqError, type FileRange } from '@awq/tensor'
 import { checkAttributes } from './attributes.ts'
 import { type ConstantData, contentOf, encodeConstant } from './constants.ts'
-import { type EncodedInitializer, type EncodedNode, type ExternalLocation, encodeModel } from './encode.ts'
+import { type EncodedInitializer, type EncodedNode, encodeModel } from './encode.ts'
 import { inferOutputs, type PendingNode, readNotation } from './infer.ts'
 import { checkName, checkShape, elementsOf } from './names.ts'
 import type { OpRow } from './ops/row.ts'
@@ -133,7 +133,7 @@ export class Graph {
    * A tensor whose bytes (row-major, little-endian) lie in a file: `location.file` is relative to the folder given to
    * the engine and stays inside it, `offset` counts from the start of the file and needs no alignment.
    */
-  external(name: string, dtype: OnnxType, shape: readonly number[], location: ExternalLocation): Value {
+  external(name: string, dtype: OnnxType, shape: readonly number[], location: FileRange): Value {
     this.#checkTyped(name, dtype, shape, 'initializer')
     const what = `initializer '${name}'`
     const { file, offset, length } = location
@@ -228,7 +228,7 @@ export class Graph {
   }
 
   /** The initializers in files that the graph uses: what an engine needs beside the graph's own bytes. */
-  get externals(): readonly { readonly value: Value; readonly location: ExternalLocation }[] {
+  get externals(): readonly { readonly value: Value; readonly location: FileRange }[] {
     return this.#used().flatMap(({ value, bytes }) => (bytes instanceof Uint8Array ? [] : [{ value, location: bytes }]))
   }
 

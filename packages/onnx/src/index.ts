@@ -1,5 +1,4 @@
 export type { ConstantData } from './constants.ts'
-export type { ExternalLocation } from './encode.ts'
 export { type AddAllOptions, type AddOptions, Graph, type GraphNode } from './graph.ts'
 export { type MatMulNBitsLayout, packMatMulNBits, unpackMatMulNBits } from './matmul-nbits.ts'
 export { type LayoutDimensions, type LayoutRequest, layoutOf } from './matmul-nbits-layout.ts'

@@ -7,8 +7,8 @@
 import { type BlockBinding, emitLinear, type LinearSpec, type ModelDescription, type OuterBinding } from '@awq/models'
 import { type Graph, int64s, type OnnxType, slice, type Value } from '@awq/onnx'
 import { adjoiningRange } from '@awq/quantize'
-import { AwqError, type DType } from '@awq/tensor'
-import type { FileSpan, WeightLinks } from './weight-links.ts'
+import { AwqError, type DType, type FileRange } from '@awq/tensor'
+import type { WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
 
 /** `exact` computes in float32; `fast` rounds activations to 8 bits, block by block of the input. */
@@ -63,7 +63,7 @@ export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | 
   if (!matrices.every(alike)) return undefined
   const codes = adjoiningRange(matrices.map((matrix) => matrix.codes))
   const scales = adjoiningRange(matrices.map((matrix) => matrix.scales))
-  const zeroPoints = first.zeroPoints && adjoiningRange(matrices.map((matrix) => matrix.zeroPoints as FileSpan))
+  const zeroPoints = first.zeroPoints && adjoiningRange(matrices.map((matrix) => matrix.zeroPoints as FileRange))
   if (!codes || !scales || (first.zeroPoints && !zeroPoints)) return undefined
   const rows = matrices.reduce((sum, matrix) => sum + matrix.shape[0], 0)
   return { ...first, shape: [rows, first.shape[1]], codes, scales, zeroPoints }

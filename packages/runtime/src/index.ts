@@ -44,7 +44,7 @@ export { type Candidates, greedy, sample, selectCandidates } from './sampling.ts
 export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
-export { type FileSpan, locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
+export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
 export {
   checkpointTable,
   type DenseTensor,

@@ -5,14 +5,7 @@
  */
 import type { Graph } from '@awq/onnx'
 import type { Engine, Session } from '@awq/ort'
-import { AwqError, type Folder } from '@awq/tensor'
-
-/** Bytes of a file. */
-export interface FileSpan {
-  readonly file: string
-  readonly offset: number
-  readonly length: number
-}
+import { AwqError, type FileRange, type Folder } from '@awq/tensor'
 
 /** The weight files of a folder as an engine can reach them. */
 export interface WeightFiles {
@@ -23,7 +16,7 @@ export interface WeightFiles {
 /** Collects what one graph points at. */
 export interface WeightLinks {
   /** Where a graph must say that these bytes are. */
-  link(span: FileSpan): FileSpan
+  link(span: FileRange): FileRange
   /** Options for `createSession` that make the links good; reads bytes where the engine can not. */
   sessionOptions(options?: { signal?: AbortSignal | undefined }): Promise<{
     externalDirectory?: string
@@ -74,7 +67,7 @@ const linksByPath = (directory: string, places: ReadonlyMap<string, { file: stri
 })
 
 const linksByBytes = (folder: Folder): WeightLinks => {
-  const wanted = new Map<string, { name: string; span: FileSpan }>()
+  const wanted = new Map<string, { name: string; span: FileRange }>()
   return {
     link(span) {
       const key = `${span.offset}+${span.length}@${span.file}`

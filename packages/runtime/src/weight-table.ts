@@ -4,8 +4,7 @@
  * @module
  */
 import { type ModelDescription, modelParameters } from '@awq/models'
-import { AwqError, type Checkpoint, type TensorEntry } from '@awq/tensor'
-import type { FileSpan } from './weight-links.ts'
+import { AwqError, type Checkpoint, type FileRange, type TensorEntry } from '@awq/tensor'
 
 /** A matrix in the layout of MatMulNBits, by where its bytes are. */
 export interface PackedMatrix {
@@ -16,11 +15,11 @@ export interface PackedMatrix {
   readonly blockSize: number
   readonly blocks: number
   /** uint8 `[out, blocks, blockSize * storedBits / 8]` */
-  readonly codes: FileSpan
+  readonly codes: FileRange
   /** float16 `[out, blocks]` */
-  readonly scales: FileSpan
+  readonly scales: FileRange
   /** uint8 `[out, ceil(blocks * storedBits / 8)]`; null for the middle of the range */
-  readonly zeroPoints: FileSpan | null
+  readonly zeroPoints: FileRange | null
 }
 
 /** A tensor that stays as floating point. */

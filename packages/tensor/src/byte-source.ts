@@ -14,6 +14,15 @@ export interface ByteSource {
   close?(): Promise<void>
 }
 
+/** Some bytes of a file that lies in a folder known from elsewhere. */
+export interface FileRange {
+  /** Name in the folder. */
+  readonly file: string
+  /** From the start of the file. */
+  readonly offset: number
+  readonly length: number
+}
+
 /** Throws INVALID_ARGUMENT unless [offset, offset + length) lies within a source of that name and size. */
 export function checkRange(name: string, size: number, offset: number, length: number): void {
   const integers = Number.isSafeInteger(offset) && Number.isSafeInteger(length)

@@ -1,4 +1,4 @@
-export { type ByteSource, blobSource, memorySource } from './byte-source.ts'
+export { type ByteSource, blobSource, type FileRange, memorySource } from './byte-source.ts'
 export { openCheckpoint } from './checkpoint.ts'
 export { fromFloat32, toFloat32 } from './convert.ts'
 export {

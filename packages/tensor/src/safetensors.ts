@@ -1,4 +1,4 @@
-import type { ByteSource } from './byte-source.ts'
+import type { ByteSource, FileRange } from './byte-source.ts'
 import { toFloat32 } from './convert.ts'
 import { byteWidth, type DType, elementCount } from './dtype.ts'
 import { AwqError } from './error.ts'
@@ -12,15 +12,10 @@ export interface ReadOptions {
 }
 
 /** One tensor of a checkpoint; its bytes stay in the file until they are read. */
-export interface TensorEntry {
+export interface TensorEntry extends FileRange {
   readonly name: string
   readonly dtype: DType
   readonly shape: readonly number[]
-  /** The file of the checkpoint that holds it. */
-  readonly file: string
-  /** Absolute in that file. */
-  readonly offset: number
-  readonly length: number
   /** Its little-endian bytes, in an array of the caller's own. Throws INVALID_ARGUMENT for rows it does not have. */
   read(options?: ReadOptions): Promise<Uint8Array>
 }

@@ -3,6 +3,7 @@ import {
   AwqError,
   type Checkpoint,
   type DType,
+  type FileRange,
   type Folder,
   messageOf,
   openCheckpoint,
@@ -154,13 +155,6 @@ function checkScales(matrix: QuantizedMatrix): QuantizedMatrix {
   const index = matrix.scales.findIndex((scale) => (scale & 0x7c00) === 0x7c00)
   if (index >= 0) throw new AwqError('INVALID_FILE', `the scale of group ${index} is not finite`)
   return matrix
-}
-
-/** Bytes of a file. */
-export interface FileRange {
-  readonly file: string
-  readonly offset: number
-  readonly length: number
 }
 
 /**
