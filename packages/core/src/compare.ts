@@ -112,7 +112,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
       resume: false,
       signal,
       onProgress,
-    })
+    }).finally(() => Promise.all(variants.map(({ workspace }) => workspace[Symbol.asyncDispose]())))
     for (const [i, { bits, method }] of plans.entries()) {
       const folder = await resolveFolder(pathOf(i), {})
       const { perplexity, kl, top1 } = await measure(folder, model.folder, `${method.name}, ${bits} bits`)

@@ -55,6 +55,9 @@ export const readJournal = async (workspace: Workspace, key: JournalKey): Promis
   return blocks
 }
 
-/** Writes the first line. */
-export const beginJournal = (workspace: Workspace, key: JournalKey): Promise<void> =>
-  workspace.appendJournal(JSON.stringify({ key }))
+/**
+ * Writes the journal anew, with the blocks that are taken over: what follows them, such as a torn line, would hide the
+ * lines appended behind it.
+ */
+export const beginJournal = (workspace: Workspace, key: JournalKey, blocks: readonly JournalBlock[]): Promise<void> =>
+  workspace.writeJournal([{ key }, ...blocks].map((line) => JSON.stringify(line)))

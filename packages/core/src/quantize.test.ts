@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { evaluate } from '@awq/evaluate'
 import { describeModel, floatForward, forwardLogits } from '@awq/models'
 import { createEngine, type Engine } from '@awq/ort'
 import { openStore, readMatrix } from '@awq/quantize'
-import { dequantize, openCheckpoint } from '@awq/tensor'
+import { dequantize, openCheckpoint, openSafetensors } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FoldedGroup, Method } from './index.ts'
@@ -224,6 +224,34 @@ describe('an interrupted run', () => {
     expect(await digest(output)).toEqual(await digest(whole))
   })
 
+  test('may be interrupted again behind a torn line', async () => {
+    const whole = newOutput()
+    await quantize({ ...small(), model, output: whole })
+    const output = newOutput()
+    await expect(quantize({ ...small(), model, output, ...abortAfter(0) })).rejects.toThrow('stop here')
+    await appendFile(join(output, '.awq-partial', 'journal.ndjson'), '{"lay')
+    const resumed = { ...small(), model, output, resume: true }
+    await expect(quantize({ ...resumed, ...abortAfter(2) })).rejects.toThrow('stop here')
+    expect((await quantize(resumed)).resumedLayers).toBe(3)
+    expect(await digest(output)).toEqual(await digest(whole))
+  })
+
+  test('is not continued with another checkpoint of the same shapes', async () => {
+    const output = newOutput()
+    const folder = join(scratch, 'tuned')
+    await cp(model, folder, { recursive: true })
+    await expect(quantize({ ...small(), model: folder, output, ...abortAfter(1) })).rejects.toThrow('stop here')
+    const file = join(folder, 'model.safetensors')
+    const checkpoint = await openCheckpoint(await openFolder(folder))
+    const { offset } = checkpoint.tensors.get('model.layers.4.mlp.up_proj.weight')!
+    await checkpoint.close()
+    const bytes = await readFile(file)
+    bytes.writeFloatLE(0.125, offset)
+    await chmod(file, 0o644)
+    await writeFile(file, bytes)
+    await expect(quantize({ ...small(), model: folder, output, resume: true })).rejects.toThrow(/another checkpoint/)
+  })
+
   test('resume without anything to resume starts at the beginning', async () => {
     expect((await quantize({ ...small(), model, output: newOutput(), resume: true })).resumedLayers).toBe(0)
   })
@@ -247,6 +275,31 @@ describe('refuses', () => {
     await expect(quantize({ ...small(), calibration: ['too short'], model, output: newOutput() })).rejects.toThrow(
       /block/,
     )
+  })
+  test('norms that are not finite', async () => {
+    const folder = await openFolder(model)
+    const name = 'model.norm.weight'
+    const damaged = {
+      ...folder,
+      async open(file: string) {
+        const source = await folder.open(file)
+        const header = await openSafetensors(source)
+        const { offset } = header.tensors.get(name)!
+        return {
+          ...source,
+          async read(at: number, length: number) {
+            const bytes = await (await folder.open(file)).read(at, length)
+            if (at === offset) new DataView(bytes.buffer, bytes.byteOffset).setFloat32(8, Number.NaN, true)
+            return bytes
+          },
+        }
+      },
+    }
+    const output = newOutput()
+    await expect(quantize({ engine, model: damaged, output, method: 'rtn' })).rejects.toThrow(
+      /model.norm.weight: element 2 is NaN/,
+    )
+    expect(await readdir(output)).toEqual(['.awq-partial'])
   })
   test('a method that leaves a matrix without codes, and leaves no model behind', async () => {
     const output = newOutput()

@@ -69,7 +69,7 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
   const started = performance.now()
   const method = resolveMethod(options.method ?? 'awq')
   await using model = await openSource(options.model, options)
-  const workspace = await openWorkspace(options.output)
+  await using workspace = await openWorkspace(options.output)
   const [done] = await withEngine(options, (engine) =>
     quantizeVariants({
       model,

@@ -8,6 +8,7 @@ import { checkSpec, planStore } from '@awq/quantize'
 import { AwqError, byteLength, fromFloat32, readFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
+import { checkpointHash } from './checkpoint-hash.ts'
 import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 } from './journal.ts'
 import { blockEntries, denseEntry } from './layout.ts'
 import { writeManifest } from './manifest.ts'
@@ -52,19 +53,11 @@ const journalKey = async (
   tables: readonly TablePlan[],
   tokens: CalibrationTokens | undefined,
 ): Promise<JournalKey> => {
-  const encoder = new TextEncoder()
-  const inventory = [...model.checkpoint.tensors.values()].map(({ name, dtype, shape, file, offset }) => [
-    name,
-    dtype,
-    shape,
-    file,
-    offset,
-  ])
   const ids = new Int32Array(tokens ? tokens.blocks.length * tokens.length : 0)
   for (const [i, block] of (tokens?.blocks ?? []).entries()) ids.set(block, i * tokens!.length)
   return {
-    config: await sha256(encoder.encode(model.configText)),
-    checkpoint: await sha256(encoder.encode(JSON.stringify(inventory))),
+    config: await sha256(new TextEncoder().encode(model.configText)),
+    checkpoint: await checkpointHash(model),
     method: options.method.name,
     passes: options.method.passes.map((pass) => pass.name).join(','),
     bits: spec.bits,
@@ -110,7 +103,12 @@ export const openVariant = async (
   const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
     keep: resumed.flatMap(({ layer }) => blockEntries(description, specs, layer).map(({ name }) => name)),
   })
-  if (!workspace.unfinished || resumed.length === 0) await beginJournal(workspace, key)
+  try {
+    await beginJournal(workspace, key, resumed)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
   const folded: FoldedGroup[] = resumed.flatMap((block) => block.folded)
   return {
     method,
@@ -128,12 +126,19 @@ export const openVariant = async (
     async finish(used, signal, onRows) {
       for (const table of tables) await writeTable(table, store, { signal, onRows })
       const norm = checkpoint.tensors.get(description.finalNorm)!
-      await store.write(description.finalNorm, fromFloat32(await readFloat32(norm), 'F32'))
+      await store.write(description.finalNorm, storedVector(description.finalNorm, await readFloat32(norm)))
       await store.finish()
       return writeManifest({ model, workspace, method, spec, specs, tables, folded, tokens: used })
     },
     close: () => store.close(),
   }
+}
+
+/** The bytes of a norm or a bias. @throws AwqError `NUMERIC` when it is not finite */
+const storedVector = (name: string, values: Float32Array): Uint8Array => {
+  const bad = values.findIndex((value) => !Number.isFinite(value))
+  if (bad >= 0) throw new AwqError('NUMERIC', `${name}: element ${bad} is ${values[bad]}; the checkpoint is damaged`)
+  return fromFloat32(values, 'F32')
 }
 
 const writeBlockTensors = async (block: BlockState, store: StoreWriter): Promise<void> => {
@@ -143,7 +148,7 @@ const writeBlockTensors = async (block: BlockState, store: StoreWriter): Promise
     const full = description.parameter(layer, name)
     const linear = linears.get(name)
     if (linear === undefined) {
-      await store.write(full, fromFloat32(block.weights.get(name)!, 'F32'))
+      await store.write(full, storedVector(full, block.weights.get(name)!))
       continue
     }
     const matrix = block.quantized.get(linear)

@@ -3,14 +3,22 @@
  * last step is a rename.
  * @module
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { createStore } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
+import { LOCK, lockFolder } from './folder-lock.node.ts'
 import type { Platform } from './platform.ts'
+import type { Workspace } from './workspace.ts'
 
 const UNFINISHED = '.awq-partial'
 const JOURNAL = 'journal.ndjson'
+/** The files that a commit moves, the last one last; there while it does. */
+const COMMIT = 'commit.json'
+
+/** True for files of the workspace that are no part of the model. */
+const isOwn = (name: string): boolean =>
+  name === JOURNAL || name === COMMIT || name.startsWith('activations-') || name.endsWith('.new')
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
 
@@ -20,6 +28,9 @@ const hints: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EROFS: 'the disk is read-only',
   ENOTDIR: 'it is a file, not a folder',
+  EEXIST: 'it is a file, not a folder',
+  // What Node says of making a folder on a read-only disk.
+  ENOENT: 'the folder cannot be made or was removed; is the disk read-only?',
 }
 
 /** Runs a file operation; its failure names the path and says what to do. */
@@ -46,15 +57,53 @@ const writeDurably = async (path: string, parts: readonly (Uint8Array | string)[
 
 const bytesOf = (array: Float32Array): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 
-/** Opens the output folder at `path`, which need not exist. */
+/** A list of file names as `commit` wrote it; anything else is none. */
+const readCommit = async (file: string): Promise<string[]> => {
+  const text = await readFile(file, 'utf8').catch(() => '[]')
+  try {
+    const names: unknown = JSON.parse(text)
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && basename(name) === name) : []
+  } catch {
+    return []
+  }
+}
+
+/**
+ * What a commit that was cut short left: the files it had moved go back, so that the work is as before; when the last
+ * one had been moved, only the removal of the work was missing.
+ */
+const repairCommit = async (path: string): Promise<void> => {
+  const work = join(path, UNFINISHED)
+  const names = await readCommit(join(work, COMMIT))
+  if (names.length === 0) return
+  const moved = new Set(await readdir(path))
+  if (moved.has(names.at(-1)!)) return await rm(work, { recursive: true, force: true })
+  const left = new Set(await readdir(work))
+  for (const name of names) if (moved.has(name) && !left.has(name)) await rename(join(path, name), join(work, name))
+  await rm(join(work, COMMIT))
+}
+
+/** Opens the output folder at `path`, which need not exist. One process at a time has it open. */
 export const openWorkspace: Platform['openWorkspace'] = async (path) => {
-  const existing = await onDisk(path, () =>
-    readdir(path).catch((error) => {
-      if (codeOf(error) === 'ENOENT') return [] as string[]
-      throw error
-    }),
-  )
-  const foreign = existing.filter((name) => name !== UNFINISHED && name !== 'lost+found')
+  const made = await onDisk(path, () => mkdir(path, { recursive: true }))
+  const unlock = await onDisk(path, () => lockFolder(path))
+  const close = async () => {
+    await unlock()
+    // Nothing was begun: leave nothing behind.
+    if (made !== undefined) await rmdir(path).catch(() => {})
+  }
+  try {
+    return await onDisk(path, () => openLocked(path, close))
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const openLocked = async (path: string, close: () => Promise<void>): Promise<Workspace> => {
+  await repairCommit(path)
+  const existing = await readdir(path)
+  const foreign = existing.filter((name) => ![UNFINISHED, LOCK, 'lost+found'].includes(name))
   if (foreign.length > 0)
     throw new AwqError(
       'EXISTS',
@@ -62,6 +111,11 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
     )
   const work = join(path, UNFINISHED)
   const within = (name: string) => join(work, name)
+  /** Replaces a file: whatever happens, it has its old content or the new. */
+  const replace = async (name: string, parts: readonly (Uint8Array | string)[]): Promise<void> => {
+    await writeDurably(within(`${name}.new`), parts, 'w')
+    await rename(within(`${name}.new`), within(name))
+  }
   return {
     name: path,
     unfinished: existing.includes(UNFINISHED),
@@ -72,15 +126,23 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
         return createStore(work, plan, { keep: keep.length > 0 ? keep : false })
       }),
     async readJournal() {
-      const text = await readFile(within(JOURNAL), 'utf8').catch(() => '')
+      const text = await onDisk(path, () =>
+        readFile(within(JOURNAL), 'utf8').catch((error) => {
+          if (codeOf(error) === 'ENOENT') return ''
+          throw error
+        }),
+      )
       return text.split('\n').slice(0, -1)
     },
+    writeJournal: (lines) =>
+      onDisk(path, () =>
+        replace(
+          JOURNAL,
+          lines.map((line) => `${line}\n`),
+        ),
+      ),
     appendJournal: (line) => onDisk(path, () => writeDurably(within(JOURNAL), [`${line}\n`], 'a')),
-    saveArrays: (name, arrays) =>
-      onDisk(path, async () => {
-        await writeDurably(within(`${name}.new`), arrays.map(bytesOf), 'w')
-        await rename(within(`${name}.new`), within(name))
-      }),
+    saveArrays: (name, arrays) => onDisk(path, () => replace(name, arrays.map(bytesOf))),
     loadArrays: (name, length) =>
       onDisk(path, async () => {
         const { size } = await stat(within(name))
@@ -95,8 +157,9 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
     writeText: (file, text) => onDisk(path, () => writeDurably(within(file), [text], 'w')),
     commit: (last) =>
       onDisk(path, async () => {
-        const files = (await readdir(work)).filter((name) => name !== JOURNAL && !name.startsWith('activations-'))
+        const files = (await readdir(work)).filter((name) => !isOwn(name))
         const ordered = [...files.filter((name) => name !== last), last]
+        await replace(COMMIT, [JSON.stringify(ordered)])
         let bytes = 0
         for (const name of ordered) {
           bytes += (await stat(within(name))).size
@@ -106,5 +169,6 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
         return bytes
       }),
     discard: () => onDisk(path, () => rm(work, { recursive: true, force: true })),
+    [Symbol.asyncDispose]: close,
   }
 }

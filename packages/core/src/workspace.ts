@@ -5,7 +5,7 @@
 import type { StorePlan, StoreWriter } from '@awq/quantize'
 
 /** An output folder while it is being made. */
-export interface Workspace {
+export interface Workspace extends AsyncDisposable {
   /** What messages call it. */
   readonly name: string
   /** True when it holds work of an interrupted run. */
@@ -14,6 +14,8 @@ export interface Workspace {
   openStore(plan: StorePlan, options: { readonly keep: readonly string[] }): Promise<StoreWriter>
   /** Whole lines of the journal; a torn last line is left out. */
   readJournal(): Promise<string[]>
+  /** Replaces the journal; all or nothing. */
+  writeJournal(lines: readonly string[]): Promise<void>
   /** Appends a line and waits until it is on the disk. */
   appendJournal(line: string): Promise<void>
   /** Keeps float32 arrays under a name, durable when the promise resolves; replaces what was there. */
@@ -25,4 +27,6 @@ export interface Workspace {
   commit(last: string): Promise<number>
   /** Removes the work of an interrupted run. */
   discard(): Promise<void>
+  /** Lets other processes write here again; unfinished work stays. */
+  [Symbol.asyncDispose](): Promise<void>
 }
