@@ -12,6 +12,10 @@ describe('describeError', () => {
       message: 'unknown architecture "Foo"',
     })
   })
+  it('takes from a message what a terminal would obey', () => {
+    const hostile = new AwqError('CONFIG', 'no tensor "\u001b[2Ja\rb\u009b31m\u202ec"')
+    expect(describeError(hostile).message).toBe('no tensor "\ufffd[2Ja\ufffdb\ufffd31m\ufffdc"')
+  })
   it('names a full disk even below an error that does not', () => {
     const error = new AwqError('IO', 'cannot write out/model.safetensors', { cause: system('ENOSPC', 'out/x') })
     expect(describeError(error)).toEqual({

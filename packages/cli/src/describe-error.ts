@@ -45,7 +45,12 @@ const isSystemError = (error: unknown): error is SystemError =>
   typeof (error as { code?: unknown }).code === 'string' &&
   (error as SystemError).code in systemErrors
 
-const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim()
+/** In one line, without what a terminal would obey: names in messages come from files that anyone may have written. */
+const oneLine = (text: string): string =>
+  text
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\u{fffd}')
+    .trim()
 
 /**
  * What went wrong, in one line that a user can act on, with a code for programs. Foreseen errors (AwqError) speak for
