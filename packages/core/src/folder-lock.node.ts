@@ -31,18 +31,21 @@ const isStale = (file: string, text: string): boolean => {
 
 /** Creates the lock file. Returns false when there is one. */
 const create = async (file: string): Promise<boolean> => {
+  const handle = await open(file, 'wx').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+  if (!handle) return false
+  held.add(file)
   try {
-    const handle = await open(file, 'wx')
-    held.add(file)
-    try {
-      await handle.writeFile(`${process.pid}\n${hostname()}\n`)
-    } finally {
-      await handle.close()
-    }
+    await handle.writeFile(`${process.pid}\n${hostname()}\n`)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    return false
+    // On a full disk: a lock without an owner would stay.
+    held.delete(file)
+    await rm(file, { force: true })
+    throw error
+  } finally {
+    await handle.close()
   }
 }
 
