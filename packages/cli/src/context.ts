@@ -11,6 +11,8 @@ export interface Context {
   readonly stderr: TextOutput
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly libraries: Libraries
+  /** How the reader starts this program, for commands in messages that are there to be copied. */
+  readonly program: string
   /** Milliseconds that only grow. */
   readonly now: () => number
   /** Calls `handler` at every SIGINT and SIGTERM until the returned function is called. */
@@ -25,6 +27,8 @@ export const nodeContext = (): Context => ({
   stderr: process.stderr,
   stdin: process.stdin,
   libraries: nodeLibraries,
+  // What npm started (npx, a script) need not be in the path.
+  program: process.env.npm_command === undefined ? 'awq' : 'npx awq',
   now: () => performance.now(),
   onInterrupt: (handler) => {
     process.on('SIGINT', handler)

@@ -17,6 +17,18 @@ const wrap = (text: string, limit: number): string[] => {
   return [...lines, line]
 }
 
+/** A command line in lines of at most 80 characters, broken before options as a POSIX shell reads them together again. */
+const commandLines = (command: string): string[] => {
+  const lines: string[] = []
+  for (const part of command.split(/ (?=--)/)) {
+    const last = lines.at(-1)
+    const joined = `${last} ${part}`
+    if (last !== undefined && joined.length <= width - 2) lines[lines.length - 1] = joined
+    else lines.push(`${last === undefined ? '  ' : '    '}${part}`)
+  }
+  return lines.map((line, index) => (index < lines.length - 1 ? `${line} \\` : line))
+}
+
 /** Pairs of a term and its description in two columns; a long term has a line of its own. */
 const definitions = (pairs: readonly (readonly [string, string])[]): string[] => {
   const column = Math.min(26, Math.max(...pairs.map(([term]) => term.length)) + 2)
@@ -62,14 +74,14 @@ export const commandHelp = (command: Command): string =>
     ...definitions(optionPairs(commonOptions)),
     '',
     'Examples:',
-    ...command.examples.map((example) => `  ${example}`),
+    ...command.examples.flatMap(commandLines),
     '',
   ].join('\n')
 
 /** The text of `awq --help`. */
 export const generalHelp = (commands: readonly Command[], version: string): string =>
   [
-    `awq ${version}: make language models small by activation-aware weight quantization, and run them.`,
+    ...wrap(`awq ${version}: make language models small by activation-aware weight quantization, and run them.`, width),
     '',
     'Usage: awq COMMAND MODEL [options]',
     '',
@@ -77,16 +89,17 @@ export const generalHelp = (commands: readonly Command[], version: string): stri
     ...definitions(commands.map(({ name, summary }) => [name, summary] as const)),
     '',
     'Start here:',
-    '  awq quantize HuggingFaceTB/SmolLM2-135M-Instruct -o smollm2-4bit --group-size 64',
-    '  awq chat smollm2-4bit',
+    ...commandLines('awq quantize HuggingFaceTB/SmolLM2-135M-Instruct -o smollm2-4bit --group-size 64'),
+    ...commandLines('awq chat smollm2-4bit'),
     '',
-    'MODEL is a local folder or a hub id. awq COMMAND --help lists the options, awq --version the version.',
+    'MODEL is a local folder or a hub id (ORG/NAME). awq COMMAND --help lists the',
+    'options of a command, awq --version prints the version.',
     'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
     '',
   ].join('\n')
 
-/** Where to read on after wrong usage. */
-export const usageHint = (command: Command | undefined): string =>
+/** Where to read on after wrong usage; `program` is how the reader starts the command. */
+export const usageHint = (command: Command | undefined, program: string): string =>
   command
-    ? `usage: ${usageLine(command)}   (awq ${command.name} --help lists the options)`
-    : 'usage: awq COMMAND MODEL [options]   (awq --help lists the commands)'
+    ? `usage: ${usageLine(command)}   (${program} ${command.name} --help lists the options)`
+    : `usage: awq COMMAND MODEL [options]   (${program} --help lists the commands)`

@@ -1,7 +1,7 @@
 import { collapse } from './collapse.ts'
 import { formatBytes, formatCount, significant } from './format.ts'
 import type { InspectedManifest, InspectedTensor, Inspection } from './libraries.ts'
-import { formatTable } from './table.ts'
+import { type Column, formatTable } from './table.ts'
 
 /** A parameter as people think of it: a quantized matrix is one, though it is stored as three tensors. */
 interface Parameter {
@@ -34,6 +34,39 @@ export const parametersOf = (tensors: readonly InspectedTensor[], manifest?: Ins
 const families = <T>(items: readonly T[], all: boolean, nameOf: (item: T) => string, key: (item: T) => string) =>
   all ? items.map((item) => ({ name: nameOf(item), members: [item] })) : collapse(items, nameOf, key)
 
+/** Without the path of its block: `model.layers.3.mlp.up_proj` -> `mlp.up_proj`. */
+const withinBlock = (name: string): string => name.replace(/^.*?\.\d+\./, '')
+
+/** Names that share all but their last component, as a shell would write them: `self_attn.{q_proj,k_proj}`. */
+const braced = (names: readonly string[]): string => {
+  const paths = new Map<string, string[]>()
+  for (const name of names) {
+    const path = name.slice(0, name.lastIndexOf('.') + 1)
+    paths.set(path, [...(paths.get(path) ?? []), name.slice(path.length)])
+  }
+  return [...paths].map(([path, last]) => `${path}${last.length > 1 ? `{${last.join(',')}}` : last[0]}`).join(', ')
+}
+
+/**
+ * Rows with the path of their block, which makes them wide, on a line of its own above: rows within a block are
+ * indented.
+ */
+const underBlocks = (columns: readonly Column[], rows: readonly (readonly string[])[]): string[] => {
+  const blockOf = ([name = '']: readonly string[]): string => /^.*?\.[\d.-]+(?=\.)/.exec(name)?.[0] ?? ''
+  const cells = rows.map((row) => {
+    const block = blockOf(row)
+    return block === '' ? row : [`  ${(row[0] ?? '').slice(block.length + 1)}`, ...row.slice(1)]
+  })
+  const [heading = '', ...lines] = formatTable(columns, cells)
+  return [
+    heading,
+    ...lines.flatMap((line, index) => {
+      const block = blockOf(rows[index] ?? [])
+      return block === '' || block === blockOf(rows[index - 1] ?? []) ? [line] : [block, line]
+    }),
+  ]
+}
+
 const tensorLines = ({ tensors, manifest }: Inspection, all: boolean): string[] => {
   const parameters = parametersOf(tensors, manifest)
   const rows = families(
@@ -42,7 +75,7 @@ const tensorLines = ({ tensors, manifest }: Inspection, all: boolean): string[] 
     ({ name }) => name,
     ({ form, shape }) => `${form} ${shape.join()}`,
   )
-  return formatTable(
+  return underBlocks(
     [
       { title: 'tensor' },
       { title: 'count', align: 'right' },
@@ -60,19 +93,16 @@ const tensorLines = ({ tensors, manifest }: Inspection, all: boolean): string[] 
   )
 }
 
-/** Without the path of its block: `model.layers.3.mlp.up_proj` -> `mlp.up_proj`. */
-const withinBlock = (name: string): string => name.replace(/^.*?\.\d+\./, '')
-
 const scaleGroupLines = ({ scaleGroups }: Inspection, all: boolean): string[] => {
-  const readers = (group: Inspection['scaleGroups'][number]): string => group.consumers.map(withinBlock).join(', ')
+  const readers = (group: Inspection['scaleGroups'][number]): string => braced(group.consumers.map(withinBlock))
   const rows = families(
     scaleGroups,
     all,
     ({ producer }) => producer,
     (group) => `${group.kind} ${readers(group)}`,
   )
-  return formatTable(
-    [{ title: 'scale group: producer' }, { title: 'count', align: 'right' }, { title: 'kind' }, { title: 'consumers' }],
+  return underBlocks(
+    [{ title: 'scale group' }, { title: 'count', align: 'right' }, { title: 'kind' }, { title: 'consumers' }],
     rows.flatMap(({ name, members }) => {
       const [group] = members
       return group ? [[name, String(members.length), group.kind, readers(group)]] : []

@@ -19,9 +19,9 @@ describe('the command line', () => {
       expect(help.code).toBe(0)
       expect(help.stdout).toContain(`Usage: awq ${name} MODEL`)
       expect((await runMain(['help', name])).stdout).toBe(help.stdout)
-      const prose = help.stdout.slice(0, help.stdout.indexOf('Examples:'))
-      for (const line of prose.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
+      for (const line of help.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
     }
+    for (const line of (await runMain(['--help'])).stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
   })
   it.each([
     [[], 'no command given'],

@@ -43,7 +43,7 @@ export const main = async (args: readonly string[], context: Context = nodeConte
     const reporter = createReporter(context, json)
     reporter.event({ type: 'error', code: 'USAGE', message: error.message })
     reporter.complain(`awq: ${error.message}`)
-    reporter.complain(usageHint(named))
+    reporter.complain(usageHint(named, context.program))
     return exitCodes.usage
   }
 }

@@ -7,6 +7,7 @@ import type { ChatMessage } from '../libraries.ts'
 import { openModel } from '../model.ts'
 import { optional } from '../options.ts'
 import { generateOptions, samplingOf } from '../sampling.ts'
+import { shellQuote } from '../shell-quote.ts'
 import { anyText } from '../values.ts'
 
 export const chatCommand = defineCommand({
@@ -19,7 +20,8 @@ export const chatCommand = defineCommand({
     const { context, reporter, interruption, signal } = session
     await using model = await openModel(session, reference, options, options.accuracy)
     if (model.tokenizer.chatTemplate === undefined) {
-      throw new AwqError('UNSUPPORTED', `${reference} has no chat template; use awq run ${reference} --prompt TEXT`)
+      const advice = `use ${context.program} run ${shellQuote(reference)} --prompt TEXT`
+      throw new AwqError('UNSUPPORTED', `${reference} has no chat template; ${advice}`)
     }
     reporter.clear()
     const opening: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }]

@@ -99,7 +99,7 @@ describe('inspect', () => {
       name: `model.layers.${index}: mlp.up_proj`,
       kind: 'linear',
       producer: `model.layers.${index}.mlp.up_proj`,
-      consumers: [`model.layers.${index}.mlp.down_proj`],
+      consumers: ['down_proj', 'gate'].map((name) => `model.layers.${index}.mlp.${name}`),
     })),
     manifest: {
       method: 'awq',
@@ -116,14 +116,14 @@ describe('inspect', () => {
     expect(stdout).toContain('  attention     8 heads of 8, 4 of keys and values\n')
     expect(stdout).toContain('  size          3.00 kB, 4.01 bits per parameter\n')
     expect(stdout).toMatch(
-      /^model\.layers\.0-1\.mlp\.up_proj\.weight {6}2 {2}4 bits, group 32 {2}\[172, 64\] {2}3\.00 kB$/m,
+      /^model\.layers\.0-1\n {2}mlp\.up_proj\.weight {6}2 {2}4 bits, group 32 {2}\[172, 64\] {2}3\.00 kB$/m,
     )
     expect(stdout).toMatch(/^model\.norm\.codes +1 {2}F32 +\[1\] +4 B$/m)
-    expect(stdout).toMatch(/^model\.layers\.0-1\.mlp\.up_proj +2 {2}linear {2}mlp\.down_proj$/m)
+    expect(stdout).toMatch(/^model\.layers\.0-1\n {2}mlp\.up_proj +2 {2}linear {2}mlp\.{down_proj,gate}$/m)
   })
   it('lists each with --all, and everything with --json', async () => {
     const { stdout } = await runMain(['inspect', 'm', '--all'], library)
-    expect(stdout).toMatch(/^model\.layers\.1\.mlp\.up_proj\.weight +1 /m)
+    expect(stdout).toMatch(/^model\.layers\.1\n {2}mlp\.up_proj\.weight +1 /m)
     expect((await runMain(['inspect', 'm', '--json'], library)).events()).toEqual([{ type: 'done', ...inspection }])
   })
 })
