@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { AwqError, type Folder } from '@awq/tensor'
 import type { Session } from './command.ts'
 import { defined } from './defined.ts'
@@ -17,7 +19,16 @@ const hubOptions = ({ reporter, signal }: Session, { cacheDir, token }: CommonVa
 export const findModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
   const { resolveModel } = await session.context.libraries.tensor()
   const { revision } = common
-  return await resolveModel(reference, { ...hubOptions(session, common), ...defined({ revision }) })
+  const folder = await resolveModel(reference, { ...hubOptions(session, common), ...defined({ revision }) })
+  await refuseUnfinished(folder, session.context.program)
+  return folder
+}
+
+/** Where `awq quantize` was interrupted there is no model yet: said here, not as "has no config.json". */
+const refuseUnfinished = async ({ name, path }: Folder, program: string): Promise<void> => {
+  if (path === undefined || !existsSync(join(path, '.awq-partial')) || existsSync(join(path, 'config.json'))) return
+  const advice = `repeat its ${program} quantize command with --resume`
+  throw new AwqError('NOT_FOUND', `${name} holds an unfinished quantization, not yet a model; ${advice}`)
 }
 
 /** Finds and loads a model that generates. */

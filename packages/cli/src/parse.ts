@@ -83,6 +83,7 @@ export const parseArguments = <O extends OptionTable>(
     const value = parseValue(token.name, option, token.value)
     values[key] = option.repeat ? [...((values[key] as unknown[] | undefined) ?? []), value] : value
   }
+  if (!values.help) checkPositionals(positionals, positionalNames)
   const complete: Record<string, unknown> = {}
   for (const [name, { key, option }] of byFlag) {
     if (option.required && !(key in values) && !values.help) {
@@ -91,7 +92,6 @@ export const parseArguments = <O extends OptionTable>(
     }
     complete[key] = key in values ? values[key] : option.fallback
   }
-  if (!values.help) checkPositionals(positionals, positionalNames)
   return { positionals, options: complete as Values<O> }
 }
 

@@ -32,7 +32,7 @@ describe('quantize', () => {
     expect(seen).toMatchObject({ bits: 3, groupSize: -1, symmetric: true, seed: 7, method: 'awq', samples: 128 })
     expect(seen).not.toHaveProperty('calibration')
     expect(human.code).toBe(0)
-    expect(human.stdout).toContain('269 MB -> 90.0 MB (33.5%)')
+    expect(human.stdout).toContain('269 MB of weights -> 90.0 MB on disk (33.5%)')
     expect(human.stderr).toBe('awq: warning: little text\n')
     const json = await runMain([...args, '--json'], library)
     expect(json.events()).toEqual([
@@ -76,6 +76,18 @@ describe('quantize', () => {
       expect([code, stdout, stderr]).toEqual([1, '', `awq: ${message}\n`])
     }
     expect(await readFile(file, 'utf8')).toBe('mine')
+    await rm(folder, { recursive: true })
+  })
+  it('says what an output holds that cannot be written', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'awq-cli-output-'))
+    await writeFile(join(folder, 'quantization.json'), '{}')
+    const again = await runMain(['quantize', 'm', '-o', folder])
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('is not empty')])
+    const resumed = await runMain(['quantize', 'm', '-o', folder, '--resume'])
+    expect([resumed.code, resumed.stderr]).toEqual([
+      1,
+      expect.stringContaining('is finished, there is nothing to resume'),
+    ])
     await rm(folder, { recursive: true })
   })
   it.each([

@@ -9,6 +9,9 @@ import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required,
 import { shellQuote } from '../shell-quote.ts'
 import { oneOf, text } from '../values.ts'
 
+/** What a finished model has, as its last file. */
+const manifestFile = 'quantization.json'
+
 /** The part of a path that is a file where a folder is needed. */
 const fileWithin = async (path: string): Promise<string> => {
   const found = await stat(path).catch(() => undefined)
@@ -17,8 +20,8 @@ const fileWithin = async (path: string): Promise<string> => {
 }
 
 /** Asked before a download of gigabytes, so that it does not end in "exists". */
-const refuseExisting = async (output: string): Promise<void> => {
-  const entries = await readdir(output).catch(async (error: NodeJS.ErrnoException) => {
+const refuseExisting = async (output: string, resume: boolean): Promise<void> => {
+  const entries = await readdir(output).catch(async (error: NodeJS.ErrnoException): Promise<string[]> => {
     if (error.code === 'ENOENT') return []
     if (error.code !== 'ENOTDIR') throw error
     // Without a slash at its end, which makes the system take a file for a folder.
@@ -27,27 +30,31 @@ const refuseExisting = async (output: string): Promise<void> => {
     const where = file === path ? '' : ` and can not hold ${output}`
     throw new AwqError('EXISTS', `${file} is a file${where}; give -o a folder`, { cause: error })
   })
-  // Unfinished work lies in a hidden folder, which the library reads or replaces.
+  if (resume && entries.includes(manifestFile)) {
+    throw new AwqError('EXISTS', `${output} is finished, there is nothing to resume; a new run needs an empty folder`)
+  }
+  // Unfinished work lies in a hidden folder, which the library reads or replaces, with what it had moved to its place.
+  if (entries.includes('.awq-partial') && !entries.includes(manifestFile)) return
   if (entries.some((name) => !name.startsWith('.') && name !== 'lost+found')) {
     throw new AwqError('EXISTS', `${output} is not empty; choose a new output folder or empty this one`)
   }
 }
 
-/** A command to try on the output: what fits the model's tokenizer and chat template, as far as a hint needs to know. */
+/** What to try on the output: what fits the model's tokenizer and chat template, as far as a hint needs to know. */
 const suggestion = async (model: Folder, output: string): Promise<string> => {
   const folder = shellQuote(output)
-  if (!(await model.has('tokenizer.json'))) return `awq logits ${folder} --ids 1,2,3`
+  if (!(await model.has('tokenizer.json'))) return `logits ${folder} --ids 1,2,3`
   const settings = await model.readText('tokenizer_config.json').catch(() => '')
   const canChat = settings.includes('"chat_template"') || (await model.has('chat_template.jinja'))
-  return canChat ? `awq chat ${folder}` : `awq run ${folder} --prompt "Once upon a time"`
+  return canChat ? `chat ${folder}` : `run ${folder} --prompt "Once upon a time"`
 }
 
-/** The command that continues this one: as typed, without a token, with --resume. */
-const resumeCommand = (args: readonly string[]): string => {
+/** The arguments that continue this command: as typed, without a token, with --resume. */
+const resumeArguments = (args: readonly string[]): string => {
   const kept = args.filter(
     (arg, index) => !arg.startsWith('--token') && args[index - 1] !== '--token' && arg !== '--resume',
   )
-  return ['awq', ...kept, '--resume'].map(shellQuote).join(' ')
+  return [...kept, '--resume'].map(shellQuote).join(' ')
 }
 
 export const quantizeCommand = defineCommand({
@@ -68,11 +75,11 @@ export const quantizeCommand = defineCommand({
     'awq quantize ./model -o ./model-3bit --bits 3 --group-size 64 --calibration chats.jsonl',
   ],
   async run(session, [reference = ''], options) {
-    const { reporter, signal, interruption } = session
-    const { calibration, seed, threads, output, method, bits, groupSize } = options
-    await refuseExisting(output)
+    const { context, reporter, signal, interruption } = session
+    const { calibration, seed, threads, output, method, bits, groupSize, resume } = options
+    await refuseExisting(output, resume)
     const model = await findModel(session, reference, options)
-    const { quantize } = await session.context.libraries.core()
+    const { quantize } = await context.libraries.core()
     const result = await quantize({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume', 'device']),
       ...defined({ calibration, seed, threads }),
@@ -84,7 +91,8 @@ export const quantizeCommand = defineCommand({
       signal,
       onProgress: (event) => reporter.progress(event),
     }).catch((error: unknown) => {
-      if (interruption.cause() === 'interrupt') reporter.note(`continue with: ${resumeCommand(session.args)}`)
+      if (interruption.cause() === 'interrupt')
+        reporter.note(`continue with: ${context.program} ${resumeArguments(session.args)}`)
       throw error
     })
     reporter.event({ type: 'done', ...result })
@@ -92,9 +100,9 @@ export const quantizeCommand = defineCommand({
     const share = formatShare(result.outputBytes / result.inputBytes)
     reporter.print(
       `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
-      `  size  ${formatBytes(result.inputBytes)} -> ${formatBytes(result.outputBytes)} (${share})`,
+      `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})`,
       `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
-      `Try: ${await suggestion(model, output)}`,
+      `Try: ${context.program} ${await suggestion(model, output)}`,
     )
   },
 })
