@@ -57,6 +57,20 @@ describe('the progress view', () => {
       '',
     ])
   })
+  it('says what the steps are, or which share is done where they mean nothing', () => {
+    const shown = (event: ProgressEvent) => {
+      const stream = captureOutput({ isTTY: true })
+      createProgressView(stream, () => 0).show(event)
+      return stream.text()
+    }
+    expect(shown({ ...progress(5), message: 'layer 2 of 9' } as ProgressEvent)).toContain(
+      ' quantizing layer 2 of 9, part 5/10\u001b',
+    )
+    expect(shown({ type: 'progress', stage: 'evaluate', completed: 12, total: 62 })).toContain(' evaluating 19%\u001b')
+    expect(shown({ type: 'progress', stage: 'download', completed: 1e6, total: 2e6, message: 'a.json' })).toContain(
+      ' downloading 1.00 MB/2.00 MB  a.json\u001b',
+    )
+  })
   it('redraws one line that fits on a terminal, and wipes it', () => {
     let time = 0
     const stream = captureOutput({ isTTY: true, columns: 40 })

@@ -34,6 +34,9 @@ export type LayerEvent = Extract<ProgressEvent, { type: 'layer' }>
 /** The stage whose `completed` and `total` are bytes. */
 export const downloadStage = 'download'
 
+/** The stage whose steps are blocks of one model or the other, and windows. */
+const evaluateStage = 'evaluate'
+
 /** What people call the stages; events in JSON keep the names. */
 const stageLabels: Readonly<Record<string, string>> = {
   download: 'downloading',
@@ -97,10 +100,16 @@ export const layerText = (event: LayerEvent): string => {
 const stageText = (event: Extract<ProgressEvent, { type: 'stage' }>): string =>
   `${stageLabel(event.stage)}${event.message ? ` ${event.message}` : ''}`
 
-const progressText = (event: Extract<ProgressEvent, { type: 'progress' }>): string => {
-  const show = event.stage === downloadStage ? formatBytes : String
-  const amount = event.total > 0 ? `${show(event.completed)}/${show(event.total)}` : show(event.completed)
-  return `${stageLabel(event.stage)} ${amount}${event.message ? `  ${event.message}` : ''}`
+/** Bytes of downloads, a share where the steps mean nothing to people, else steps. */
+const progressText = ({ stage, completed, total, message }: Extract<ProgressEvent, { type: 'progress' }>): string => {
+  const label = stageLabel(stage)
+  if (stage === downloadStage) {
+    const amount = total > 0 ? `${formatBytes(completed)}/${formatBytes(total)}` : formatBytes(completed)
+    return `${label} ${amount}${message ? `  ${message}` : ''}`
+  }
+  if (stage === evaluateStage && total > 0) return `${label} ${Math.floor((completed / total) * 100)}%`
+  const steps = total > 0 ? `${completed}/${total}` : String(completed)
+  return message ? `${label} ${message}, part ${steps}` : `${label} ${steps}`
 }
 
 const bar = (share: number, width: number): string => {
