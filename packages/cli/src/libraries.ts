@@ -1,16 +1,18 @@
+import type { CompareRow, InspectedTensor, TableBits } from '@awq/core'
 import type { Device, Engine } from '@awq/ort'
+import type { Accuracy, GenerateOptions } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
+export type { CompareRow, InspectedTensor, TableBits } from '@awq/core'
 export type { Device } from '@awq/ort'
+export type { Accuracy, GenerateOptions } from '@awq/runtime'
 
 // The commands see the libraries through these narrow interfaces, so that a test can stand in for each with a few
 // lines; node-libraries.ts is where the compiler checks that the real ones fit.
 
-export type Accuracy = 'exact' | 'fast'
 export type Method = 'awq' | 'rtn' | 'gptq' | 'awq-gptq'
 export type Bits = 2 | 3 | 4 | 8
-export type TableBits = 4 | 8 | 16
 
 /** How to reach the hub. */
 export interface HubOptions {
@@ -45,19 +47,6 @@ export interface OrtLibrary {
 
 /** One turn of a conversation. */
 export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string }
-
-/** Sampling and stopping; see `@awq/runtime`. */
-export interface GenerateOptions {
-  maxNewTokens?: number
-  temperature?: number
-  topK?: number
-  topP?: number
-  minP?: number
-  repetitionPenalty?: number
-  seed?: number
-  stop?: string[]
-  signal?: AbortSignal
-}
 
 /** A running generation: an iteration over pieces of text, then what it came to. */
 export interface Generation extends AsyncIterable<{ readonly text: string }> {
@@ -146,28 +135,6 @@ export interface QuantizeResult {
   readonly outputBytes: number
   /** Layers taken over from an interrupted run. */
   readonly resumedLayers?: number
-}
-
-export interface CompareRow {
-  readonly method: string
-  readonly bits: number
-  readonly storedBits: number
-  readonly bitsPerWeight: number
-  readonly perplexity: number
-  readonly kl?: number
-  readonly top1?: number
-  readonly seconds: number
-  readonly bytes: number
-}
-
-/** One tensor as stored. */
-export interface InspectedTensor {
-  readonly name: string
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly bytes: number
-  readonly bits?: number
-  readonly groupSize?: number
 }
 
 /** What the manifest of a quantized model says of its matrices. */
