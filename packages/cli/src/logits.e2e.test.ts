@@ -1,14 +1,15 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runMain } from './fixtures/fakes.ts'
 import { awq } from './fixtures/spawn.ts'
 import { nodeLibraries } from './node-libraries.ts'
 
 // Tiny random checkpoints without tokenizer files, each with the logits that transformers computed.
-const fixtures = fileURLToPath(new URL('../../models/src/fixtures', import.meta.url))
+const modelsPackage = createRequire(import.meta.url).resolve('@awq/models/package.json')
+const fixtures = join(dirname(modelsPackage), 'src/fixtures')
 const entries = await readdir(fixtures, { withFileTypes: true })
 const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
 
