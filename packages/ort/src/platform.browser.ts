@@ -15,9 +15,7 @@ const availableThreads = (): number =>
   globalThis.crossOriginIsolated ? (globalThis.navigator.hardwareConcurrency ?? 1) : 1
 
 /** The engine of browsers: onnxruntime-web. */
-export async function createPlatformEngine(
-  options: EngineOptions & { readonly device: Device },
-): Promise<Engine> {
+export async function createPlatformEngine(options: EngineOptions & { readonly device: Device }): Promise<Engine> {
   const { device } = options
   if (device === 'cuda')
     throw new AwqError('UNSUPPORTED', "device 'cuda' does not exist in browsers: use 'webgpu' or 'cpu'")
