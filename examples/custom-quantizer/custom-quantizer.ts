@@ -25,7 +25,10 @@ export const squareRootScale: Pass = {
   },
 }
 
-/** Instead of nearest: up or down at random, with the nearer code more likely (stochastic rounding), seeded. */
+/**
+ * Instead of nearest: up or down at random, with the nearer code more likely (stochastic rounding), seeded. Its mean is
+ * right and its error larger: it shows what a rounding is made of, and loses to the nearest code.
+ */
 export const stochasticRound = (seed: number): Pass => ({
   name: 'stochastic-round',
   async run(block) {

@@ -12,10 +12,10 @@ await compare({
   bits: [3],
   groupSize: 32,
   calibration: path('../demo/stories-calibration.txt'),
-  samples: 64,
+  samples: 32,
   length: 256,
   text: await readFile(path('../demo/stories-evaluation.txt'), 'utf8'),
-  maxWindows: 40,
+  maxWindows: 20,
   onRow: ({ method, bits, perplexity, kl }) =>
     console.log(`${method.padEnd(12)} ${bits} bits  perplexity ${perplexity.toFixed(3)}  KL ${(kl ?? 0).toFixed(4)}`),
 })

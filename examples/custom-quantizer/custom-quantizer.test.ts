@@ -1,0 +1,65 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { compare, type Method, quantize } from '@awq/core'
+import { evaluate } from '@awq/evaluate'
+import { loadModel } from '@awq/runtime/node'
+import { openFolder } from '@awq/tensor/node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { squareRootAwq, stochastic } from './custom-quantizer.ts'
+
+const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+const model = path('../models/stories260k')
+const text = await readFile(path('../demo/stories-evaluation.txt'), 'utf8')
+const settings = { model, groupSize: 32, calibration: path('../demo/stories-calibration.txt'), samples: 8, length: 128 }
+const windows = { window: 256, maxWindows: 8 }
+
+let scratch: string
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'awq-custom-quantizer-'))
+})
+afterAll(() => rm(scratch, { recursive: true, force: true }))
+
+/** Quantizes by a method, opens the folder, and gives its perplexity and a few words of it. */
+const tryOut = async (method: Method) => {
+  const output = join(scratch, method.name)
+  await quantize({ ...settings, method, output, bits: 4 })
+  await using loaded = await loadModel(output)
+  const { text: story } = await loaded.generate({ prompt: 'Once upon a time' }, { maxNewTokens: 20 }).result
+  const { perplexity } = await evaluate({ model: await openFolder(output), text, ...windows })
+  return { story, perplexity }
+}
+
+describe('a quantizer of your own', () => {
+  let float: number
+  beforeAll(async () => {
+    float = (await evaluate({ model: await openFolder(model), text, ...windows })).perplexity
+  })
+
+  test.each([squareRootAwq, stochastic])(
+    '$name writes a model that runs',
+    async (method) => {
+      const { story, perplexity } = await tryOut(method)
+      expect(story.trim().split(' ').length).toBeGreaterThan(4)
+      expect(perplexity).toBeGreaterThan(float)
+      expect(perplexity).toBeLessThan(float * 1.5)
+    },
+    60_000,
+  )
+
+  test('at 3 bits the own scale wins back what rounding lost, and chance loses more', async () => {
+    const methods = ['rtn', squareRootAwq, stochastic] as const
+    const rows = await compare({ ...settings, methods, bits: [3], text, ...windows })
+    const perplexityOf = (name: string) => rows.find(({ method }) => method === name)!.perplexity
+    expect(perplexityOf('square-root')).toBeLessThan(perplexityOf('rtn'))
+    expect(perplexityOf('stochastic')).toBeGreaterThan(perplexityOf('rtn'))
+  }, 60_000)
+
+  test('each pass has a body of less than 30 lines', async () => {
+    const source = await readFile(path('custom-quantizer.ts'), 'utf8')
+    const bodies = [...source.matchAll(/^( *)async run\(block\) \{\n(.*?)^\1\},$/gms)]
+    expect(bodies).toHaveLength(2)
+    for (const [, , body] of bodies) expect(body!.trimEnd().split('\n').length).toBeLessThan(30)
+  })
+})
