@@ -50,6 +50,7 @@ export const compareCommand = defineCommand({
       },
     })
     reporter.event({ type: 'done', rows })
+    reporter.note('stored: width of a code on the disk; bits/w: bits per weight of the whole model')
     if (rows.some((row) => row.kl !== undefined)) {
       reporter.note('KL (nats per token) and top-1 agreement are against the float model')
     }
