@@ -265,6 +265,7 @@ describe('refuses', () => {
     const output = newOutput()
     await quantize({ engine, model, output, method: 'rtn' })
     await expect(quantize({ engine, model: output, output: newOutput() })).rejects.toThrow(/quantized already/)
+    await expect(quantize({ engine, model, output, resume: true })).rejects.toThrow(/holds a finished model/)
   })
   test('an unknown method, impossible bits, no text', async () => {
     await expect(quantize({ ...small(), model, output: newOutput(), method: 'magic' })).rejects.toThrow(

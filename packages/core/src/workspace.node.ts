@@ -5,6 +5,7 @@
  */
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { MANIFEST_FILE } from '@awq/quantize'
 import { createStore } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
 import { LOCK, lockFolder } from './folder-lock.node.ts'
@@ -104,11 +105,13 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
   await repairCommit(path)
   const existing = await readdir(path)
   const foreign = existing.filter((name) => ![UNFINISHED, LOCK, 'lost+found'].includes(name))
-  if (foreign.length > 0)
+  if (foreign.length > 0) {
+    const holds = foreign.includes(MANIFEST_FILE) ? 'a finished model' : foreign.slice(0, 3).join(', ')
     throw new AwqError(
       'EXISTS',
-      `${path} is not empty (it holds ${foreign.slice(0, 3).join(', ')}); choose a new output folder or empty this one`,
+      `${path} is not empty (it holds ${holds}); choose a new output folder or empty this one`,
     )
+  }
   const work = join(path, UNFINISHED)
   const within = (name: string) => join(work, name)
   /** Replaces a file: whatever happens, it has its old content or the new. */
