@@ -5,7 +5,7 @@ import { bundledText } from './bundled-text.ts'
 import { fixture, tokenizerFolder } from './fixtures/load.ts'
 import { shuffled } from './random.ts'
 import { readTexts } from './read-texts.ts'
-import { tokenBlocks } from './token-blocks.ts'
+import { piecesOf, tokenBlocks } from './token-blocks.ts'
 import { loadTokenizer } from './tokenizer.ts'
 import type { TextDocument } from './types.ts'
 
@@ -39,6 +39,47 @@ describe('tokenBlocks', () => {
     )
     expect(read).toBe(needed + 1)
     expect(read).toBeLessThan(9)
+  })
+
+  it('does not tokenise the rest of a long text, and can be stopped within it', async () => {
+    const text = story.repeat(60_000)
+    let encoded = 0
+    const counting = {
+      ...tokenizer,
+      encode: (piece: string) => {
+        encoded += piece.length
+        return Array.from(piece, () => 7)
+      },
+    }
+    await tokenBlocks([text], counting, { samples: 2, length: 16 })
+    expect(encoded).toBeLessThan(70_000)
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(new Error('stop here')), 0)
+    const wanted = { samples: 2 ** 20, length: 512, signal: controller.signal }
+    await expect(tokenBlocks([text], counting, wanted)).rejects.toThrow('stop here')
+    expect(encoded).toBeLessThan(text.length / 2)
+  })
+
+  it('has the tokens of the whole text where a long one is cut', async () => {
+    const bytes = await loadTokenizer(tokenizerFolder('digits-bytes'))
+    const text = 'The 1st line, of many.\n\n  Indented – ünïcödé 😀\nlast\n'.repeat(4000)
+    const pieces = [...piecesOf(text, 0)]
+    expect(pieces.length).toBeGreaterThan(2)
+    expect(pieces.join('')).toBe(text)
+    expect(pieces.flatMap((piece) => bytes.encode(piece))).toEqual(bytes.encode(text))
+  })
+
+  it.each([
+    ['spaces', ' '],
+    ['line ends', '\n'],
+    ['one word', 'a'],
+    ['pairs of surrogates', '😀'],
+    ['one shifted', '😀', 'a'],
+  ])('cuts %s into pieces that end', (_, unit, first = '') => {
+    const text = first + unit.repeat(200_000)
+    const pieces = [...piecesOf(text, 0)]
+    expect(pieces.join('')).toBe(text)
+    for (const piece of pieces) expect([piece.length <= 2 ** 16, piece.isWellFormed()]).toEqual([true, true])
   })
 
   it('clamps to the context and says so', async () => {

@@ -35,12 +35,49 @@ export interface TokenBlocks {
 /** How many times `samples` blocks are cut before a seeded draw. */
 const drawFactor = 16
 
+/** More than the characters of a token in almost every text: so many characters have the tokens that are wanted. */
+const charactersPerToken = 8
+
+/** Pieces are no shorter than this, which every tokenizer does in about a second, and no longer than that. */
+const shortestPiece = 2 ** 16
+const longestPiece = 2 ** 20
+
+/** Lets a signal arrive between pieces: tokenising takes seconds in which nothing else runs. */
+async function turnEventLoop(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  signal?.throwIfAborted()
+}
+
+/**
+ * Cuts a long text into pieces of about `wish` characters: behind a line end that no white space follows, where byte-level
+ * tokenizers begin a word anyway; else before a space; else anywhere but inside a character.
+ */
+export function* piecesOf(text: string, wish: number): Generator<string> {
+  const length = Math.min(longestPiece, Math.max(shortestPiece, wish))
+  let start = 0
+  while (text.length - start > length) {
+    const end = cutWithin(text, start, start + length)
+    yield text.slice(start, end)
+    start = end
+  }
+  yield text.slice(start)
+}
+
+function cutWithin(text: string, start: number, limit: number): number {
+  for (let at = limit - 1; at > start; at = text.lastIndexOf('\n', at - 1)) {
+    if (text[at] === '\n' && /\S/.test(text[at + 1] as string)) return at + 1
+  }
+  const space = text.lastIndexOf(' ', limit)
+  if (space > start) return space
+  return /[\ud800-\udbff]/.test(text[limit - 1] as string) ? limit - 1 : limit
+}
+
 /**
  * Cuts text into blocks of token ids for calibration or evaluation. Every document is tokenised once, without BOS or EOS
  * (as AutoAWQ and llm-compressor's block style do); the ids of all documents are joined in file order with nothing between
  * them and cut into blocks of `length`; the first `samples` are taken. Conversations are rendered by the chat template first,
  * which writes its own control tokens; a model without a template gets the contents joined by line ends, with a warning.
- * Reading stops as soon as there are enough tokens.
+ * Reading stops as soon as there are enough tokens; a document with far more than that is tokenised in pieces (`piecesOf`).
  * Throws `AwqError` INVALID_ARGUMENT for options that are not positive integers, and when there is less than one block.
  */
 export async function tokenBlocks(
@@ -62,16 +99,20 @@ export async function tokenBlocks(
   const render = documentRenderer(tokenizer, onWarning)
   for await (const document of texts) {
     signal?.throwIfAborted()
-    for (const id of tokenizer.encode(render(document))) {
-      tokens++
-      block[filled++] = id
-      if (filled < length) continue
-      blocks.push(block)
-      block = new Int32Array(length)
-      filled = 0
+    for (const piece of piecesOf(render(document), cut * length * charactersPerToken)) {
+      for (const id of tokenizer.encode(piece)) {
+        tokens++
+        block[filled++] = id
+        if (filled < length) continue
+        blocks.push(block)
+        block = new Int32Array(length)
+        filled = 0
+        if (blocks.length === cut) break
+      }
+      onProgress?.({ tokens, wanted: samples * length })
       if (blocks.length === cut) break
+      if (piece.length >= shortestPiece) await turnEventLoop(signal)
     }
-    onProgress?.({ tokens, wanted: samples * length })
     if (blocks.length === cut) break
   }
   signal?.throwIfAborted()
