@@ -13,7 +13,7 @@ export interface MatMulNBitsLayout {
   readonly storedBits: LayoutDimensions['storedBits']
   readonly blockSize: LayoutDimensions['blockSize']
   readonly blocks: number
-  /** [out, blocks, blockSize * storedBits / 8]: codes along the row, the first in the lowest bits. */
+  /** `[out, blocks, blockSize * storedBits / 8]`: codes along the row, the first in the lowest bits. */
   readonly codes: Uint8Array
   /** [out, blocks], float16 bits. */
   readonly scales: Uint16Array

@@ -19,7 +19,7 @@ export interface GptqFactorOptions {
 /** What GPTQ needs of a Gram matrix; siblings that read the same input (q, k, v) share one. */
 export interface GptqFactor {
   readonly width: number
-  /** [width]: the column that is rounded first, second, ... */
+  /** `[width]`: the column that is rounded first, second, ... */
   readonly order: Int32Array
   /** [width], by column: 1 where the input is always zero. */
   readonly dead: Uint8Array
