@@ -44,6 +44,8 @@ export interface BlockState {
 /** One step of a method. A pass of your own is any object of this form. */
 export interface Pass {
   readonly name: string
+  /** What else decides the result, as JSON: a run is resumed only by passes with the same options. */
+  readonly options?: object | undefined
   run(block: BlockState): Promise<void>
 }
 

@@ -36,6 +36,13 @@ async function* each(texts: readonly string[]): AsyncGenerator<string> {
   for (const text of texts) yield text
 }
 
+/**
+ * What the manifest calls the text: a file outside the working directory by its name alone, because its folders tell who
+ * made the model, and where; a data set or a file nearby as it was given.
+ */
+const sourceName = (reference: string): string =>
+  /^(?:[./~\\]|[A-Za-z]:)/.test(reference) ? (reference.split(/[/\\]/).at(-1) ?? reference) : reference
+
 /** Reads, tokenises and cuts the calibration text. */
 export const calibrationTokens = async (
   model: SourceModel,
@@ -54,7 +61,8 @@ export const calibrationTokens = async (
       : typeof calibration === 'string'
         ? await openTexts(calibration, { signal })
         : each(calibration)
-  const source = calibration === undefined ? 'bundled' : typeof calibration === 'string' ? calibration : 'texts'
+  const source =
+    calibration === undefined ? 'bundled' : typeof calibration === 'string' ? sourceName(calibration) : 'texts'
   const { blocks, length } = await tokenBlocks(texts, tokenizer, {
     contextLength: model.description.config.contextLength,
     samples: options.samples,

@@ -43,7 +43,7 @@ export interface CompareRow {
   readonly kl?: number
   /** Share of tokens on which the float model's first choice is kept. */
   readonly top1?: number
-  /** Seconds to quantize, calibration included. */
+  /** Seconds to quantize by this method alone: from the calibration text to the written model, without the evaluation. */
   readonly seconds: number
   /** Bytes of all stored tensors. */
   readonly bytes: number

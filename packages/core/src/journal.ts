@@ -13,7 +13,6 @@ export type JournalKey = Readonly<Record<string, string | number | boolean | nul
 export interface JournalBlock {
   readonly layer: number
   readonly folded: readonly FoldedGroup[]
-  readonly seconds: number
 }
 
 /** Hexadecimal SHA-256 of bytes. */

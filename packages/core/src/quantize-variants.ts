@@ -36,7 +36,10 @@ export interface VariantsOptions {
 /** What became of a variant. */
 export interface VariantResult {
   readonly outputBytes: number
-  /** Seconds that this variant alone would have taken: the statistics it shares, and its own passes. */
+  /**
+   * Seconds that this variant alone would have taken: from the calibration text (when its method reads any) to the
+   * manifest, with what it shares with others counted in full.
+   */
   readonly seconds: number
   readonly layers: number
   readonly resumedLayers: number
@@ -119,6 +122,18 @@ const embed = (
   return embedBatches(embedding, tokens.blocks, TOKENS_PER_RUN, { signal })
 }
 
+/** Seconds that each variant has taken. */
+type Spent = Map<Variant, number>
+
+/** Runs `work` and books the time on every one of `variants`: each would have needed it alone. */
+const timed = async <T>(spent: Spent, variants: readonly Variant[], work: () => Promise<T>): Promise<T> => {
+  const started = performance.now()
+  const result = await work()
+  const took = (performance.now() - started) / 1000
+  for (const variant of variants) spent.set(variant, (spent.get(variant) ?? 0) + took)
+  return result
+}
+
 const spoolName = (layer: number): string => `activations-${layer % 2}`
 
 /**
@@ -129,9 +144,11 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const { model, engine, signal, onProgress } = options
   const { layers } = model.description.config
   const needsText = options.variants.some(({ method }) => method.statistics)
+  const begun = performance.now()
   const tokens = needsText ? await calibrationTokens(model, options.calibration, signal, onProgress) : undefined
+  const textSeconds = (performance.now() - begun) / 1000
   const variants: Variant[] = []
-  const seconds = new Map<Variant, number>()
+  const spent: Spent = new Map()
   await using runner = openBlockRunner(engine, model.description)
   try {
     for (const { workspace } of options.variants)
@@ -142,17 +159,21 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
         })
     for (const variant of options.variants) variants.push(await openVariant(model, variant, tokens, options.resume))
     const groups = groupByStream(variants)
+    const calibrated = variants.filter(({ method }) => method.statistics)
+    for (const variant of calibrated) spent.set(variant, textSeconds)
     const first = options.resume ? variants[0]!.resumed.length : 0
-    if (tokens) await beginStreams(options, groups, tokens, first)
+    if (tokens) await timed(spent, calibrated, () => beginStreams(options, groups, tokens, first))
     onProgress({ type: 'stage', stage: 'blocks' })
     const started = performance.now()
     for (let layer = first; layer < layers; layer++) {
       signal?.throwIfAborted()
       const layerStarted = performance.now()
-      const weights = await readBlockWeights(model.checkpoint, model.description, layer, { signal })
+      const weights = await timed(spent, variants, () =>
+        readBlockWeights(model.checkpoint, model.description, layer, { signal }),
+      )
       const folded = []
       for (const group of groups) {
-        const blocks = await walkGroup(options, runner, group, layer, weights, seconds)
+        const blocks = await walkGroup(options, runner, group, layer, weights, spent)
         folded.push(...blocks.flatMap((block) => block.folded))
       }
       const elapsed = (performance.now() - started) / 1000
@@ -168,12 +189,14 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     onProgress({ type: 'stage', stage: 'tables' })
     const results: VariantResult[] = []
     for (const variant of variants) {
-      const outputBytes = await variant.finish(tokens, signal, (completed, total) =>
-        onProgress({ type: 'progress', stage: 'tables', completed, total }),
+      const outputBytes = await timed(spent, [variant], () =>
+        variant.finish(tokens, signal, (completed, total) =>
+          onProgress({ type: 'progress', stage: 'tables', completed, total }),
+        ),
       )
       results.push({
         outputBytes,
-        seconds: seconds.get(variant) ?? 0,
+        seconds: spent.get(variant) ?? 0,
         layers: layers - first,
         resumedLayers: first,
       })
@@ -210,10 +233,9 @@ const walkGroup = async (
   group: StreamGroup,
   layer: number,
   weights: BlockWeights,
-  seconds: Map<Variant, number>,
+  spent: Spent,
 ): Promise<BlockState[]> => {
   const { signal, onProgress, model } = options
-  const clock = performance.now()
   const last = layer === model.description.config.layers - 1
   const runOptions = {
     signal,
@@ -227,26 +249,24 @@ const walkGroup = async (
       }),
   }
   const observed = group.statistics
-    ? await runner.run(weights, group.stream, { observe: true, ...runOptions })
+    ? await timed(spent, group.variants, () => runner.run(weights, group.stream, { observe: true, ...runOptions }))
     : { outputs: [], stats: new Map<string, ActivationStats>() }
-  const shared = performance.now() - clock
   const blocks: BlockState[] = []
   for (const variant of group.variants) {
-    const own = performance.now()
-    const block = await quantizeBlock(options, variant, layer, copyWeights(weights), observed.stats)
-    blocks.push(block)
-    if (group.propagate === 'quantized' && !last)
-      observed.outputs = (
-        await runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions })
-      ).outputs
-    if (group.statistics && !last && options.variants.length === 1)
-      await variant.workspace.saveArrays(
-        spoolName(layer + 1),
-        observed.outputs.map(({ data }) => data as Float32Array),
-      )
-    const took = (shared + performance.now() - own) / 1000
-    await variant.writeBlock(block, took)
-    seconds.set(variant, (seconds.get(variant) ?? 0) + took)
+    await timed(spent, [variant], async () => {
+      const block = await quantizeBlock(options, variant, layer, copyWeights(weights), observed.stats)
+      blocks.push(block)
+      if (group.propagate === 'quantized' && !last)
+        observed.outputs = (
+          await runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions })
+        ).outputs
+      if (group.statistics && !last && options.variants.length === 1)
+        await variant.workspace.saveArrays(
+          spoolName(layer + 1),
+          observed.outputs.map(({ data }) => data as Float32Array),
+        )
+      await variant.writeBlock(block)
+    })
   }
   group.stream = observed.outputs
   if (group.statistics && observed.outputs.length === 0 && !last)

@@ -11,7 +11,7 @@ import { dequantize, openCheckpoint, openSafetensors } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FoldedGroup, Method } from './index.ts'
-import { awq, type ProgressEvent, quantize, rtn, scalePass } from './index.ts'
+import { awq, gptq, type ProgressEvent, quantize, rtn, scalePass } from './index.ts'
 
 const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
 const stories = fileURLToPath(new URL('../../../examples/demo/stories-calibration.txt', import.meta.url))
@@ -250,6 +250,13 @@ describe('an interrupted run', () => {
     await chmod(file, 0o644)
     await writeFile(file, bytes)
     await expect(quantize({ ...small(), model: folder, output, resume: true })).rejects.toThrow(/another checkpoint/)
+  })
+
+  test('is not continued with another option of a pass', async () => {
+    const output = newOutput()
+    const withDamping = (damping: number) => ({ ...small(), model, output, method: gptq({ damping }) })
+    await expect(quantize({ ...withDamping(0.01), ...abortAfter(1) })).rejects.toThrow('stop here')
+    await expect(quantize({ ...withDamping(0.5), resume: true })).rejects.toThrow(/another passes/)
   })
 
   test('resume without anything to resume starts at the beginning', async () => {

@@ -32,6 +32,7 @@ export interface GptqPassOptions {
 /** GPTQ (arXiv 2210.17323) with static groups: each column's rounding error is spread over those still to come. */
 export const gptqPass = (options: GptqPassOptions = {}): Pass => ({
   name: 'gptq',
+  options,
   async run(block) {
     const common = { ...options, signal: block.signal }
     // Linears that read the same activations share a Gram matrix, and with it the factor, which is most of the work.

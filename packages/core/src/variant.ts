@@ -34,7 +34,7 @@ export interface Variant {
   readonly specs: LinearSpecs
   /** Blocks that an interrupted run finished. */
   readonly resumed: readonly JournalBlock[]
-  writeBlock(block: BlockState, seconds: number): Promise<void>
+  writeBlock(block: BlockState): Promise<void>
   /** Writes tables, final norm, config, tokenizer and manifest, and moves all to its place. Returns bytes written. */
   finish(
     tokens: CalibrationTokens | undefined,
@@ -59,7 +59,8 @@ const journalKey = async (
     config: await sha256(new TextEncoder().encode(model.configText)),
     checkpoint: await checkpointHash(model),
     method: options.method.name,
-    passes: options.method.passes.map((pass) => pass.name).join(','),
+    passes: options.method.passes.map(({ name, options }) => name + JSON.stringify(options ?? {})).join(','),
+    propagate: options.method.propagate,
     bits: spec.bits,
     groupSize: spec.groupSize,
     symmetric: spec.symmetric,
@@ -115,13 +116,11 @@ export const openVariant = async (
     workspace,
     specs,
     resumed,
-    async writeBlock(block, seconds) {
+    async writeBlock(block) {
       await writeBlockTensors(block, store)
       await store.flush()
       folded.push(...block.folded)
-      await workspace.appendJournal(
-        JSON.stringify({ layer: block.layer, folded: block.folded, seconds } satisfies JournalBlock),
-      )
+      await workspace.appendJournal(JSON.stringify({ layer: block.layer, folded: block.folded } satisfies JournalBlock))
     },
     async finish(used, signal, onRows) {
       for (const table of tables) await writeTable(table, store, { signal, onRows })

@@ -145,6 +145,7 @@ describe('evaluate', () => {
     ['neither text nor tokens', {}, /either text or tokens/],
     ['both', { text: 'a', tokens: [1, 2] }, /either text or tokens/],
     ['ids outside the vocabulary', { tokens: [1, 512] }, /512/],
+    ['ids that are no integers', { tokens: [1, 2.5] }, /tokens\[1\] is 2.5/],
     ['a window of 1', { tokens: [1, 2], window: 1 }, /window/],
   ])('refuses %s', async (_, options, message) => {
     await expect(evaluate({ model: folder, engine, ...options })).rejects.toThrow(message)

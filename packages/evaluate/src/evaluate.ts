@@ -202,7 +202,12 @@ const readTokens = async (options: EvaluateOptions, model: OpenedModel): Promise
   if ((text === undefined) === (tokens === undefined)) {
     throw new AwqError('INVALID_ARGUMENT', 'Give evaluate either text or tokens, not both.')
   }
-  if (tokens !== undefined) return Int32Array.from(tokens)
+  if (tokens !== undefined) {
+    const ids = Array.from(tokens)
+    const wrong = ids.findIndex((id) => !Number.isSafeInteger(id))
+    if (wrong >= 0) throw new AwqError('INVALID_ARGUMENT', `tokens[${wrong}] is ${ids[wrong]}, not a token id.`)
+    return Int32Array.from(ids)
+  }
   const tokenizer = await loadTokenizer(model.folder)
   return Int32Array.from(tokenizer.encode(await joinText(text as NonNullable<typeof text>)))
 }
