@@ -47,11 +47,26 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
 }
 
 /**
- * Checks that every parameter is there with the right shape, before anything is read.
- * @throws AwqError as `findParameter`
+ * Checks that every parameter is there with the right shape, and that no block has a tensor the description does not
+ * use (a bias that config.json does not mention, a norm of another family), before anything is read.
+ * @throws AwqError as `findParameter`; `UNSUPPORTED` for a tensor that would be ignored
  */
 export const checkParameters = (checkpoint: Checkpoint, description: ModelDescription): void => {
-  for (const spec of modelParameters(description)) findParameter(checkpoint, spec)
+  const known = new Set<string>()
+  for (const spec of modelParameters(description)) {
+    findParameter(checkpoint, spec)
+    known.add(spec.name)
+  }
+  const blocks = description.architecture.names.block(0).replace(/0$/, '')
+  for (const [name, { file }] of checkpoint.tensors) {
+    // Old checkpoints keep the rotary frequencies, which follow from config.json.
+    if (!name.startsWith(blocks) || known.has(name) || name.endsWith('.rotary_emb.inv_freq')) continue
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${file}: tensor ${name} is not used by a ${description.config.modelType} model as its config.json describes it ` +
+        `(${description.config.layers} blocks); leaving it out would give wrong output`,
+    )
+  }
 }
 
 /** Reads the parameters of one block. */

@@ -62,3 +62,12 @@ test('ids outside the vocabulary, none, and more than the context are refused', 
   await expect(forwardLogits(model, new Int32Array(0))).rejects.toThrow('at least one token')
   await expect(forwardLogits(model, new Int32Array(65))).rejects.toThrow('65 tokens are more than')
 })
+
+test('a tensor that the description would ignore is refused', async () => {
+  const folder = await openFolder(new URL('tied-bias/', fixtures).pathname)
+  const config = JSON.parse(await folder.readText('config.json'))
+  await using checkpoint = await openCheckpoint(folder)
+  const open = (changed: object) => () => floatForward(engine, checkpoint, describeModel({ ...config, ...changed }))
+  expect(open({ attention_bias: false })).toThrow(/self_attn.*bias is not used by a llama model/)
+  expect(open({ num_hidden_layers: 1 })).toThrow(/model\.layers\.1.*1 blocks/)
+})
