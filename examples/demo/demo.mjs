@@ -11,8 +11,15 @@ const calibration = here('stories-calibration.txt')
 const evaluation = here('stories-evaluation.txt')
 const output = here('stories260k-4bit')
 
-const commandLine = (args) =>
-  `npx awq ${args.map((arg) => (/[^\w./,:-]/.test(arg) ? JSON.stringify(arg) : arg)).join(' ')}`
+const quote = (arg) => (/[^\w./,:-]/.test(arg) ? JSON.stringify(arg) : arg)
+/** The command as a terminal of 80 columns shows it and a shell reads it. */
+const commandLine = (args) => {
+  const parts = ['npx awq', ...args.map(quote)].join(' ').split(/ (?=-)/)
+  return parts.reduce((text, part) => {
+    const last = text.slice(text.lastIndexOf('\n') + 1)
+    return `${text}${last.length + part.length > 74 ? ' \\\n    ' : ' '}${part}`
+  })
+}
 const step = async (title, args) => {
   console.log(`\n${title}\n$ ${commandLine(args)}\n`)
   const code = await main(args)
