@@ -46,6 +46,8 @@ export interface AccumulatorOptions {
    * take turns. Otherwise (default) each run's fresh outputs become the next run's inputs, without a copy.
    */
   readonly inPlace?: boolean | undefined
+  /** Whose activations they are, for error messages: `model.layers.3`. */
+  readonly name?: string | undefined
 }
 
 /** The buffers of one site. ONNX Runtime must not write an output over an input it still reads, hence `spare`. */
@@ -97,7 +99,7 @@ export function createAccumulator(sites: readonly Site[], options: AccumulatorOp
       feeds[names.rows] = indices
     }
     const commit = (outputs: Record<string, Tensor>): void => {
-      const sums = buffers.map((buffer) => checkedSums(buffer, outputs))
+      const sums = buffers.map((buffer) => checkedSums(buffer, outputs, options.name))
       buffers.forEach((buffer, index) => {
         const sample = outputOf(buffer, outputs, buffer.names.sample).data as Float32Array
         buffer.sample.set(sample.subarray(0, rows.length * buffer.width), sampled * buffer.width)
@@ -157,15 +159,15 @@ function outputOf({ site }: Site, outputs: Record<string, Tensor>, name: string)
 }
 
 /** The new sums of a site; refuses activations that are not finite, which show in the sum of magnitudes. */
-function checkedSums(buffer: SiteBuffers, outputs: Record<string, Tensor>): Map<string, Tensor> {
+function checkedSums(buffer: SiteBuffers, outputs: Record<string, Tensor>, owner?: string): Map<string, Tensor> {
   const { site, names, now } = buffer
   const sums = new Map([...now.keys()].map((name) => [name, outputOf(buffer, outputs, names.next(name))]))
   const channel = (sums.get(names.sumAbs)!.data as Float32Array).findIndex((value) => !Number.isFinite(value))
   if (channel >= 0) {
     throw new AwqError(
       'NUMERIC',
-      `the activations of '${site}' are not finite (channel ${channel}): the model overflows float32 on the calibration ` +
-        'text or its weights are damaged; check the checkpoint, or leave this linear out',
+      `${owner === undefined ? '' : `${owner}: `}the activations of '${site}' are not finite (channel ${channel}): the model ` +
+        'overflows float32 on the calibration text or its weights are damaged; check the checkpoint',
     )
   }
   return sums

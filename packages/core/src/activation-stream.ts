@@ -24,12 +24,14 @@ export const TOKENS_PER_RUN = 4096
 export interface BlockRunner extends AsyncDisposable {
   /**
    * Runs a block over a stream.
+   * @param name what error messages call the block
    * @param observe collects the statistics of every site that linears read
    */
   run(
     weights: BlockWeights,
     stream: ActivationStream,
     options: {
+      readonly name?: string | undefined
       readonly observe: boolean
       readonly signal?: AbortSignal | undefined
       readonly onBatch?: (done: number) => void
@@ -52,12 +54,12 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
   }
   const sites = [...new Map(description.linears.map(({ site, shape }) => [site, { site, width: shape[1] }])).values()]
   return {
-    async run(weights, stream, { observe, signal, onBatch }) {
+    async run(weights, stream, { name, observe, signal, onBatch }) {
       const session = await sessionFor(observe)
       const parameters = blockFeeds(description, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
       const accumulator = observe
-        ? createAccumulator(sites, { totalTokens, inPlace: engine.features.inPlaceOutputs })
+        ? createAccumulator(sites, { name, totalTokens, inPlace: engine.features.inPlaceOutputs })
         : undefined
       const outputs: ActivationStream = []
       for (const [i, hidden] of stream.entries()) {

@@ -16,6 +16,7 @@ export const clipPass = (): Pass => ({
         width: shape[1],
         gram: statsOf(block, site).gram,
         spec: specOf(block, name),
+        name: block.description.parameter(block.layer, `${name}.weight`),
         signal: block.signal,
       })
       block.ranges.set(name, ranges)

@@ -238,6 +238,7 @@ const walkGroup = async (
   const { signal, onProgress, model } = options
   const last = layer === model.description.config.layers - 1
   const runOptions = {
+    name: model.description.architecture.names.block(layer),
     signal,
     onBatch: (completed: number) =>
       onProgress({

@@ -10,8 +10,8 @@ import { openStore, readMatrix } from '@awq/quantize'
 import { dequantize, openCheckpoint, openSafetensors } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { FoldedGroup, Method } from './index.ts'
-import { awq, gptq, type ProgressEvent, quantize, rtn, scalePass } from './index.ts'
+import type { FoldedGroup, Method, Pass } from './index.ts'
+import { awq, gptq, type ProgressEvent, quantize, rtn, scalePass, weightOf } from './index.ts'
 
 const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
 const stories = fileURLToPath(new URL('../../../examples/demo/stories-calibration.txt', import.meta.url))
@@ -296,7 +296,7 @@ describe('refuses', () => {
         return {
           ...source,
           async read(at: number, length: number) {
-            const bytes = await (await folder.open(file)).read(at, length)
+            const bytes = await source.read(at, length)
             if (at === offset) new DataView(bytes.buffer, bytes.byteOffset).setFloat32(8, Number.NaN, true)
             return bytes
           },
@@ -308,6 +308,32 @@ describe('refuses', () => {
       /model.norm.weight: element 2 is NaN/,
     )
     expect(await readdir(output)).toEqual(['.awq-partial'])
+  })
+  test('weights beyond float16 and activations that are not finite, naming the layer', async () => {
+    const damaged = (value: number): Method => {
+      const damage: Pass = {
+        name: 'damage',
+        run: async (block) => {
+          weightOf(block, 'mlp.down_proj')[0] = value
+        },
+      }
+      return { ...awq(), name: 'damaged', passes: [damage, ...awq().passes] }
+    }
+    const run = (value: number) => quantize({ ...small(), model, output: newOutput(), method: damaged(value) })
+    await expect(run(3e6)).rejects.toThrow(/^scale search of model\.layers\.0\.mlp\.down_proj: /)
+    const folder = join(scratch, 'huge')
+    await cp(model, folder, { recursive: true })
+    const checkpoint = await openCheckpoint(await openFolder(folder))
+    const { offset } = checkpoint.tensors.get('model.layers.1.mlp.gate_proj.weight')!
+    await checkpoint.close()
+    const file = join(folder, 'model.safetensors')
+    const bytes = await readFile(file)
+    bytes.writeFloatLE(Number.NaN, offset)
+    await chmod(file, 0o644)
+    await writeFile(file, bytes)
+    await expect(quantize({ ...small(), model: folder, output: newOutput() })).rejects.toThrow(
+      /^model\.layers\.1: the activations of 'gated' are not finite/,
+    )
   })
   test('a method that leaves a matrix without codes, and leaves no model behind', async () => {
     const output = newOutput()

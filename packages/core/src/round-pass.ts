@@ -38,13 +38,13 @@ export const gptqPass = (options: GptqPassOptions = {}): Pass => ({
     // Linears that read the same activations share a Gram matrix, and with it the factor, which is most of the work.
     const factors = new Map<string, GptqFactor>()
     for (const { name, shape, site } of block.linears) {
-      const factor = factors.get(site) ?? (await factorGram(block.engine, statsOf(block, site).gram, shape[1], common))
+      const parameter = block.description.parameter(block.layer, `${name}.weight`)
+      const named = { ...common, name: parameter }
+      const factor = factors.get(site) ?? (await factorGram(block.engine, statsOf(block, site).gram, shape[1], named))
       factors.set(site, factor)
       const ranges = block.ranges.get(name)
-      const parameter = block.description.parameter(block.layer, `${name}.weight`)
       const matrix = await roundGptq(block.engine, weightOf(block, name), shape, factor, specOf(block, name), {
-        ...common,
-        name: parameter,
+        ...named,
         ranges,
       })
       block.quantized.set(name, matrix)

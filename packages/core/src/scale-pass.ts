@@ -49,6 +49,7 @@ export const scalePass = (): Pass => ({
   async run(block) {
     for (const group of block.scaleGroups) {
       const [first] = group.consumers
+      const consumers = group.consumers.map((name) => block.description.parameter(block.layer, name)).join(', ')
       const found = await searchScale(block.engine, {
         weights: group.consumers.map((name) => {
           const data = weightOf(block, name)
@@ -58,6 +59,7 @@ export const scalePass = (): Pass => ({
         stats: statsOf(block, group.site),
         spec: specOf(block, first!),
         producerRow: group.producerRow,
+        name: `scale search of ${consumers}`,
         signal: block.signal,
       })
       applyScale(block, group, found)
