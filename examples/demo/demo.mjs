@@ -26,7 +26,7 @@ const step = async (title, args) => {
   if (code !== 0) process.exit(code)
 }
 
-const calibrationOptions = ['--calibration', calibration, '--samples', '128', '--length', '256', '--group-size', '32']
+const calibrationOptions = ['--calibration', calibration, '--samples', '64', '--length', '256', '--group-size', '32']
 const prompt = ['--prompt', 'Once upon a time, Lily found a key', '--max-new-tokens', '200']
 
 await step('How much does rounding to 4 and 3 bits cost, and how much of it do GPTQ and AWQ win back?', [
