@@ -5,6 +5,13 @@ export {
   type Site,
   type StatsAccumulator,
 } from './accumulator.ts'
+export {
+  type ActivationStream,
+  type BlockRunner,
+  openBlockRunner,
+  restoreStream,
+  TOKENS_PER_RUN,
+} from './block-runner.ts'
 export { collectStats } from './collect.ts'
 export { observeStats } from './observe.ts'
 export { type ActivationStats, checkStats, mergeStats, SAMPLE_ROWS, scaleStats } from './stats.ts'

@@ -4,17 +4,17 @@
  * stream of its own.
  * @module
  */
-import type { ActivationStats } from '@awq/calibration'
-import { type BlockWeights, embedBatches, embedTokens, readBlockWeights } from '@awq/models'
-import type { Engine } from '@awq/ort'
-import { AwqError, dequantize } from '@awq/tensor'
 import {
+  type ActivationStats,
   type ActivationStream,
   type BlockRunner,
   openBlockRunner,
   restoreStream,
   TOKENS_PER_RUN,
-} from './activation-stream.ts'
+} from '@awq/calibration'
+import { type BlockWeights, embedBatches, embedTokens, readBlockWeights } from '@awq/models'
+import type { Engine } from '@awq/ort'
+import { AwqError, dequantize } from '@awq/tensor'
 import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import type { OnProgress } from './progress.ts'

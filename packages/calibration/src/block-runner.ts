@@ -2,7 +2,6 @@
  * The activations of the calibration tokens on their way through the model, one block at a time.
  * @module
  */
-import { type ActivationStats, createAccumulator, observeStats } from '@awq/calibration'
 import {
   type BlockWeights,
   blockFeeds,
@@ -13,6 +12,9 @@ import {
 } from '@awq/models'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
 import { elementCount } from '@awq/tensor'
+import { createAccumulator } from './accumulator.ts'
+import { observeStats } from './observe.ts'
+import type { ActivationStats } from './stats.ts'
 
 /** Residual streams of all calibration tokens, in batches: float32 `[blocks, length, hidden]` each. */
 export type ActivationStream = Tensor[]
