@@ -19,7 +19,7 @@ import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import type { OnProgress } from './progress.ts'
 import type { SourceModel } from './source-model.ts'
-import { openVariant, type Variant, type VariantOptions } from './variant.ts'
+import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
 
 /** What to make, of which model, on which text. */
 export interface VariantsOptions {
@@ -157,7 +157,8 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
           type: 'warning',
           message: `${workspace.name} holds an interrupted run, which is discarded; --resume would have continued it`,
         })
-    for (const variant of options.variants) variants.push(await openVariant(model, variant, tokens, options.resume))
+    const inputs = await inputsKey(model, tokens)
+    for (const variant of options.variants) variants.push(await openVariant(model, variant, inputs, options.resume))
     const groups = groupByStream(variants)
     const calibrated = variants.filter(({ method }) => method.statistics)
     for (const variant of calibrated) spent.set(variant, textSeconds)

@@ -3,8 +3,7 @@
  * @module
  */
 
-import type { QuantSpec, StoreEntry, StoreWriter } from '@awq/quantize'
-import { checkSpec, planStore } from '@awq/quantize'
+import { checkSpec, planStore, type QuantSpec, type StoreEntry, type StoreWriter } from '@awq/quantize'
 import { AwqError, byteLength, fromFloat32, readFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
@@ -45,29 +44,33 @@ export interface Variant {
   close(): Promise<void>
 }
 
-/** Hash over what decides the result: two runs with the same key write the same bytes. */
-const journalKey = async (
-  model: SourceModel,
-  options: VariantOptions,
-  spec: QuantSpec,
-  tables: readonly TablePlan[],
-  tokens: CalibrationTokens | undefined,
-): Promise<JournalKey> => {
+/** The part of a journal's key that all variants share: the model and the calibration tokens. */
+export const inputsKey = async (model: SourceModel, tokens: CalibrationTokens | undefined): Promise<JournalKey> => {
   const ids = new Int32Array(tokens ? tokens.blocks.length * tokens.length : 0)
   for (const [i, block] of (tokens?.blocks ?? []).entries()) ids.set(block, i * tokens!.length)
   return {
     config: await sha256(new TextEncoder().encode(model.configText)),
     checkpoint: await checkpointHash(model),
-    method: options.method.name,
-    passes: options.method.passes.map(({ name, options }) => name + JSON.stringify(options ?? {})).join(','),
-    propagate: options.method.propagate,
-    bits: spec.bits,
-    groupSize: spec.groupSize,
-    symmetric: spec.symmetric,
-    tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
     calibration: await sha256(new Uint8Array(ids.buffer)),
   }
 }
+
+/** Hash over what decides the result: two runs with the same key write the same bytes. */
+const journalKey = (
+  inputs: JournalKey,
+  { method }: VariantOptions,
+  spec: QuantSpec,
+  tables: readonly TablePlan[],
+): JournalKey => ({
+  ...inputs,
+  method: method.name,
+  passes: method.passes.map(({ name, options }) => name + JSON.stringify(options ?? {})).join(','),
+  propagate: method.propagate,
+  bits: spec.bits,
+  groupSize: spec.groupSize,
+  symmetric: spec.symmetric,
+  tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
+})
 
 /** Files of at most 1 GiB, because browsers load them whole; a single table that is larger gets a file that fits it. */
 const fileLimit = (entries: readonly StoreEntry[]): number =>
@@ -75,12 +78,13 @@ const fileLimit = (entries: readonly StoreEntry[]): number =>
 
 /**
  * Opens a variant: checks its options, plans its store, and reads the journal of an interrupted run.
+ * @param inputs the result of `inputsKey`
  * @throws AwqError for impossible options, for a journal written with other options
  */
 export const openVariant = async (
   model: SourceModel,
   options: VariantOptions,
-  tokens: CalibrationTokens | undefined,
+  inputs: JournalKey,
   resume: boolean,
 ): Promise<Variant> => {
   const { description, checkpoint } = model
@@ -98,7 +102,7 @@ export const openVariant = async (
     ...Array.from({ length: description.config.layers }, (_, layer) => blockEntries(description, specs, layer)).flat(),
     denseEntry(description.finalNorm, 'F32', [description.config.hiddenSize]),
   ]
-  const key = await journalKey(model, options, spec, tables, tokens)
+  const key = journalKey(inputs, options, spec, tables)
   if (workspace.unfinished && !resume) await workspace.discard()
   const resumed = await readJournal(workspace, key)
   const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
