@@ -1,4 +1,4 @@
-import type { CompareRow, InspectedTensor, TableBits } from '@awq/core'
+import type { CompareRow, InspectedTensor, QuantizeResult, TableBits } from '@awq/core'
 import type { Device, Engine } from '@awq/ort'
 import type { Accuracy, GenerateOptions } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
@@ -124,17 +124,6 @@ export interface GridOptions {
   threads?: number
   signal?: AbortSignal
   onProgress?: (event: ProgressEvent) => void
-}
-
-export interface QuantizeResult {
-  readonly output: string
-  readonly method: string
-  readonly seconds: number
-  readonly peakRssBytes: number
-  readonly inputBytes: number
-  readonly outputBytes: number
-  /** Layers taken over from an interrupted run. */
-  readonly resumedLayers?: number
 }
 
 /** What the manifest of a quantized model says of its matrices. */

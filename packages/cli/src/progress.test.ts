@@ -6,7 +6,10 @@ const layer = (index: number, loss = 0.5): Extract<ProgressEvent, { type: 'layer
   type: 'layer',
   layer: index,
   layers: 3,
-  groups: [{ loss, identityLoss: 1 }, {}],
+  groups: [
+    { layer: index, producer: 'input_layernorm', consumers: ['self_attn.q_proj'], loss, identityLoss: 1 },
+    { layer: index, producer: 'mlp.up_proj', consumers: ['mlp.down_proj'] },
+  ],
   seconds: 2,
   etaSeconds: 4,
 })

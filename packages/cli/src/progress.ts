@@ -1,32 +1,9 @@
+import type { ProgressEvent as CoreEvent } from '@awq/core'
 import type { TextOutput } from './context.ts'
 import { formatBytes, formatSeconds, significant } from './format.ts'
 
-/** One scale group of a finished layer: the loss with its scale, and with none. */
-export interface GroupReport {
-  readonly loss?: number
-  readonly identityLoss?: number
-}
-
-/** What the long-running functions report while they work. */
-export type ProgressEvent =
-  | { readonly type: 'stage'; readonly stage: string; readonly message?: string }
-  | {
-      readonly type: 'progress'
-      readonly stage: string
-      readonly completed: number
-      readonly total: number
-      readonly message?: string
-    }
-  | { readonly type: 'warning'; readonly message: string }
-  | {
-      readonly type: 'layer'
-      /** From 0. */
-      readonly layer: number
-      readonly layers: number
-      readonly groups: readonly GroupReport[]
-      readonly seconds: number
-      readonly etaSeconds: number
-    }
+/** What the long-running functions report while they work: the stages of `@awq/core`, and those of loading. */
+export type ProgressEvent = CoreEvent<string>
 
 /** A finished layer. */
 export type LayerEvent = Extract<ProgressEvent, { type: 'layer' }>
@@ -47,7 +24,6 @@ const stageLabels: Readonly<Record<string, string>> = {
   blocks: 'quantizing',
   tables: 'writing embedding and head',
   evaluate: 'evaluating',
-  write: 'writing',
 }
 const stageLabel = (stage: string): string => stageLabels[stage] ?? stage
 

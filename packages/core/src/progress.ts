@@ -4,15 +4,15 @@
  */
 import type { FoldedGroup } from './block-state.ts'
 
-/** Stages of a quantization, in order. */
-export type Stage = 'load' | 'download' | 'tokenize' | 'embed' | 'blocks' | 'tables' | 'evaluate' | 'write'
+/** Stages of a quantization, in order; `compare` evaluates first and last. */
+export type Stage = 'download' | 'tokenize' | 'embed' | 'blocks' | 'tables' | 'evaluate'
 
-/** An event of `quantize` or `compare`. */
-export type ProgressEvent =
-  | { readonly type: 'stage'; readonly stage: Stage; readonly message?: string }
+/** An event of `quantize` or `compare`; programs with stages of their own name them by the parameter. */
+export type ProgressEvent<Name extends string = Stage> =
+  | { readonly type: 'stage'; readonly stage: Name; readonly message?: string }
   | {
       readonly type: 'progress'
-      readonly stage: Stage
+      readonly stage: Name
       readonly completed: number
       readonly total: number
       readonly message?: string

@@ -13,6 +13,8 @@ const quantizeDone = {
   peakRssBytes: 1.2e9,
   inputBytes: 269e6,
   outputBytes: 90e6,
+  layers: 30,
+  resumedLayers: 0,
 }
 /** A folder that is not there. */
 const output = '/nonexistent/out'
