@@ -2,7 +2,7 @@ import { AwqError } from '@awq/tensor'
 import { createPlatformEngine } from '#platform'
 import type { Engine, EngineOptions } from './types.ts'
 
-const devices: readonly string[] = ['cpu', 'cuda', 'webgpu']
+const devices: readonly string[] = ['cpu', 'cuda', 'webgpu', 'coreml', 'directml']
 
 /**
  * Makes the engine of this platform: onnxruntime-node in Node, onnxruntime-web in browsers (`'cpu'` is WebAssembly there).

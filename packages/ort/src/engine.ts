@@ -1,6 +1,6 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { releaseSessions } from './cached-session.ts'
-import { holdTensor } from './held-tensor.ts'
+import { allocateTensor, holdTensor } from './held-tensor.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeSessionOptions } from './runtime-api.ts'
 import { wrapSession } from './session.ts'
 import type { Device, Engine, EngineFeatures, SessionOptions } from './types.ts'
@@ -74,6 +74,10 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
     upload(value) {
       checkAlive()
       return holdTensor(api, value)
+    },
+    allocate(dtype, shape) {
+      checkAlive()
+      return allocateTensor(api, dtype, shape)
     },
     async dispose() {
       disposed = true

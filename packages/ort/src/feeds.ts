@@ -1,6 +1,6 @@
 import { AwqError } from '@awq/tensor'
 import { checkTensor, describeTensor } from './tensor.ts'
-import type { DeviceTensor, Feeds, Tensor } from './types.ts'
+import type { DeviceTensor, Feeds, Targets, Tensor } from './types.ts'
 
 /** What a graph says about one of its inputs or outputs; a string is a symbolic dimension. */
 export interface ValueInfo {
@@ -51,7 +51,7 @@ export function checkFeeds(inputs: readonly ValueInfo[], feeds: Feeds): void {
 export function checkOutputs(
   outputs: readonly ValueInfo[],
   fetch: readonly string[] | undefined,
-  into: Readonly<Record<string, Tensor>>,
+  into: Targets,
 ): string[] {
   const names = outputs.map((output) => output.name)
   const wanted = fetch === undefined ? names : [...new Set(fetch)]
@@ -65,7 +65,7 @@ export function checkOutputs(
     if (!output || !wanted.includes(name)) {
       throw new AwqError('INVALID_ARGUMENT', `into: ${name} is not among the outputs of this run (${list(wanted)})`)
     }
-    checkTensor(target, `into ${name}`)
+    if (!isDeviceTensor(target)) checkTensor(target, `into ${name}`)
     if (target.dtype !== output.dtype || !fits(target.shape, output.shape)) {
       throw new AwqError(
         'INVALID_ARGUMENT',

@@ -2,16 +2,19 @@ export { cachedSession } from './cached-session.ts'
 export { createEngine } from './create-engine.ts'
 export { tensor, zeros } from './tensor.ts'
 export type {
+  BoundRun,
   Device,
   DeviceTensor,
   Engine,
   EngineFeatures,
+  EngineName,
   EngineOptions,
   Feeds,
   RunOptions,
   Session,
   SessionOptions,
+  Targets,
   Tensor,
   TypedArray,
 } from './types.ts'
-export { type EngineChoice, withEngine } from './with-engine.ts'
+export { type EngineChoice, engineOptionsOf, withEngine } from './with-engine.ts'

@@ -17,8 +17,9 @@ const availableThreads = (): number =>
 /** The engine of browsers: onnxruntime-web. */
 export async function createPlatformEngine(options: EngineOptions & { readonly device: Device }): Promise<Engine> {
   const { device } = options
-  if (device === 'cuda')
-    throw new AwqError('UNSUPPORTED', "device 'cuda' does not exist in browsers: use 'webgpu' or 'cpu'")
+  if (device !== 'cpu' && device !== 'webgpu') {
+    throw new AwqError('UNSUPPORTED', `device '${device}' does not exist in browsers: use 'webgpu' or 'cpu'`)
+  }
   let api: RuntimeApi
   try {
     api = (await bundles[device]()) as unknown as RuntimeApi

@@ -13,6 +13,8 @@ const advice: Readonly<Record<Device, string>> = {
     'It needs Linux or Windows on x64, an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path, and onnxruntime-node ' +
     "installed with its CUDA libraries (run its install script: 'npm rebuild onnxruntime-node'). Or use device 'cpu'.",
   webgpu: "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver. Or use device 'cpu'.",
+  coreml: "It needs macOS. Or use device 'cpu'.",
+  directml: "It needs Windows and a GPU with Direct3D 12. Or use device 'cpu'.",
 }
 
 type Importer = () => Promise<unknown>

@@ -1,6 +1,6 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { checkFeeds, checkOutputs, isDeviceTensor, type ValueInfo } from './feeds.ts'
-import { runtimeTensorOf } from './held-tensor.ts'
+import { heldTensorOf, runtimeTensorOf } from './held-tensor.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeTensor } from './runtime-api.ts'
 import { fromRuntime, toRuntime } from './runtime-tensor.ts'
 import { describeTensor } from './tensor.ts'
@@ -57,7 +57,9 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFail
     for (const name of wanted) {
       const value = await fromRuntime(results[name] as RuntimeTensor)
       const target = options.into?.[name]
-      made[name] = target ? copyInto(name, target, value) : value
+      if (!target) made[name] = value
+      else if (isDeviceTensor(target)) copyInto(name, heldTensorOf(target), value)
+      else made[name] = copyInto(name, target, value)
     }
     return made
   }
@@ -73,6 +75,21 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFail
       const run = last.then(() => runNow(feeds, wanted, options))
       last = run.catch(() => undefined)
       return run
+    },
+    bind(feeds, options = {}) {
+      if (disposed) throw new AwqError('INVALID_ARGUMENT', 'bind: the session has been disposed')
+      checkFeeds(inputs, feeds)
+      checkOutputs(outputs, options.fetch, options.into ?? {})
+      let ended = false
+      return {
+        async run({ signal } = {}) {
+          if (ended) throw new AwqError('INVALID_ARGUMENT', 'run: the bound run has been disposed')
+          return session.run(feeds, { ...options, signal })
+        },
+        dispose() {
+          ended = true
+        },
+      }
     },
     dispose() {
       disposed ??= last.then(() => inner.release())

@@ -1,7 +1,10 @@
 import type { OnnxType } from '@awq/onnx'
 
-/** Where the arithmetic runs. `'cpu'` means WebAssembly in a browser. */
-export type Device = 'cpu' | 'cuda' | 'webgpu'
+/** Where the arithmetic runs. `'cpu'` means WebAssembly in a browser; `'coreml'` and `'directml'` need the native engine. */
+export type Device = 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'directml'
+
+/** What is behind the seam: ONNX Runtime's C API, its binding for Node, or its build for browsers. */
+export type EngineName = 'native' | 'onnxruntime-node' | 'onnxruntime-web'
 
 /** The arrays that hold tensor data; float16 and bfloat16 travel as their bits in a `Uint16Array`, bool as `Uint8Array`. */
 export type TypedArray = Float32Array | Uint16Array | Uint8Array | Int8Array | Int32Array | BigInt64Array | Float64Array
@@ -29,14 +32,33 @@ export type Feeds = Readonly<Record<string, Tensor | DeviceTensor>>
 
 export interface RunOptions {
   /**
-   * Tensors that outputs are written to, by output name: the tensor returned under that name is this very object. An
-   * engine without `features.inPlaceOutputs` copies. The dtype and shape must be those of the output.
+   * Where outputs are written, by output name. A tensor given here is the very object returned under that name; a device
+   * tensor keeps the output on its device, and the name is not among the results. An engine without
+   * `features.inPlaceOutputs` copies. The dtype and shape must be those of the output. An output may be written to the
+   * memory of an input where the kernel allows it (the cache of GroupQueryAttention).
    */
-  readonly into?: Readonly<Record<string, Tensor>> | undefined
+  readonly into?: Targets | undefined
   /** The outputs to compute; all of them when absent. */
   readonly fetch?: readonly string[] | undefined
-  /** Checked before and after the run (a run itself cannot be interrupted); rejects with `signal.reason`. */
+  /**
+   * Ends the run: rejects with `signal.reason`. An engine without `features.asyncRun` can not interrupt a run and looks
+   * before and after it. What `into` holds is then unspecified.
+   */
   readonly signal?: AbortSignal | undefined
+}
+
+/** Where outputs are written, by output name. */
+export type Targets = Readonly<Record<string, Tensor | DeviceTensor>>
+
+/**
+ * A run prepared once and done many times: the same feeds and targets, read and written anew each time. Between runs the
+ * contents of the feeds' arrays may change, their sizes may not. For loops whose single run is short.
+ */
+export interface BoundRun {
+  /** Results as those of `Session.run`. */
+  run(options?: { readonly signal?: AbortSignal | undefined }): Promise<Record<string, Tensor>>
+  /** Frees what was prepared, after a run in flight; a second call does nothing, a later `run` is an error. */
+  dispose(): void
 }
 
 /** A loaded graph. Runs of one session do not overlap: a second call waits for the first one. */
@@ -48,6 +70,8 @@ export interface Session {
    * them) and `ENGINE` with ONNX Runtime's own words when the run fails; on WebGPU in browsers the session ends with it.
    */
   run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>
+  /** Prepares a run. Throws `INVALID_ARGUMENT` as `run` does. Bound runs end with their session. */
+  bind(feeds: Feeds, options?: Omit<RunOptions, 'signal'>): BoundRun
   /** Frees the session; a second call does nothing, a later `run` is an error. */
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -57,9 +81,9 @@ export interface Session {
 export interface EngineFeatures {
   /** `into` is written by the kernels themselves, without a copy. */
   readonly inPlaceOutputs: boolean
-  /** `run` leaves the calling thread free. */
+  /** `run` leaves the calling thread free, and an abort interrupts it. */
   readonly asyncRun: boolean
-  /** `upload` places tensors in the device's own memory. */
+  /** `upload` and `allocate` place tensors in the device's own memory. */
   readonly deviceTensors: boolean
   /** `externalDirectory` works: weights are read from files by the engine itself. */
   readonly externalFiles: boolean
@@ -79,7 +103,7 @@ export interface SessionOptions {
 
 /** One ONNX Runtime on one device. */
 export interface Engine {
-  readonly name: 'onnxruntime-node' | 'onnxruntime-web' | 'native'
+  readonly name: EngineName
   readonly device: Device
   readonly features: EngineFeatures
   /** Threads that one run may use. */
@@ -88,6 +112,8 @@ export interface Engine {
   createSession(model: Uint8Array, options?: SessionOptions): Promise<Session>
   /** Hands a tensor to the engine once, for use in many runs. The data must not be changed afterwards. */
   upload(tensor: Tensor): DeviceTensor
+  /** A device tensor of unspecified contents, to be written to by runs. Throws `INVALID_ARGUMENT` for a bad shape. */
+  allocate(dtype: OnnxType, shape: readonly number[]): DeviceTensor
   /** Frees the engine and its cached sessions (`cachedSession`); others are the caller's to dispose. A later `createSession` or `upload` is an error. */
   dispose(): Promise<void>
 }
@@ -97,6 +123,19 @@ export interface EngineOptions {
   readonly device?: Device | undefined
   /** Threads for one run; default: the parallelism available to the process. */
   readonly threads?: number | undefined
+  /** This engine or an error. By default, in Node: the native one, and onnxruntime-node with a warning where it cannot be had. */
+  readonly engine?: EngineName | undefined
+  /**
+   * Native engine only: path of the ONNX Runtime library to load, such as the one of a build with CUDA; default: the
+   * environment variable AWQ_ORT_LIBRARY, else the library that onnxruntime-node ships.
+   */
+  readonly library?: string | undefined
+  /** Native engine only: options of the device's execution provider, by ONNX Runtime's names (`device_id` of CUDA). */
+  readonly providerOptions?: Readonly<Record<string, string>> | undefined
+  /** Native engine only: whether idle threads wait by spinning, which is faster and keeps the cores busy. Default true. */
+  readonly spin?: boolean | undefined
+  /** Told why another engine than the native one is used; by default a process warning. */
+  readonly onWarning?: ((message: string) => void) | undefined
   /** Browser only: the URL prefix under which onnxruntime-web's `.wasm` and `.mjs` files are served. */
   readonly wasmPaths?: string | undefined
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
-import { createEngine, type Engine, type EngineChoice, type Session } from '@awq/ort'
+import { createEngine, type Engine, type EngineChoice, engineOptionsOf, type Session } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
 import { resolveAttention } from './attention.ts'
@@ -82,7 +82,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
-    const engine = options.engine ?? (await ownEngine(options, undo))
+    const engine = typeof options.engine === 'object' ? options.engine : await ownEngine(options, undo)
     onProgress?.({ stage: 'open' })
     const model = await openModel(folder, engine, { accuracy, signal })
     undo.push(() => model.dispose())
@@ -107,8 +107,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
 }
 
 const ownEngine = async (options: LoadOptions, undo: (() => Promise<void> | void)[]): Promise<Engine> => {
-  const { device, threads } = options
-  const engine = await createEngine({ device, threads })
+  const engine = await createEngine(engineOptionsOf(options))
   undo.push(() => engine.dispose())
   return engine
 }
