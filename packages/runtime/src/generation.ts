@@ -6,7 +6,11 @@ import { AwqError } from '@awq/tensor'
 import { createRandom, randomSeed } from './random.ts'
 import { sample } from './sampling.ts'
 import { type SamplingOptions, samplingSettings } from './sampling-options.ts'
+import { sharedIteration } from './shared-iteration.ts'
 import { createStopFilter } from './stop-strings.ts'
+import type { TokenModel } from './token-model.ts'
+
+export type { Conversation, TokenModel } from './token-model.ts'
 
 /** Options of one generation. */
 export interface GenerateOptions extends SamplingOptions {
@@ -55,26 +59,6 @@ export interface GenerationResult {
  */
 export interface Generation extends AsyncIterable<GenerationEvent> {
   readonly result: Promise<GenerationResult>
-}
-
-/** What the token loop needs of a model. */
-export interface TokenModel {
-  /** Tokens that fit the model, prompt and output together. */
-  readonly contextLength: number
-  readonly vocabSize: number
-  readonly eosIds: ReadonlySet<number>
-  /** A new incremental decoder of ids to text. */
-  createDecoder(): { push(id: number): string; flush(): string }
-  /** A new conversation with an empty cache. */
-  open(): Conversation
-}
-
-/** Tokens that the model has seen, and the logits of what comes next. */
-export interface Conversation {
-  /** Appends tokens and gives the logits `[vocab]` of the position after the last. */
-  extend(ids: readonly number[], options: { signal?: AbortSignal | undefined }): Promise<Float32Array>
-  /** Frees the cache. */
-  dispose(): void
 }
 
 interface Plan {
@@ -126,7 +110,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     let finishReason: FinishReason = 'abort'
     let stopString: string | undefined
     signal?.throwIfAborted()
-    const conversation = model.open()
+    const conversation = model.open(prompt)
     try {
       let input: readonly number[] = prompt
       let ended = false
@@ -190,69 +174,4 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     seed,
   }
   return sharedIteration(steps(), () => finished ?? nothing)
-}
-
-/**
- * Lets an iteration and a promise of the result share one generator: events that `result` pulled wait for the
- * iteration, and steps never overlap.
- */
-const sharedIteration = <T, R>(
-  source: AsyncGenerator<T, void>,
-  finish: () => R,
-): AsyncIterable<T> & { readonly result: Promise<R> } => {
-  const waiting: T[] = []
-  let done = false
-  let failure: { readonly reason: unknown } | undefined
-  let step: Promise<void> | undefined
-  let result: Promise<R> | undefined
-  const advance = (): Promise<void> => {
-    step ??= source
-      .next()
-      .then(
-        (next) => {
-          if (next.done) done = true
-          else waiting.push(next.value)
-        },
-        (reason: unknown) => {
-          done = true
-          failure = { reason }
-        },
-      )
-      .finally(() => {
-        step = undefined
-      })
-    return step
-  }
-  const drain = async (): Promise<R> => {
-    while (!done) await advance()
-    if (failure) throw failure.reason
-    return finish()
-  }
-  const iterator: AsyncIterator<T, undefined> = {
-    async next() {
-      while (waiting.length === 0 && !done) await advance()
-      const value = waiting.shift()
-      if (value !== undefined) return { done: false, value }
-      if (failure) throw failure.reason
-      return { done: true, value: undefined }
-    },
-    async return() {
-      waiting.length = 0
-      // A step in flight ends first; then the generator's own cleanup runs.
-      await source.return()
-      done = true
-      return { done: true, value: undefined }
-    },
-  }
-  return {
-    [Symbol.asyncIterator]: () => iterator,
-    get result() {
-      if (!result) {
-        result = drain()
-        // Whoever iterates sees the failure there; it must not also count as unhandled here.
-        result.catch(() => {})
-      }
-      return result
-    },
-  }
 }

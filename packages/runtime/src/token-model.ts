@@ -1,0 +1,40 @@
+/**
+ * What the token loop needs of a model.
+ * @module
+ */
+
+/** A model as the token loop sees it. */
+export interface TokenModel {
+  /** Tokens that fit the cache, prompt and output together. */
+  readonly contextLength: number
+  /** Tokens that the model itself could take, where it was opened with a shorter context; for the advice in errors. */
+  readonly largestContext?: number | undefined
+  readonly vocabSize: number
+  readonly eosIds: ReadonlySet<number>
+  /** A new incremental decoder of ids to text. */
+  createDecoder(): { push(id: number): string; flush(): string }
+  /**
+   * A conversation for this prompt. Its cache is empty or holds a beginning of the prompt (`length` tokens of it), never
+   * all of it, since the logits after the last token are what is asked for. Dispose it.
+   */
+  open(prompt: readonly number[]): Conversation
+}
+
+/** Tokens that the model has seen, and the logits of what comes next. */
+export interface Conversation {
+  /** Tokens in the cache. */
+  readonly length: number
+  /**
+   * Appends tokens. `last` (the default) gives the logits `[vocab]` that follow the last of them, `all` those that follow
+   * each, `[ids.length, vocab]`. The array is the conversation's own and the next call overwrites it. After a failure or
+   * an abort the tokens that were completed stay; `length` tells, and the conversation can go on.
+   */
+  extend(
+    ids: readonly number[],
+    options: { readonly signal?: AbortSignal | undefined; readonly logits?: 'last' | 'all' | undefined },
+  ): Promise<Float32Array>
+  /** Forgets the tokens after the first `length`. Cheap: nothing is moved. */
+  truncate(length: number): void
+  /** Frees the cache. */
+  dispose(): void
+}
