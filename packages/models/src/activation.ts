@@ -28,11 +28,11 @@ export const readActivation = (config: ConfigReader, field: string): Activation 
     ? NAMES[config.text(field, 'silu')]!
     : config.unsupported(field, Object.keys(NAMES).join(', '))
 
-/** Adds the activation to a graph, elementwise, the shape of `x` kept. */
+/** Adds the activation to a graph as one node, elementwise, the shape of `x` kept. QuickGelu is `x * sigmoid(alpha x)`. */
 export const emitActivation = (graph: Graph, activation: Activation, x: Value): Value => {
   switch (activation) {
     case 'silu':
-      return graph.add('Mul', [x, graph.add('Sigmoid', [x])])
+      return graph.add('QuickGelu', [x], { alpha: 1 })
     case 'gelu':
       return graph.add('Gelu', [x])
     case 'geluTanh':

@@ -9,12 +9,26 @@
  * @module
  */
 import { type Graph, reshape, scalar, type Value } from '@awq/onnx'
+import { AwqError } from '@awq/tensor'
 import type { ModelConfig } from './config.ts'
 
 /** Which form of attention a graph uses. */
 export type AttentionForm = 'plain' | 'fused'
 
-/** The key and value cache of one block, float32 `[batch, kvHeads, capacity, headDim]`. */
+/** True when the operator GroupQueryAttention takes heads of this width. */
+export const fusedIsPossible = (headDim: number): boolean => headDim % 8 === 0
+
+/** The operator's own rotary embedding takes heads whose width is a multiple of 16. */
+export const rotatesInside = (headDim: number): boolean => headDim % 16 === 0
+
+/** True when a form takes query, key and value side by side in one value: rotated inside, nothing else reads them. */
+export const takesPacked = (form: AttentionForm, { headDim }: Pick<ModelConfig, 'headDim'>): boolean =>
+  form === 'fused' && rotatesInside(headDim)
+
+/** Query, key and value projections of the new tokens; or, where `takesPacked`, all three in one value. */
+export type Projections = readonly [query: Value, key: Value, value: Value] | readonly [packed: Value]
+
+/** The key and value cache of one block, `[batch, kvHeads, capacity, headDim]`. */
 export interface PastKeyValue {
   readonly key: Value
   readonly value: Value
@@ -22,14 +36,14 @@ export interface PastKeyValue {
 
 /** Inputs that every block of a graph shares. */
 export interface SequenceInputs {
-  /** float32 `[positions, headDim / 2]`. */
+  /** `[positions, headDim / 2]`, of the activations' type. */
   readonly cos: Value
   readonly sin: Value
   /** plain: int64 `[1]`, the position of the first new token. */
   readonly start?: Value
   /**
-   * plain: float32 `[heads / kvHeads * sequence, capacity + sequence]`, added to the scores: 0 where a token may look,
-   * -1e30 elsewhere; the rows of the sequence once for each query head that shares a key head.
+   * plain: `[heads / kvHeads * sequence, capacity + sequence]` of the activations' type, added to the scores: 0 where a token may look,
+   * -1e30 (in float16: minus infinity) elsewhere; the rows of the sequence once for each query head that shares a key head.
    */
   readonly mask?: Value
   /** fused: int32 `[batch]`, the number of tokens, new ones included, less one. */
@@ -64,7 +78,7 @@ const emitPlain = (
     graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], { interleaved: 0 })
   const q = graph.add('Mul', [
     rotate(splitHeads(graph, query, heads, headDim)),
-    scalar(graph, 'float32', 1 / Math.sqrt(headDim)),
+    scalar(graph, query.dtype, 1 / Math.sqrt(headDim)),
   ])
   const k = rotate(splitHeads(graph, key, kvHeads, headDim))
   const v = splitHeads(graph, value, kvHeads, headDim)
@@ -89,37 +103,35 @@ const mixWithPast = (graph: Graph, weights: Value, pastValue: Value, newValue: V
 const emitFused = (
   graph: Graph,
   config: ModelConfig,
-  [query, key, value]: readonly [Value, Value, Value],
+  projections: Projections,
   inputs: SequenceInputs,
   past: PastKeyValue,
 ): Attended => {
   const { heads, kvHeads, headDim } = config
-  // The operator's own rotary embedding takes head widths that are multiples of 16 only.
-  const rotates = headDim % 16 === 0
-  const rotate = (x: Value, count: number) =>
-    rotates
-      ? x
-      : graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], {
-          interleaved: 0,
-          num_heads: count,
-        })
+  const inside = rotatesInside(headDim)
+  const [query, key, value] = projections
+  const rotate = (x: Value | undefined, count: number): Value | null => {
+    if (!x || inside) return x ?? null
+    const attributes = { interleaved: 0, num_heads: count }
+    return graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], attributes)
+  }
   const [output, presentKey, presentValue] = graph.addAll(
     'GroupQueryAttention',
     [
       rotate(query, heads),
       rotate(key, kvHeads),
-      value,
+      value ?? null,
       past.key,
       past.value,
       inputs.lastPosition!,
       inputs.totalLength!,
-      rotates ? inputs.cos : null,
-      rotates ? inputs.sin : null,
+      inside ? inputs.cos : null,
+      inside ? inputs.sin : null,
     ],
     {
       num_heads: heads,
       kv_num_heads: kvHeads,
-      do_rotary: rotates ? 1 : 0,
+      do_rotary: inside ? 1 : 0,
       local_window_size: config.slidingWindow ?? -1,
     },
     { outputs: 3 },
@@ -129,16 +141,19 @@ const emitFused = (
 
 /**
  * Adds attention to a graph.
- * @param projections query `[batch, sequence, heads * headDim]`, key and value `[batch, sequence, kvHeads * headDim]`
+ * @param projections query `[batch, sequence, heads * headDim]`, key and value `[batch, sequence, kvHeads * headDim]`; or
+ * one value `[batch, sequence, (heads + 2 kvHeads) * headDim]`, where `takesPacked` and there is a cache
  */
 export const emitAttention = (
   graph: Graph,
   form: AttentionForm,
   config: ModelConfig,
-  projections: readonly [Value, Value, Value],
+  projections: Projections,
   inputs: SequenceInputs,
   past: PastKeyValue | undefined,
-): Attended =>
-  form === 'fused' && past
-    ? emitFused(graph, config, projections, inputs, past)
-    : emitPlain(graph, config, projections, inputs, past)
+): Attended => {
+  if (form === 'fused' && past) return emitFused(graph, config, projections, inputs, past)
+  if (projections.length === 1)
+    throw new AwqError('INVALID_ARGUMENT', 'plain attention reads query, key and value apart')
+  return emitPlain(graph, config, projections, inputs, past)
+}

@@ -2,7 +2,7 @@
  * One decoder block as ONNX nodes, from the steps of its architecture table.
  * @module
  */
-import type { Graph, Value } from '@awq/onnx'
+import { type Graph, int64s, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { emitActivation } from './activation.ts'
 import {
@@ -11,49 +11,91 @@ import {
   emitAttention,
   type PastKeyValue,
   type SequenceInputs,
+  takesPacked,
 } from './attention.ts'
 import type { BlockBinding } from './binding.ts'
-import type { ModelDescription } from './describe.ts'
+import type { LinearSpec, ModelDescription } from './describe.ts'
+import { emitResidual, emitResidualNorm, type PendingSum, type Residual } from './norm.ts'
 
 /** What surrounds a block in its graph. */
 export interface BlockContext {
-  /** The residual stream, float32 `[batch, sequence, hidden]`. */
-  readonly hidden: Value
+  /** The residual stream, `[batch, sequence, hidden]`. */
+  readonly hidden: Residual
   readonly binding: BlockBinding
   readonly attention: AttentionForm
   readonly sequence: SequenceInputs
   readonly past?: PastKeyValue
+  /**
+   * Leaves sums to the norms that read them (SkipSimplifiedLayerNormalization), also the last one to the next block.
+   * Without it every sum is a node.
+   */
+  readonly deferSums?: boolean
+  /** Takes the rows that are wanted of a value `[batch, sequence, ...]`: after attention the block goes on with them alone. */
+  readonly wanted?: (value: Value) => Value
   /** Called once for each value that linears read, before they do. */
   readonly observe?: (site: string, value: Value) => void
 }
 
 /** The residual stream after the block, and the keys and values for the cache. */
 export interface EmittedBlock extends Omit<Attended, 'output'> {
-  readonly hidden: Value
+  readonly hidden: Residual
 }
 
-/** RMS norm over the last axis: `x / sqrt(mean(x^2) + epsilon) * weight`. */
-export const emitRmsNorm = (graph: Graph, x: Value, weight: Value, epsilon: number): Value =>
-  graph.add('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon, stash_type: 1 })
+/** A named value of a block: there, a sum that may be left to a norm, or one whose nodes are made when it is read. */
+type Entry = Value | PendingSum | (() => Value)
+
+/** Outputs of several linears side by side in one value, `[..., sum of the widths]`. */
+interface Joined {
+  readonly value: Value
+  readonly outputs: readonly string[]
+}
+
+const resolve = (graph: Graph, entry: Entry): Value =>
+  typeof entry === 'function' ? entry() : emitResidual(graph, entry)
+
+/** Parts of a joined value, which is split when the first of them is read. */
+const splitLater = (graph: Graph, joined: Value, linears: readonly LinearSpec[]): (() => Value)[] => {
+  let parts: Value[] | undefined
+  const split = () => {
+    const widths = int64s(
+      graph,
+      linears.map(({ shape }) => shape[0]),
+    )
+    parts ??= graph.addAll('Split', [joined, widths], { axis: -1 }, { outputs: linears.length })
+    return parts
+  }
+  return linears.map((_, i) => () => split()[i]!)
+}
 
 /** Adds one block to a graph. */
 export const emitBlock = (graph: Graph, description: ModelDescription, context: BlockContext): EmittedBlock => {
   const { config, steps, linears } = description
-  const { binding, sequence, past, observe } = context
-  const values = new Map<string, Value>([['hidden', context.hidden]])
+  const { binding, sequence, past, observe, wanted } = context
+  const values = new Map<string, Entry>([['hidden', context.hidden]])
+  const joins: Joined[] = []
   const done = new Set<string>()
   let attended: Attended | undefined
+  const find = (name: string): Entry => {
+    const entry = values.get(name)
+    if (entry) return entry
+    throw new AwqError('CONFIG', `${config.modelType}: a step of the block reads "${name}" before it is made`)
+  }
   const read = (name: string): Value => {
-    const value = values.get(name)
-    if (!value)
-      throw new AwqError('CONFIG', `${config.modelType}: a step of the block reads "${name}" before it is made`)
+    const value = resolve(graph, find(name))
+    values.set(name, value)
     return value
+  }
+  const residual = (name: string): Residual => {
+    const entry = find(name)
+    return typeof entry === 'function' ? read(name) : entry
   }
   for (const step of steps) {
     switch (step.step) {
       case 'rmsNorm': {
         const weight = binding.vector(graph, `${step.weight}.weight`, config.hiddenSize)
-        values.set(step.to, emitRmsNorm(graph, read(step.from), weight, config.normEpsilon))
+        const norm = emitResidualNorm(graph, residual(step.from), weight, config.normEpsilon)
+        values.set(step.from, norm.residual)
+        values.set(step.to, norm.normed)
         break
       }
       case 'linear': {
@@ -61,16 +103,28 @@ export const emitBlock = (graph: Graph, description: ModelDescription, context: 
         const siblings = linears.filter((linear) => linear.site === step.from)
         const x = read(step.from)
         observe?.(step.from, x)
-        for (const [i, y] of binding.linears(graph, x, siblings).entries()) {
-          values.set(siblings[i]!.output, y)
-          done.add(siblings[i]!.name)
+        const products = binding.linears(graph, x, siblings)
+        const [joined] = products
+        if (products.length < siblings.length && joined) {
+          joins.push({ value: joined, outputs: siblings.map(({ output }) => output) })
+        }
+        const parts = products.length < siblings.length ? splitLater(graph, joined!, siblings) : products
+        for (const [i, { name, output }] of siblings.entries()) {
+          values.set(output, parts[i]!)
+          done.add(name)
         }
         break
       }
       case 'attention': {
-        const projections = [read(step.query), read(step.key), read(step.value)] as const
+        const names = [step.query, step.key, step.value]
+        const packed = joins.find(({ outputs }) => outputs.join() === names.join())
+        const projections =
+          packed && past && takesPacked(context.attention, config)
+            ? ([packed.value] as const)
+            : ([read(step.query), read(step.key), read(step.value)] as const)
         attended = emitAttention(graph, context.attention, config, projections, sequence, past)
         values.set(step.to, attended.output)
+        if (wanted) for (const [name, entry] of values) values.set(name, () => wanted(resolve(graph, entry)))
         break
       }
       case 'activation':
@@ -79,11 +133,13 @@ export const emitBlock = (graph: Graph, description: ModelDescription, context: 
       case 'multiply':
         values.set(step.to, graph.add('Mul', [read(step.left), read(step.right)]))
         break
-      case 'add':
-        values.set(step.to, graph.add('Add', [read(step.left), read(step.right)]))
+      case 'add': {
+        const sum = { left: read(step.left), right: read(step.right) }
+        values.set(step.to, context.deferSums ? sum : emitResidual(graph, sum))
         break
+      }
     }
   }
   if (!attended) throw new AwqError('CONFIG', `${config.modelType}: the block has no attention step`)
-  return { hidden: read('hidden'), key: attended.key, value: attended.value }
+  return { hidden: residual('hidden'), key: attended.key, value: attended.value }
 }

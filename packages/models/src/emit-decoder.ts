@@ -2,18 +2,19 @@
  * A whole decoder as one ONNX graph: ids in, logits out, keys and values kept in a cache between runs.
  * @module
  */
-import { Graph, slice, type Value } from '@awq/onnx'
+import { Graph, int64s, type Value } from '@awq/onnx'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
-import { emitBlock, emitRmsNorm } from './emit-block.ts'
-import { declareSequence } from './sequence.ts'
+import { emitBlock } from './emit-block.ts'
+import { emitFinalNorm, type Residual } from './norm.ts'
+import { type ActivationType, declareSequence } from './sequence.ts'
 
 /** How a decoder graph is emitted. */
 export interface DecoderOptions {
   readonly attention: AttentionForm
-  /** `last`: logits of the last position `[batch, 1, vocab]`; `all`: of every position. */
-  readonly logits: 'last' | 'all'
+  /** Type of activations and cache, `float32` by default. The binding must give its parameters in it. */
+  readonly dtype?: ActivationType | undefined
 }
 
 /** Supplies all parameters of a decoder. */
@@ -22,41 +23,60 @@ export interface DecoderBinding {
   readonly block: (layer: number) => BlockBinding
 }
 
-/** Final norm and head: `[batch, sequence, hidden]` to logits. */
-export const emitHead = (graph: Graph, description: ModelDescription, binding: OuterBinding, hidden: Value): Value =>
-  binding.head(graph, emitRmsNorm(graph, hidden, binding.finalNorm(graph), description.config.normEpsilon))
+/** Final norm and head: `[batch, sequence, hidden]` to logits, float32 whatever the activations are. */
+export const emitHead = (graph: Graph, description: ModelDescription, binding: OuterBinding, x: Residual): Value => {
+  const normed = emitFinalNorm(graph, x, binding.finalNorm(graph), description.config.normEpsilon)
+  const logits = binding.head(graph, normed)
+  return logits.dtype === 'float32' ? logits : graph.add('Cast', [logits], { to: 'float32' })
+}
 
 /**
- * Emits the decoder.
+ * Emits the decoder: one graph for prompts, single steps, and the logits of any tail of the new tokens.
  *
- * Inputs: `input_ids` int64 `[batch, sequence]`, those of `declareSequence`, and for each layer `past.N.key` and
- * `past.N.value` float32 `[batch, kvHeads, capacity, headDim]`. Outputs: `logits`, and for each layer `present.N.key`
- * and `present.N.value`: the new rows (plain) or the whole cache (fused; bind it to the buffer of the past).
+ * Inputs: `input_ids` int64 `[batch, sequence]`; `logits_from` int64 `[1]`, the first of the new tokens whose logits are
+ * wanted (0: all, sequence - 1: the last, sequence: none); those of `declareSequence`; and for each layer `past.N.key`
+ * and `past.N.value` `[batch, kvHeads, capacity, headDim]`. Outputs: `logits` float32
+ * `[batch, sequence - logits_from, vocab]`, and for each layer `present.N.key` and `present.N.value`: the new rows
+ * (plain) or the whole cache (fused; bind it to the buffer of the past).
+ *
+ * The last block computes nothing past its attention for tokens whose logits are not wanted.
  */
 export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
+  const { attention, dtype = 'float32' } = options
   const { config } = description
   const graph = new Graph(`${config.modelType}-decoder`)
   const ids = graph.input('input_ids', 'int64', ['batch', 'sequence'])
-  const sequence = declareSequence(graph, config, options.attention)
+  const logitsFrom = graph.input('logits_from', 'int64', [1])
+  const sequence = declareSequence(graph, config, attention, dtype)
   const cacheShape = ['batch', config.kvHeads, 'capacity', config.headDim]
-  let hidden = binding.outer.embed(graph, ids)
+  const wanted = (x: Value): Value =>
+    graph.add(
+      'Slice',
+      [x, logitsFrom, int64s(graph, [2 ** 31 - 1]), int64s(graph, [1])],
+      {},
+      {
+        shape: x.shape.map((dim, axis) => (axis === 1 ? 'rows' : dim)),
+      },
+    )
+  let hidden: Residual = binding.outer.embed(graph, ids)
   for (let layer = 0; layer < config.layers; layer++) {
     const past = {
-      key: graph.input(`past.${layer}.key`, 'float32', cacheShape),
-      value: graph.input(`past.${layer}.value`, 'float32', cacheShape),
+      key: graph.input(`past.${layer}.key`, dtype, cacheShape),
+      value: graph.input(`past.${layer}.value`, dtype, cacheShape),
     }
     const block = emitBlock(graph, description, {
       hidden,
       binding: binding.block(layer),
-      attention: options.attention,
+      attention,
       sequence,
       past,
+      deferSums: true,
+      ...(layer === config.layers - 1 ? { wanted } : {}),
     })
     hidden = block.hidden
     graph.output(`present.${layer}.key`, block.key)
     graph.output(`present.${layer}.value`, block.value)
   }
-  const wanted = options.logits === 'all' ? hidden : slice(graph, hidden, { axis: 1, start: -1 })
-  graph.output('logits', emitHead(graph, description, binding.outer, wanted))
+  graph.output('logits', emitHead(graph, description, binding.outer, hidden))
   return graph
 }

@@ -19,6 +19,7 @@ import {
   inputBinding,
   readBlockWeights,
 } from './float-weights.ts'
+import { emitResidual } from './norm.ts'
 import { declareSequence, ropeFeeds, sequenceFeeds } from './sequence.ts'
 
 /** One block, ready to run. */
@@ -70,7 +71,7 @@ export const emitForwardBlock = (
     sequence,
     ...(observe ? { observe: (site: string, value: Value) => observe(graph, site, value) } : {}),
   })
-  graph.output('hidden_out', block.hidden)
+  graph.output('hidden_out', emitResidual(graph, block.hidden))
   return graph
 }
 

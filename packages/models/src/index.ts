@@ -1,6 +1,6 @@
 export { type Activation, readActivation } from './activation.ts'
 export type { Architecture, ScaleGroupRule, Step } from './architecture.ts'
-export type { AttentionForm, PastKeyValue, SequenceInputs } from './attention.ts'
+export { type AttentionForm, fusedIsPossible, type PastKeyValue, type SequenceInputs } from './attention.ts'
 export type { BlockBinding, OuterBinding } from './binding.ts'
 export type { ModelConfig } from './config.ts'
 export type { ConfigReader } from './config-reader.ts'
@@ -35,7 +35,16 @@ export {
   forwardFeeds,
   forwardLogits,
 } from './forward.ts'
+export type { PendingSum, Residual } from './norm.ts'
 export { readModelConfig } from './read-config.ts'
 export { registerArchitecture } from './registry.ts'
 export { type RopeConfig, type RopeScaling, type RopeTables, readRope, ropeTables } from './rope.ts'
-export { causalMask, declareSequence, type Positions, ropeFeeds, sequenceFeeds } from './sequence.ts'
+export {
+  type ActivationType,
+  causalMask,
+  declareSequence,
+  type Positions,
+  rewriteSequence,
+  ropeFeeds,
+  sequenceFeeds,
+} from './sequence.ts'

@@ -3,8 +3,9 @@
  * @module
  */
 import type { Graph } from '@awq/onnx'
-import { type Tensor, tensor } from '@awq/ort'
-import type { AttentionForm, SequenceInputs } from './attention.ts'
+import { type Tensor, tensor, zeros } from '@awq/ort'
+import { float32ToFloat16Bits } from '@awq/tensor'
+import { type AttentionForm, rotatesInside, type SequenceInputs } from './attention.ts'
 import type { ModelConfig } from './config.ts'
 import { ropeTables } from './rope.ts'
 
@@ -18,37 +19,44 @@ export interface Positions {
   readonly capacity: number
 }
 
-/** Declares the inputs a form of attention needs. Their names are those of `sequenceFeeds`. */
-export const declareSequence = (graph: Graph, config: ModelConfig, form: AttentionForm): SequenceInputs => {
+/** Element types of activations and cache. */
+export type ActivationType = 'float32' | 'float16'
+
+/**
+ * Declares the inputs a form of attention needs. Their names are those of `sequenceFeeds` and `ropeFeeds`; the rotary
+ * tables are of the activations' type, the mask is always float32.
+ */
+export const declareSequence = (
+  graph: Graph,
+  config: ModelConfig,
+  form: AttentionForm,
+  dtype: ActivationType = 'float32',
+): SequenceInputs => {
   const half = config.headDim / 2
   const tables = {
-    cos: graph.input('rope.cos', 'float32', ['positions', half]),
-    sin: graph.input('rope.sin', 'float32', ['positions', half]),
+    cos: graph.input('rope.cos', dtype, ['positions', half]),
+    sin: graph.input('rope.sin', dtype, ['positions', half]),
   }
-  if (form === 'plain')
-    return {
-      ...tables,
-      start: graph.input('start', 'int64', [1]),
-      mask: graph.input('mask', 'float32', ['mask rows', 'mask columns']),
-    }
+  if (form === 'plain') {
+    const start = graph.input('start', 'int64', [1])
+    const mask = graph.input('mask', 'float32', ['mask rows', 'mask columns'])
+    return { ...tables, start, mask: dtype === 'float32' ? mask : graph.add('Cast', [mask], { to: dtype }) }
+  }
   const lengths = {
     lastPosition: graph.input('last_position', 'int32', ['batch']),
     totalLength: graph.input('total_length', 'int32', []),
   }
-  return config.headDim % 16 === 0
+  return rotatesInside(config.headDim)
     ? { ...tables, ...lengths }
     : { ...tables, ...lengths, start: graph.input('start', 'int64', [1]) }
 }
 
-/**
- * The mask of the plain form, float32 `[heads / kvHeads * length, capacity + length]`. The first `capacity` columns
- * are the slots of the cache, of which `past` are filled; the others are the new tokens.
- */
-export const causalMask = (config: ModelConfig, { past, length, capacity }: Positions): Tensor => {
+/** Fills `mask` with the mask of the plain form, see `causalMask`. */
+const fillMask = (mask: Float32Array, config: ModelConfig, { past, length, capacity }: Positions): void => {
   const shared = config.heads / config.kvHeads
   const window = config.slidingWindow ?? Number.POSITIVE_INFINITY
   const columns = capacity + length
-  const mask = new Float32Array(shared * length * columns).fill(-1e30)
+  mask.fill(-1e30)
   for (let row = 0; row < length; row++) {
     const position = past + row
     const first = Math.max(0, position - window + 1)
@@ -57,14 +65,33 @@ export const causalMask = (config: ModelConfig, { past, length, capacity }: Posi
     line.fill(0, capacity + Math.max(0, first - past), capacity + row + 1)
   }
   for (let copy = 1; copy < shared; copy++) mask.copyWithin(copy * length * columns, 0, length * columns)
-  return tensor('float32', [shared * length, columns], mask)
+}
+
+const emptyMask = ({ heads, kvHeads }: ModelConfig, { length, capacity }: Positions): Tensor =>
+  zeros('float32', [(heads / kvHeads) * length, capacity + length])
+
+/**
+ * The mask of the plain form, float32 `[heads / kvHeads * length, capacity + length]`. The first `capacity` columns
+ * are the slots of the cache, of which `past` are filled; the others are the new tokens.
+ */
+export const causalMask = (config: ModelConfig, positions: Positions): Tensor => {
+  const mask = emptyMask(config, positions)
+  fillMask(mask.data as Float32Array, config, positions)
+  return mask
 }
 
 /** Rotary tables as feeds, for sequences of at most `positions` tokens. */
-export const ropeFeeds = (config: ModelConfig, positions: number): Record<string, Tensor> => {
+export const ropeFeeds = (
+  config: ModelConfig,
+  positions: number,
+  dtype: ActivationType = 'float32',
+): Record<'rope.cos' | 'rope.sin', Tensor> => {
   const tables = ropeTables(config.rope, config.headDim, positions)
-  const shape = [positions, config.headDim / 2]
-  return { 'rope.cos': tensor('float32', shape, tables.cos), 'rope.sin': tensor('float32', shape, tables.sin) }
+  const feed = (values: Float32Array): Tensor => {
+    const data = dtype === 'float32' ? values : Uint16Array.from(values, float32ToFloat16Bits)
+    return tensor(dtype, [positions, config.headDim / 2], data)
+  }
+  return { 'rope.cos': feed(tables.cos), 'rope.sin': feed(tables.sin) }
 }
 
 /** Feeds for `declareSequence`, without the rotary tables. */
@@ -74,12 +101,29 @@ export const sequenceFeeds = (
   positions: Positions,
   batch = 1,
 ): Record<string, Tensor> => {
-  const start = { start: tensor('int64', [1], BigInt64Array.of(BigInt(positions.past))) }
-  if (form === 'plain') return { ...start, mask: causalMask(config, positions) }
-  const total = positions.past + positions.length
-  return {
-    ...(config.headDim % 16 === 0 ? {} : start),
-    last_position: tensor('int32', [batch], new Int32Array(batch).fill(total - 1)),
-    total_length: tensor('int32', [], Int32Array.of(total)),
-  }
+  const start = { start: zeros('int64', [1]) }
+  const lengths = { last_position: zeros('int32', [batch]), total_length: zeros('int32', []) }
+  const feeds =
+    form === 'plain'
+      ? { ...start, mask: emptyMask(config, positions) }
+      : { ...lengths, ...(rotatesInside(config.headDim) ? {} : start) }
+  rewriteSequence(feeds, config, positions)
+  return feeds
+}
+
+/**
+ * Rewrites the feeds that `sequenceFeeds` made for other positions in place, for a run that is bound to them. Length and
+ * capacity must be the same as then.
+ */
+export const rewriteSequence = (
+  feeds: Readonly<Record<string, Tensor>>,
+  config: ModelConfig,
+  positions: Positions,
+): void => {
+  const { start, mask, last_position: last, total_length: total } = feeds
+  const count = positions.past + positions.length
+  if (start) (start.data as BigInt64Array).fill(BigInt(positions.past))
+  if (mask) fillMask(mask.data as Float32Array, config, positions)
+  if (last) (last.data as Int32Array).fill(count - 1)
+  if (total) (total.data as Int32Array).fill(count)
 }

@@ -9,10 +9,19 @@ describe('chooseAttention', () => {
     [12, 'cpu', true, 'plain'],
     [20, 'cpu', true, 'plain'],
     [64, 'cpu', false, 'plain'],
-    [64, 'cuda', true, 'plain'],
-    [64, 'webgpu', false, 'plain'],
   ] as const)('head width %i on %s, in place %s: %s', (headDim, device, inPlaceOutputs, form) => {
     expect(chooseAttention({ headDim, device, inPlaceOutputs })).toBe(form)
+  })
+
+  it.each([
+    ['cuda', true, 'float16', 'fused'],
+    ['cuda', true, 'float32', 'plain'],
+    ['cuda', false, 'float16', 'plain'],
+    ['webgpu', true, 'float32', 'fused'],
+    ['webgpu', false, 'float32', 'plain'],
+    ['directml', true, 'float16', 'plain'],
+  ] as const)('on %s, tensors on the device %s, %s: %s', (device, deviceTensors, dtype, form) => {
+    expect(chooseAttention({ headDim: 64, device, inPlaceOutputs: true, deviceTensors, dtype })).toBe(form)
   })
 })
 

@@ -1,5 +1,5 @@
-import type { AttentionForm } from '@awq/models'
-import type { Device } from '@awq/ort'
+import { type ActivationType, type AttentionForm, fusedIsPossible } from '@awq/models'
+import type { Device, Engine } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 
 /** What decides between the two forms of attention. */
@@ -9,18 +9,45 @@ export interface AttentionFacts {
   readonly device: Device
   /** True when the engine writes outputs into the buffers it is given, so that a cache can be appended to in place. */
   readonly inPlaceOutputs: boolean
+  /** True when the engine keeps tensors on its device, so that a cache need not travel. */
+  readonly deviceTensors?: boolean | undefined
+  /** Type of activations and cache, float32 by default. */
+  readonly dtype?: ActivationType | undefined
 }
 
-/** True when the operator GroupQueryAttention takes heads of this width: multiples of 8. */
-export const fusedIsPossible = (headDim: number): boolean => headDim % 8 === 0
+/** Where the operator GroupQueryAttention has kernels, by type of activations. */
+const fusedKernels: Readonly<Partial<Record<Device, readonly ActivationType[]>>> = {
+  cpu: ['float32', 'float16'],
+  cuda: ['float16'],
+  webgpu: ['float32', 'float16'],
+}
 
 /**
  * The form of attention to serve with. `fused` (one operator, cache appended to in place) needs a head width that is a
- * multiple of 8, the CPU (CUDA has no float32 kernel of it), and outputs written in place: an engine that copies them
- * would copy the whole cache for every token, where `plain` copies only the new rows.
+ * multiple of 8, a device with a kernel of it, and a cache that stays where it is: an engine that copies its outputs, or
+ * has no memory on its device, would copy the whole cache for every token, where `plain` copies only the new rows.
  */
-export const chooseAttention = ({ headDim, device, inPlaceOutputs }: AttentionFacts): AttentionForm =>
-  fusedIsPossible(headDim) && device === 'cpu' && inPlaceOutputs ? 'fused' : 'plain'
+export const chooseAttention = (facts: AttentionFacts): AttentionForm => {
+  const { headDim, device, inPlaceOutputs, deviceTensors = false, dtype = 'float32' } = facts
+  const stays = inPlaceOutputs && (device === 'cpu' || deviceTensors)
+  return stays && fusedIsPossible(headDim) && fusedKernels[device]?.includes(dtype) ? 'fused' : 'plain'
+}
+
+/** What `chooseAttention` needs to know of an engine. */
+export const attentionFacts = (
+  { device, features }: Pick<Engine, 'device' | 'features'>,
+  headDim: number,
+  dtype?: ActivationType,
+): AttentionFacts => ({
+  headDim,
+  device,
+  inPlaceOutputs: features.inPlaceOutputs,
+  deviceTensors: features.deviceTensors,
+  dtype,
+})
+
+/** The type of activations to serve with: float16 on CUDA, whose attention kernel has no float32; else float32. */
+export const chooseDtype = (device: Device): ActivationType => (device === 'cuda' ? 'float16' : 'float32')
 
 /**
  * The form to use: the wish, where there is one, else `chooseAttention`.

@@ -4,8 +4,15 @@
  * @module
  */
 
-import { type BlockBinding, emitLinear, type LinearSpec, type ModelDescription, type OuterBinding } from '@awq/models'
-import { type Graph, int64s, type OnnxType, slice, type Value } from '@awq/onnx'
+import {
+  type ActivationType,
+  type BlockBinding,
+  emitLinear,
+  type LinearSpec,
+  type ModelDescription,
+  type OuterBinding,
+} from '@awq/models'
+import { type Graph, type OnnxType, slice, type Value } from '@awq/onnx'
 import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType, type FileRange } from '@awq/tensor'
 import type { WeightLinks } from './weight-links.ts'
@@ -22,6 +29,8 @@ export interface BindingSource {
   readonly description: ModelDescription
   readonly table: WeightTable
   readonly accuracy: Accuracy
+  /** Element type of the activations that the parameters meet; float32 by default. */
+  readonly dtype?: ActivationType | undefined
 }
 
 const onnxTypes: Partial<Record<DType, OnnxType>> = {
@@ -43,12 +52,13 @@ const emitStored = (graph: Graph, links: WeightLinks, { entry }: DenseTensor): V
   return graph.external(entry.name, dtype, entry.shape, links.link(entry))
 }
 
-const toFloat32 = (graph: Graph, x: Value): Value =>
-  x.dtype === 'float32' ? x : graph.add('Cast', [x], { to: 'float32' })
+/** A parameter in the type of the activations; folded at load, because parameters are constants. */
+const cast = (graph: Graph, x: Value, dtype: ActivationType): Value =>
+  x.dtype === dtype ? x : graph.add('Cast', [x], { to: dtype })
 
-/** A dense vector or matrix as float32. */
-const emitDense = (graph: Graph, links: WeightLinks, tensor: DenseTensor): Value =>
-  toFloat32(graph, emitStored(graph, links, tensor))
+/** A dense vector or matrix in the type of the activations. */
+const emitDense = (graph: Graph, links: WeightLinks, tensor: DenseTensor, dtype: ActivationType): Value =>
+  cast(graph, emitStored(graph, links, tensor), dtype)
 
 /** Siblings as one matrix over the same bytes, where they lie side by side and are quantized alike. */
 export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | undefined => {
@@ -75,20 +85,21 @@ interface PackedValues {
   readonly zeroPoints: Value | null
 }
 
-/** Codes, scales (Cast to float32, folded at load) and zero points of a packed matrix. */
+/** Codes, scales (in the type of the activations) and zero points of a packed matrix. */
 const emitPacked = (
   graph: Graph,
   links: WeightLinks,
   name: string,
   matrix: PackedMatrix,
   codesShape: readonly number[],
+  dtype: ActivationType,
 ): PackedValues => {
   const { storedBits, blocks } = matrix
   const [out] = matrix.shape
   const scales = graph.external(`${name}.scales`, 'float16', [out, blocks], links.link(matrix.scales))
   return {
     codes: graph.external(`${name}.codes`, 'uint8', codesShape, links.link(matrix.codes)),
-    scales: toFloat32(graph, scales),
+    scales: cast(graph, scales, dtype),
     zeroPoints:
       matrix.zeroPoints &&
       graph.external(
@@ -100,22 +111,21 @@ const emitPacked = (
   }
 }
 
+/** `x W^T + b`, W a packed matrix, in the type of `x`. */
 const emitMatMulNBits = (
   graph: Graph,
   links: WeightLinks,
   x: Value,
   name: string,
   matrix: PackedMatrix,
+  bias: Value | null,
   accuracy: Accuracy,
 ): Value => {
   const { storedBits, blockSize, blocks } = matrix
   const [out, width] = matrix.shape
-  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, [
-    out,
-    blocks,
-    (blockSize * storedBits) / 8,
-  ])
-  return graph.add('MatMulNBits', [x, codes, scales, zeroPoints], {
+  const shape = [out, blocks, (blockSize * storedBits) / 8]
+  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, x.dtype as ActivationType)
+  return graph.add('MatMulNBits', [x, codes, scales, zeroPoints, null, bias], {
     K: width,
     N: out,
     bits: storedBits,
@@ -124,14 +134,23 @@ const emitMatMulNBits = (
   })
 }
 
-/** Parameters of block `layer`. Packed siblings that lie side by side become one product, split afterwards. */
+/** Parameters of block `layer`. Packed siblings that lie side by side become one product. */
 export const blockBinding = (source: BindingSource, links: WeightLinks, layer: number): BlockBinding => {
-  const { description, table, accuracy } = source
+  const { description, table, accuracy, dtype = 'float32' } = source
   const named = (name: string) => description.parameter(layer, name)
   const vector = (graph: Graph, name: string, length: number): Value =>
-    emitDense(graph, links, denseOf(table, named(name), [length]))
-  const withBias = (graph: Graph, y: Value, { name, shape, bias }: LinearSpec): Value =>
-    bias ? graph.add('Add', [y, vector(graph, `${name}.bias`, shape[0])]) : y
+    emitDense(graph, links, denseOf(table, named(name), [length]), dtype)
+  const biasOf = (graph: Graph, { name, shape, bias }: LinearSpec): Value | null =>
+    bias ? vector(graph, `${name}.bias`, shape[0]) : null
+  /** The biases of siblings side by side, zeros for those without; null when none has one. */
+  const joinedBias = (graph: Graph, linears: readonly LinearSpec[]): Value | null => {
+    if (!linears.some(({ bias }) => bias)) return null
+    const parts = linears.map(
+      (linear) =>
+        biasOf(graph, linear) ?? graph.constant(dtype, [linear.shape[0]], new Array<number>(linear.shape[0]).fill(0)),
+    )
+    return graph.add('Concat', parts, { axis: 0 })
+  }
   return {
     vector,
     linears(graph, x, linears) {
@@ -140,22 +159,14 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
       const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
       if (joined) {
         const name = named(linears.map((linear) => linear.name).join('/'))
-        const all = emitMatMulNBits(graph, links, x, name, joined, accuracy)
-        const rows = int64s(
-          graph,
-          linears.map(({ shape }) => shape[0]),
-        )
-        return graph
-          .addAll('Split', [all, rows], { axis: -1 }, { outputs: linears.length })
-          .map((y, i) => withBias(graph, y, linears[i] as LinearSpec))
+        return [emitMatMulNBits(graph, links, x, name, joined, joinedBias(graph, linears), accuracy)]
       }
       return linears.map((linear, i) => {
         const weight = weights[i] as PackedMatrix | DenseTensor
-        const y =
-          weight.kind === 'packed'
-            ? emitMatMulNBits(graph, links, x, named(`${linear.name}.weight`), weight, accuracy)
-            : emitLinear(graph, x, emitDense(graph, links, weight), undefined)
-        return withBias(graph, y, linear)
+        const bias = biasOf(graph, linear)
+        return weight.kind === 'packed'
+          ? emitMatMulNBits(graph, links, x, named(`${linear.name}.weight`), weight, bias, accuracy)
+          : emitLinear(graph, x, emitDense(graph, links, weight, dtype), bias ?? undefined)
       })
     },
   }
@@ -169,7 +180,7 @@ const denseOf = (table: WeightTable, name: string, shape: readonly number[]): De
 
 /** Embedding, final norm and head. Tied tables are one set of bytes, read by rows and as a matrix. */
 export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBinding => {
-  const { description, table, accuracy } = source
+  const { description, table, accuracy, dtype = 'float32' } = source
   const { vocabSize, hiddenSize } = description.config
   const shape = [vocabSize, hiddenSize]
   // A graph that embeds and has a tied head names the float table once.
@@ -184,25 +195,32 @@ export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBi
     embed(graph, ids) {
       const weight = table.find(description.embedding, shape)
       return weight.kind === 'packed'
-        ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight)
-        : toFloat32(graph, graph.add('Gather', [tableOf(graph, weight), ids], { axis: 0 }))
+        ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight, dtype)
+        : cast(graph, graph.add('Gather', [tableOf(graph, weight), ids], { axis: 0 }), dtype)
     },
-    finalNorm: (graph) => emitDense(graph, links, denseOf(table, description.finalNorm, [hiddenSize])),
+    finalNorm: (graph) => emitDense(graph, links, denseOf(table, description.finalNorm, [hiddenSize]), dtype),
     head(graph, hidden) {
       const weight = table.find(description.head, shape)
       return weight.kind === 'packed'
-        ? emitMatMulNBits(graph, links, hidden, `${description.head}.head`, weight, accuracy)
-        : emitLinear(graph, hidden, toFloat32(graph, tableOf(graph, weight)), undefined)
+        ? emitMatMulNBits(graph, links, hidden, `${description.head}.head`, weight, null, accuracy)
+        : emitLinear(graph, hidden, cast(graph, tableOf(graph, weight), dtype), undefined)
     },
   }
 }
 
 /** Rows of a packed table; a width that is no multiple of the block comes padded and is cut. */
-const emitPackedRows = (graph: Graph, links: WeightLinks, ids: Value, name: string, matrix: PackedMatrix): Value => {
+const emitPackedRows = (
+  graph: Graph,
+  links: WeightLinks,
+  ids: Value,
+  name: string,
+  matrix: PackedMatrix,
+  dtype: ActivationType,
+): Value => {
   const { storedBits, blockSize, blocks } = matrix
   const [rows, width] = matrix.shape
   const padded = blocks * blockSize
-  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, [rows, (padded * storedBits) / 8])
+  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, [rows, (padded * storedBits) / 8], dtype)
   const gathered = graph.add('GatherBlockQuantized', [codes, ids, scales, zeroPoints], {
     bits: storedBits,
     block_size: blockSize,

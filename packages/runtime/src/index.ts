@@ -1,18 +1,20 @@
-export { type AttentionFacts, chooseAttention } from './attention.ts'
+export { type AttentionFacts, attentionFacts, chooseAttention, chooseDtype } from './attention.ts'
+export {
+  type BenchmarkOptions,
+  type BenchmarkResult,
+  benchmark,
+  type DecodeRate,
+  defaultContexts,
+} from './benchmark.ts'
 export {
   type Accuracy,
   type BindingSource,
   blockBinding,
   outerBinding,
 } from './bindings.ts'
-export { createCache, type KeyValueCache } from './cache.ts'
-export {
-  createConversation,
-  createRunner,
-  growingRopeFeeds,
-  type TokenRunner,
-  turnEventLoop,
-} from './decoder.ts'
+export { type CacheOptions, createCache, type KeyValueCache } from './cache.ts'
+export { type ConversationOptions, createConversation, prefillChunk } from './decoder.ts'
+export { turnEventLoop } from './event-loop.ts'
 export {
   type Conversation,
   type FinishReason,
@@ -40,10 +42,13 @@ export {
   type TableSource,
 } from './open-model.ts'
 export { createRandom, type Random } from './random.ts'
-export { type Candidates, greedy, sample, selectCandidates } from './sampling.ts'
+export { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
+export { createSampler, type Sampler } from './sampler.ts'
+export { type Candidates, greedy, selectCandidates } from './sampling.ts'
 export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
+export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
 export {
   checkpointTable,

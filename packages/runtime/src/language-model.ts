@@ -2,15 +2,16 @@
  * A model with its tokenizer, ready to write.
  * @module
  */
-import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
+import { type ActivationType, type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
 import { createEngine, type Engine, type EngineChoice, engineOptionsOf, type Session } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
-import { resolveAttention } from './attention.ts'
+import { attentionFacts, chooseDtype, resolveAttention } from './attention.ts'
 import type { Accuracy } from './bindings.ts'
-import { createConversation, createRunner, growingRopeFeeds, prefillChunk, turnEventLoop } from './decoder.ts'
+import { createConversation, prefillChunk } from './decoder.ts'
 import { type Conversation, type GenerateOptions, type Generation, generate } from './generation.ts'
-import { type DecoderRequest, type OpenedModel, openModel } from './open-model.ts'
+import { type OpenedModel, openModel } from './open-model.ts'
+import { growingRopeFeeds } from './rope-feeds.ts'
 
 /** How a model is loaded. */
 export interface LoadOptions extends EngineChoice {
@@ -88,18 +89,16 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     undo.push(() => model.dispose())
     const tokenizer = await loadTokenizer(folder)
     const contextLength = readContextLength(options.contextLength, model.description)
-    const attention = resolveAttention(options.attention, {
-      headDim: model.description.config.headDim,
-      device: engine.device,
-      inPlaceOutputs: engine.features.inPlaceOutputs,
-    })
-    const sessions = lazySessions(model, attention, undo)
+    const dtype = chooseDtype(engine.device)
+    const facts = attentionFacts(engine, model.description.config.headDim, dtype)
+    const attention = resolveAttention(options.attention, facts)
+    const decoder = lazyDecoder(model, attention, dtype, undo)
     if (options.preload ?? true) {
       onProgress?.({ stage: 'load' })
-      await sessions('last', signal)
+      await decoder(signal)
     }
     onProgress?.({ stage: 'ready' })
-    return assemble({ model, tokenizer, contextLength, attention, sessions, engine, dispose })
+    return assemble({ model, tokenizer, contextLength, attention, dtype, decoder, engine, dispose })
   } catch (error) {
     await dispose()
     throw error
@@ -123,23 +122,29 @@ const readContextLength = (wish: number | undefined, { config }: ModelDescriptio
   return wish
 }
 
-/** Decoder sessions, loaded when first asked for, shared, and disposed with the model. */
-type Sessions = (logits: DecoderRequest['logits'], signal?: AbortSignal) => Promise<Session>
+/** The decoder's session, loaded when first asked for, shared, and disposed with the model. */
+type LazyDecoder = (signal?: AbortSignal) => Promise<Session>
 
-const lazySessions = (model: OpenedModel, attention: AttentionForm, undo: (() => Promise<void> | void)[]): Sessions => {
-  const opened = new Map<string, Promise<Session>>()
+const lazyDecoder = (
+  model: OpenedModel,
+  attention: AttentionForm,
+  dtype: ActivationType,
+  undo: (() => Promise<void> | void)[],
+): LazyDecoder => {
+  let opened: Promise<Session> | undefined
   let disposed = false
   undo.push(async () => {
     disposed = true
-    for (const session of opened.values()) await (await session.catch(() => undefined))?.dispose()
+    await (await opened?.catch(() => undefined))?.dispose()
   })
-  return async (logits, signal) => {
+  return async (signal) => {
     if (disposed) throw new AwqError('INVALID_ARGUMENT', 'The model has been disposed; load it again.')
-    const session = opened.get(logits) ?? model.openDecoder({ attention, logits, signal })
-    opened.set(logits, session)
+    opened ??= model.openDecoder({ attention, dtype, signal })
     // A load that failed or was aborted may be tried again.
-    session.catch(() => opened.delete(logits))
-    return session
+    opened.catch(() => {
+      opened = undefined
+    })
+    return opened
   }
 }
 
@@ -148,18 +153,18 @@ interface Parts {
   readonly tokenizer: Tokenizer
   readonly contextLength: number
   readonly attention: AttentionForm
-  readonly sessions: Sessions
+  readonly dtype: ActivationType
+  readonly decoder: LazyDecoder
   readonly engine: Engine
   readonly dispose: () => Promise<void>
 }
 
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, attention, sessions, engine, dispose } = parts
+  const { model, tokenizer, contextLength, attention, dtype, decoder, engine, dispose } = parts
   const { description } = model
   const { vocabSize } = description.config
-  const ropeFeeds = growingRopeFeeds(description)
+  const rope = growingRopeFeeds(description, { dtype, engine })
   const eosIds = new Set(tokenizer.eosIds)
-  const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
   const encode = (input: GenerateInput): number[] => {
     if ('ids' in input) return [...input.ids]
     if ('messages' in input) {
@@ -177,13 +182,15 @@ const assemble = (parts: Parts): LanguageModel => {
   }
 
   const allLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array[]> => {
-    const runner = createRunner(await sessions('all'), description, attention, ropeFeeds)
+    const conversation = open()
     const rows: Float32Array[] = []
-    for (let at = 0; at < ids.length; at += prefillChunk) {
-      signal?.throwIfAborted()
-      const chunk = await runner.step(ids.slice(at, at + prefillChunk), { signal })
-      for (let row = 0; row < chunk.length; row += vocabSize) rows.push(chunk.slice(row, row + vocabSize))
-      await rest()
+    try {
+      for (let at = 0; at < ids.length; at += prefillChunk) {
+        const chunk = await conversation.extend(ids.slice(at, at + prefillChunk), { signal, logits: 'all' })
+        for (let row = 0; row < chunk.length; row += vocabSize) rows.push(chunk.slice(row, row + vocabSize))
+      }
+    } finally {
+      conversation.dispose()
     }
     return rows
   }
@@ -193,14 +200,18 @@ const assemble = (parts: Parts): LanguageModel => {
     let inner: Conversation | undefined
     let closed = false
     return {
+      get length() {
+        return inner?.length ?? 0
+      },
       async extend(ids, options) {
         if (!inner) {
-          const session = await sessions('last')
+          const session = await decoder()
           if (closed) throw new AwqError('INVALID_ARGUMENT', 'This conversation was disposed; start another.')
-          inner = createConversation(createRunner(session, description, attention, ropeFeeds), vocabSize, rest)
+          inner = createConversation(session, description, { engine, attention, dtype, contextLength, rope })
         }
         return inner.extend(ids, options)
       },
+      truncate: (length) => inner?.truncate(length),
       dispose() {
         closed = true
         inner?.dispose()
@@ -215,7 +226,13 @@ const assemble = (parts: Parts): LanguageModel => {
     options.signal?.throwIfAborted()
     checkPrompt(ids)
     const { signal } = options
-    return options.all ? allLogits(ids, signal) : open().extend(ids, { signal })
+    if (options.all) return allLogits(ids, signal)
+    const conversation = open()
+    try {
+      return await conversation.extend(ids, { signal })
+    } finally {
+      conversation.dispose()
+    }
   }
 
   return {

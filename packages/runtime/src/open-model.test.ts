@@ -1,15 +1,23 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describeModel, emitForwardBlock, floatForward, forwardLogits, type ModelDescription } from '@awq/models'
+import {
+  type ActivationType,
+  type AttentionForm,
+  describeModel,
+  emitForwardBlock,
+  floatForward,
+  forwardLogits,
+  fusedIsPossible,
+  type ModelDescription,
+} from '@awq/models'
 import { createEngine } from '@awq/ort'
 import { openStore, type QuantSpec } from '@awq/quantize'
 import { type Folder, memoryFolder, openCheckpoint } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fusedIsPossible } from './attention.ts'
 import { blockBinding } from './bindings.ts'
-import { createConversation, createRunner, growingRopeFeeds } from './decoder.ts'
+import { createConversation } from './decoder.ts'
 import { floatFiles, packModel, randomParameters, tinyConfig } from './fixtures/tiny-model.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 import { storeTable } from './store-table.ts'
@@ -48,13 +56,17 @@ const forwardOf = async (model: OpenedModel): Promise<Float32Array> => {
 }
 
 /** Logits of the serving graph, the prompt in two parts so that the cache is read. */
-const servedLogits = async (model: OpenedModel, attention: 'plain' | 'fused'): Promise<Float32Array> => {
-  await using session = await model.openDecoder({ attention, logits: 'last' })
-  const { description } = model
-  const runner = createRunner(session, description, attention, growingRopeFeeds(description))
-  const conversation = createConversation(runner, description.config.vocabSize)
+const servedLogits = async (
+  model: OpenedModel,
+  attention: AttentionForm,
+  dtype: ActivationType = 'float32',
+): Promise<Float32Array> => {
+  await using session = await model.openDecoder({ attention, dtype })
+  const conversation = createConversation(session, model.description, { engine, attention, dtype })
   await conversation.extend(ids.slice(0, 29), {})
-  return conversation.extend(ids.slice(29), {})
+  const logits = await conversation.extend(ids.slice(29), {})
+  conversation.dispose()
+  return logits
 }
 
 const onDisk = async (name: string, files: Record<string, Uint8Array | string>): Promise<Folder> => {
@@ -95,6 +107,9 @@ describe.each<[string, Record<string, unknown>, (name: string) => QuantSpec | un
       expect(distance(await servedLogits(model, 'plain'), expected)).toBeLessThan(2e-4)
       expect(distance(await servedLogits(model, 'fused'), expected)).toBeLessThan(2e-4)
     }
+    await using model = await openModel(memoryFolder(packed.files), engine)
+    expect(distance(await servedLogits(model, 'plain', 'float16'), expected)).toBeLessThan(1e-2)
+    expect(distance(await servedLogits(model, 'fused', 'float16'), expected)).toBeLessThan(1e-2)
   })
 })
 
@@ -135,6 +150,7 @@ describe.each([8, 12, 16, 20, 24, 64, 80])('float, head width %i', (headDim) => 
     expect(model.kind).toBe('float')
     const expected = await referenceLogits(folder, description)
     expect(distance(await servedLogits(model, attention), expected)).toBeLessThan(2e-4)
+    expect(distance(await servedLogits(model, attention, 'float16'), expected)).toBeLessThan(1e-2)
   })
 })
 

@@ -3,6 +3,7 @@
  * @module
  */
 import {
+  type ActivationType,
   type AttentionForm,
   describeModel,
   emitDecoder,
@@ -30,8 +31,8 @@ export interface OpenOptions {
 /** Which decoder to load. */
 export interface DecoderRequest {
   readonly attention: AttentionForm
-  /** Logits of the last position or of all. */
-  readonly logits: 'last' | 'all'
+  /** Type of activations and cache, `float32` by default; `float16` halves the cache and is for GPUs. */
+  readonly dtype?: ActivationType | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -110,13 +111,14 @@ export const openTable = async (source: TableSource): Promise<OpenedModel> => {
     description,
     accuracy,
     forward: source.forward ?? (() => packedForward(engine, source, files)),
-    openDecoder: ({ attention, logits, signal }) => {
+    openDecoder: ({ attention, dtype, signal }) => {
+      const typed = { ...source, dtype }
       const build = (links: WeightLinks) => {
         const binding = {
-          outer: outerBinding(source, links),
-          block: (layer: number) => blockBinding(source, links, layer),
+          outer: outerBinding(typed, links),
+          block: (layer: number) => blockBinding(typed, links, layer),
         }
-        return emitDecoder(description, binding, { attention, logits })
+        return emitDecoder(description, binding, { attention, dtype })
       }
       return openLinked(engine, files, build, { signal })
     },
