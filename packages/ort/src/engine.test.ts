@@ -8,7 +8,8 @@ import { describeConformance } from '../test/conformance.ts'
 import { createEngine, tensor } from './index.ts'
 import { createPlatformEngine } from './platform.node.ts'
 
-describeConformance('onnxruntime-node on the CPU', () => createEngine())
+describeConformance('native on the CPU', () => createEngine({ engine: 'native' }))
+describeConformance('onnxruntime-node on the CPU', () => createEngine({ engine: 'onnxruntime-node' }))
 
 describe('createEngine', () => {
   test('takes the parallelism available to the process unless told otherwise', async () => {
@@ -26,13 +27,18 @@ describe('createEngine', () => {
 
   test('without onnxruntime-node says how to install it', async () => {
     const load = () => import('onnxruntime-node-that-is-not-there' as string)
-    const error = await createPlatformEngine({ device: 'cpu' }, load).catch((reason: unknown) => reason)
+    const error = await createPlatformEngine(
+      { device: 'cpu', engine: 'onnxruntime-node' },
+      { loadBinding: load },
+    ).catch((reason: unknown) => reason)
     expect(AwqError.is(error) && error.message).toContain('npm install onnxruntime-node@1.30.0')
   })
 
   test('an onnxruntime-node that does not load says why', async () => {
     const load = () => Promise.reject(new Error('no such binding'))
-    await expect(createPlatformEngine({ device: 'cpu' }, load)).rejects.toThrow(/did not load \(no such binding\)/)
+    await expect(
+      createPlatformEngine({ device: 'cpu', engine: 'onnxruntime-node' }, { loadBinding: load }),
+    ).rejects.toThrow(/did not load \(no such binding\)/)
   })
 
   test.each(['cuda', 'webgpu'] as const)(

@@ -1,53 +1,65 @@
-import { availableParallelism } from 'node:os'
 import { AwqError, messageOf } from '@awq/tensor'
-import { makeEngine } from './engine.ts'
-import { requireProvider } from './probe.ts'
-import type { RuntimeApi } from './runtime-api.ts'
+import { createNativeEngine, loadRuntime, type NativeSources } from './native/create-native-engine.ts'
+import { chosenLibrary } from './native/locate-library.ts'
+import type { Runtime } from './native/runtime.ts'
+import { createNodeBindingEngine, type Importer } from './node-binding.ts'
 import type { Device, Engine, EngineOptions } from './types.ts'
-
-const version = '1.30.0'
 
 const advice: Readonly<Record<Device, string>> = {
   cpu: '',
   cuda:
-    'It needs Linux or Windows on x64, an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path, and onnxruntime-node ' +
-    "installed with its CUDA libraries (run its install script: 'npm rebuild onnxruntime-node'). Or use device 'cpu'.",
+    'It needs Linux or Windows on x64, an NVIDIA driver, CUDA and cuDNN 9 on the library path, and ONNX Runtime with ' +
+    "its CUDA provider: onnxruntime-node installed by its install script ('npm rebuild onnxruntime-node'), or another " +
+    "build named by AWQ_ORT_LIBRARY. Or use device 'cpu'.",
   webgpu: "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver. Or use device 'cpu'.",
   coreml: "It needs macOS. Or use device 'cpu'.",
   directml: "It needs Windows and a GPU with Direct3D 12. Or use device 'cpu'.",
 }
 
-type Importer = () => Promise<unknown>
+/** How packages that may be missing are loaded; replaced in tests. */
+export interface PlatformSources extends NativeSources {
+  readonly loadBinding?: Importer
+}
 
-async function importRuntime(load: Importer): Promise<RuntimeApi> {
-  try {
-    const module = (await load()) as RuntimeApi & { default?: RuntimeApi }
-    return module.InferenceSession ? module : (module.default as RuntimeApi)
-  } catch (error) {
-    const missing = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
-    const what = missing ? 'onnxruntime-node is not installed' : `onnxruntime-node did not load (${messageOf(error)})`
-    const how = missing
-      ? `Install it: npm install onnxruntime-node@${version} (where only the npm registry can be reached: with ONNXRUNTIME_NODE_INSTALL=skip in the environment)`
-      : `It has binaries for Linux and Windows (x64, arm64) and macOS (arm64); this is ${process.platform}-${process.arch}. Reinstall it: npm install onnxruntime-node@${version}`
-    throw new AwqError('UNSUPPORTED', `${what}. ${how}`, { cause: error })
+const warned = new Set<string>()
+
+/** Tells the caller, or once in the process whoever reads its warnings. */
+function warn(options: EngineOptions, message: string): void {
+  if (options.onWarning) {
+    options.onWarning(message)
+  } else if (!warned.has(message)) {
+    warned.add(message)
+    process.emitWarning(message, { code: 'AWQ_ENGINE' })
   }
 }
 
-/** The engine of Node: onnxruntime-node. `load` imports the package and is a parameter for tests of its absence. */
+/**
+ * The native runtime; undefined, with a warning, where the caller has not insisted on it and it cannot be had. Whoever
+ * names a library insists.
+ */
+async function tryRuntime(options: EngineOptions, sources: NativeSources): Promise<Runtime | undefined> {
+  if (options.engine === 'onnxruntime-node') return undefined
+  try {
+    return await loadRuntime(options, sources)
+  } catch (error) {
+    const reason = `the native engine cannot be used: ${messageOf(error)}`
+    if (options.engine === 'native' || chosenLibrary(options.library)) {
+      throw new AwqError('UNSUPPORTED', reason, { cause: error })
+    }
+    warn(options, `${reason}. onnxruntime-node is used instead: slower, and its runs block the event loop`)
+    return undefined
+  }
+}
+
+/** The engine of Node: the native one, or onnxruntime-node where it was asked for or the native one cannot be had. */
 export async function createPlatformEngine(
   options: EngineOptions & { readonly device: Device },
-  load: Importer = () => import('onnxruntime-node'),
+  sources: PlatformSources = {},
 ): Promise<Engine> {
-  const { device, threads = availableParallelism() } = options
-  const api = await importRuntime(load)
-  // The library's own logger starts at warnings, e.g. of devices that it looked for; failures reach us as exceptions.
-  if (api.env.logLevel === undefined || api.env.logLevel === 'warning') api.env.logLevel = 'fatal'
-  if (device !== 'cpu') await requireProvider(api, device, device, advice[device])
-  return makeEngine(api, {
-    name: 'onnxruntime-node',
-    device,
-    provider: device,
-    threads,
-    features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: true },
-  })
+  if (options.engine === 'onnxruntime-web') {
+    throw new AwqError('UNSUPPORTED', "onnxruntime-web is the engine of browsers: use 'native' or 'onnxruntime-node'")
+  }
+  const runtime = await tryRuntime(options, sources)
+  if (runtime) return createNativeEngine(runtime, options, advice[options.device])
+  return createNodeBindingEngine(options, advice[options.device], sources.loadBinding)
 }

@@ -67,12 +67,21 @@ export function tensor(dtype: OnnxType, shape: readonly number[], data: TypedArr
   return value
 }
 
+/** Throws `INVALID_ARGUMENT` for an unknown dtype or a bad shape; gives the array type of the dtype. */
+export function checkKind(dtype: OnnxType, shape: readonly number[], name: string): TypedArrayConstructor {
+  const Data = arrayOf(dtype)
+  if (!Data) throw new AwqError('INVALID_ARGUMENT', `${name}: unknown dtype ${JSON.stringify(dtype)}`)
+  if (shape.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `${name}: the shape [${shape.join(', ')}] is not a list of whole numbers >= 0`,
+    )
+  }
+  return Data
+}
+
 /** Makes a CPU tensor filled with zeros. Throws `INVALID_ARGUMENT` for an unknown dtype or a bad shape. */
 export function zeros(dtype: OnnxType, shape: readonly number[]): Tensor {
-  const Data = arrayOf(dtype)
-  if (!Data) throw new AwqError('INVALID_ARGUMENT', `zeros: unknown dtype ${JSON.stringify(dtype)}`)
-  if (shape.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
-    throw new AwqError('INVALID_ARGUMENT', `zeros: the shape [${shape.join(', ')}] is not a list of whole numbers >= 0`)
-  }
+  const Data = checkKind(dtype, shape, 'zeros')
   return { dtype, shape: [...shape], data: new Data(sizeOf(shape)) }
 }

@@ -1,0 +1,67 @@
+import { AwqError } from '@awq/tensor'
+import { releaseSessions } from '../cached-session.ts'
+import type { Engine, SessionOptions } from '../types.ts'
+import { loadSession } from './load-session.ts'
+import type { Runtime } from './runtime.ts'
+import { wrapNativeSession } from './session.ts'
+import type { EngineSettings } from './session-options.ts'
+import type { TensorStore } from './tensor-store.ts'
+
+/** An engine over the C API; it takes over one use of the runtime, and the store. */
+export function makeNativeEngine(runtime: Runtime, settings: EngineSettings, store: TensorStore): Engine {
+  let disposed = false
+  let released = false
+  let sessions = 0
+  const checkAlive = () => {
+    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
+  }
+  /** Sessions outlive their engine when they are not disposed before it: the last one frees what they share. */
+  const release = () => {
+    if (!disposed || released || sessions > 0) return
+    released = true
+    store.dispose()
+    runtime.release()
+  }
+  const onEnd = () => {
+    sessions -= 1
+    release()
+  }
+  const engine: Engine = {
+    name: 'native',
+    device: settings.device,
+    threads: settings.threads,
+    features: {
+      inPlaceOutputs: true,
+      asyncRun: true,
+      deviceTensors: settings.device !== 'cpu',
+      externalFiles: true,
+    },
+    async createSession(model: Uint8Array, options: SessionOptions = {}) {
+      checkAlive()
+      options.signal?.throwIfAborted()
+      sessions += 1
+      try {
+        const pointer = await loadSession(runtime, settings, model, options)
+        return wrapNativeSession(runtime, { pointer, store, onEnd, profiled: options.profile !== undefined })
+      } catch (error) {
+        onEnd()
+        throw error
+      }
+    },
+    upload(value) {
+      checkAlive()
+      return store.upload(value)
+    },
+    allocate(dtype, shape) {
+      checkAlive()
+      return store.allocate(dtype, shape)
+    },
+    async dispose() {
+      if (disposed) return
+      disposed = true
+      await releaseSessions(engine)
+      release()
+    },
+  }
+  return engine
+}

@@ -1,0 +1,156 @@
+import { AwqError } from '@awq/tensor'
+import { isDeviceTensor } from '../feeds.ts'
+import { describeTensor } from '../tensor.ts'
+import type { DeviceTensor, Feeds, Targets, Tensor } from '../types.ts'
+import { callAsync } from './call-async.ts'
+import { nativeString, nativeWords } from './memory.ts'
+import type { Status } from './native-types.ts'
+import type { Runtime } from './runtime.ts'
+import { takeFailure } from './status.ts'
+import type { TensorStore } from './tensor-store.ts'
+import { type Lease, lendTensor, readValue } from './value.ts'
+
+/** The names of a session's inputs and outputs as C strings, made once. */
+export interface NameTable {
+  readonly inputs: readonly string[]
+  addressOf(name: string): bigint
+}
+
+export function nameTable({ koffi }: Runtime, inputs: readonly string[], outputs: readonly string[]): NameTable {
+  const strings = new Map([...inputs, ...outputs].map((name) => [name, nativeString(name)]))
+  return { inputs, addressOf: (name) => koffi.address(strings.get(name)!) }
+}
+
+/** Feeds, targets and wanted outputs as the C API takes them: one call is one run. */
+export interface PreparedRun {
+  /** Throws `INVALID_ARGUMENT` when memory it was made for is gone. */
+  check(): void
+  /** One run on another thread; the status is the caller's to give to `finish` or to free. */
+  start(session: bigint, runOptions: bigint): Promise<Status>
+  /** The results of a run that succeeded. Throws as ONNX Runtime failed. */
+  finish(status: Status): Record<string, Tensor>
+  /** Frees what a run has made whose results nobody wants. */
+  discard(status: Status): void
+  /** Frees the values; the prepared run ends. */
+  release(): void
+}
+
+/** ONNX Runtime's words, newer and older, when a kernel makes another shape than the room it was given: `{3,2}`, `{2,2}`. */
+const shapeFailures = [
+  /OrtValue provided for output '.*' of node .* has shape \{([\d,]*)\} but the computed output shape .* is \{([\d,]*)\}/i,
+  /shape verification failed\. Current shape:\{([\d,]*)\} Requested shape:\{([\d,]*)\}/i,
+]
+
+/** A failed run as an error; an output that does not fit its target is the caller's mistake. */
+function runError(failure: { code: string; message: string }, into: Targets): AwqError {
+  const shapes = shapeFailures.map((words) => words.exec(failure.message)).find((found) => found !== null)
+  const candidates = shapes ? Object.entries(into).filter(([, target]) => target.shape.join(',') === shapes[1]) : []
+  if (!shapes || candidates.length === 0) {
+    return new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${failure.message} (ORT ${failure.code})`)
+  }
+  const names = candidates.map(([name]) => name).join(' or ')
+  const [, target] = candidates[0]!
+  const made = { dtype: target.dtype, shape: shapes[2]!.split(',').filter((dim) => dim !== '') }
+  return new AwqError(
+    'INVALID_ARGUMENT',
+    `into ${names}: the output is ${describeTensor(made)}, got room for ${describeTensor(target)}`,
+  )
+}
+
+/** Prepares checked feeds and targets. Throws `INVALID_ARGUMENT` for memory that may move and for handles that are gone. */
+export function prepareRun(
+  runtime: Runtime,
+  store: TensorStore,
+  names: NameTable,
+  feeds: Feeds,
+  wanted: readonly string[],
+  into: Targets,
+): PreparedRun {
+  const { api, koffi } = runtime
+  const leases: Lease[] = []
+  const lend = (value: Tensor | DeviceTensor, name: string): bigint => {
+    const lease = isDeviceTensor(value) ? store.lend(value, name) : lendTensor(runtime, value, name)
+    leases.push(lease)
+    return lease.value
+  }
+  const release = () => {
+    for (const lease of leases.splice(0)) lease.release()
+  }
+
+  const inputCount = names.inputs.length
+  const outputCount = wanted.length
+  // One block for the four arrays that Run takes: input names, input values, output names, output values.
+  const words = nativeWords(2 * (inputCount + outputCount) + 1)
+  const outputs = words.subarray(2 * inputCount + outputCount, 2 * (inputCount + outputCount))
+  const made: { readonly name: string; readonly index: number }[] = []
+  const returned: Record<string, Tensor> = {}
+  try {
+    for (const [index, name] of names.inputs.entries()) {
+      words[index] = names.addressOf(name)
+      words[inputCount + index] = lend(feeds[name]!, `input ${name}`)
+    }
+    for (const [index, name] of wanted.entries()) {
+      words[2 * inputCount + index] = names.addressOf(name)
+      const target = Object.hasOwn(into, name) ? into[name] : undefined
+      if (target === undefined) made.push({ name, index })
+      else outputs[index] = lend(target, `into ${name}`)
+      if (target !== undefined && !isDeviceTensor(target)) returned[name] = target
+    }
+  } catch (error) {
+    release()
+    throw error
+  }
+  const start = koffi.address(words)
+  const [inputNames, inputValues] = [start, start + BigInt(8 * inputCount)]
+  const outputNames = start + BigInt(16 * inputCount)
+  const outputValues = outputNames + BigInt(8 * outputCount)
+
+  /** Frees the outputs that ONNX Runtime has made and leaves their places empty for the next run. */
+  const clear = () => {
+    for (const { index } of made) {
+      if (outputs[index] !== 0n) api.ReleaseValue(outputs[index]!)
+      outputs[index] = 0n
+    }
+  }
+
+  const used = [words, names, feeds, into]
+  return {
+    check() {
+      for (const lease of leases) lease.check()
+    },
+    start: (session, options) =>
+      callAsync(
+        api.Run,
+        used,
+        session,
+        options,
+        inputNames,
+        inputValues,
+        inputCount,
+        outputNames,
+        outputCount,
+        outputValues,
+      ),
+    finish(status) {
+      try {
+        const failure = takeFailure(runtime, status)
+        if (failure) throw runError(failure, into)
+        // In the order of the outputs, whether they were given room or not.
+        const results: Record<string, Tensor> = {}
+        for (const [index, name] of wanted.entries()) {
+          const target = returned[name]
+          if (target) results[name] = target
+          else if (!Object.hasOwn(into, name)) results[name] = readValue(runtime, outputs[index]!, name)
+        }
+        return results
+      } finally {
+        clear()
+      }
+    },
+    discard(status) {
+      takeFailure(runtime, status)
+      clear()
+    },
+    release,
+  }
+}

@@ -1,0 +1,35 @@
+import { fatal, type Runtime } from './runtime.ts'
+import { check } from './status.ts'
+
+/** The OrtRunOptions of a session, whose runs do not overlap. */
+export interface SessionRunOptions {
+  /** Calls `run` with the options, whose flag to terminate is set when `signal` aborts meanwhile. */
+  during<T>(signal: AbortSignal | undefined, run: (options: bigint) => Promise<T>): Promise<T>
+  release(): void
+}
+
+/** Makes the run options of a session. */
+export function openRunOptions(runtime: Runtime): SessionRunOptions {
+  const { api } = runtime
+  const options = runtime.make('make run options', (out) => api.CreateRunOptions(out))
+  check(runtime, api.RunOptionsSetRunLogSeverityLevel(options, fatal), 'take a run option')
+  let terminated = false
+  return {
+    async during(signal, run) {
+      if (terminated) check(runtime, api.RunOptionsUnsetTerminate(options), 'run again')
+      terminated = false
+      if (!signal) return run(options)
+      const terminate = () => {
+        terminated = true
+        check(runtime, api.RunOptionsSetTerminate(options), 'end a run')
+      }
+      signal.addEventListener('abort', terminate, { once: true })
+      try {
+        return await run(options)
+      } finally {
+        signal.removeEventListener('abort', terminate)
+      }
+    },
+    release: () => api.ReleaseRunOptions(options),
+  }
+}

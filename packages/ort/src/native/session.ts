@@ -1,0 +1,130 @@
+import { AwqError } from '@awq/tensor'
+import { checkFeeds, checkOutputs } from '../feeds.ts'
+import type { BoundRun, Session, Tensor } from '../types.ts'
+import { describeInputs, describeOutputs } from './metadata.ts'
+import { nameTable, type PreparedRun, prepareRun } from './prepared-run.ts'
+import { openRunOptions } from './run-options.ts'
+import type { Runtime } from './runtime.ts'
+import type { TensorStore } from './tensor-store.ts'
+
+export interface SessionParts {
+  /** An OrtSession, which the session takes over. */
+  readonly pointer: bigint
+  readonly store: TensorStore
+  /** Called when the session has been freed. */
+  readonly onEnd: () => void
+  /** Whether a profile has to be written at the end. */
+  readonly profiled: boolean
+}
+
+/** A session over the C API. Runs go to another thread, one at a time; what they use is freed when they have ended. */
+export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Session {
+  const { api } = runtime
+  const { pointer, store } = parts
+  const inputs = describeInputs(runtime, pointer)
+  const outputs = describeOutputs(runtime, pointer)
+  const inputNames = inputs.map(({ name }) => name)
+  const outputNames = outputs.map(({ name }) => name)
+  const names = nameTable(runtime, inputNames, outputNames)
+  const runOptions = openRunOptions(runtime)
+  const bound = new Set<BoundRun>()
+  let disposed: Promise<void> | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  let waiting = 0
+
+  const checkAlive = (call: string) => {
+    if (disposed) throw new AwqError('INVALID_ARGUMENT', `${call}: the session has been disposed`)
+  }
+
+  /** Runs `task` after the ones before it; at once when there are none. */
+  const inTurn = async <T>(task: () => Promise<T>): Promise<T> => {
+    waiting += 1
+    const run = waiting === 1 ? task() : last.then(task)
+    last = run.then(
+      () => undefined,
+      () => undefined,
+    )
+    try {
+      return await run
+    } finally {
+      waiting -= 1
+    }
+  }
+
+  const execute = async (prepared: PreparedRun, signal: AbortSignal | undefined): Promise<Record<string, Tensor>> => {
+    signal?.throwIfAborted()
+    prepared.check()
+    const status = await runOptions.during(signal, (options) => prepared.start(pointer, options))
+    if (signal?.aborted) {
+      prepared.discard(status)
+      throw signal.reason
+    }
+    return prepared.finish(status)
+  }
+
+  const end = () => {
+    for (const run of bound) run.dispose()
+    if (parts.profiled) endProfile(runtime, pointer)
+    runOptions.release()
+    api.ReleaseSession(pointer)
+    parts.onEnd()
+  }
+
+  const session: Session = {
+    inputNames,
+    outputNames,
+    async run(feeds, options = {}) {
+      checkAlive('run')
+      options.signal?.throwIfAborted()
+      const into = options.into ?? {}
+      checkFeeds(inputs, feeds)
+      const wanted = checkOutputs(outputs, options.fetch, into)
+      const prepared = prepareRun(runtime, store, names, feeds, wanted, into)
+      // Freed within its turn, so that it is before the session is.
+      return inTurn(() => execute(prepared, options.signal).finally(prepared.release))
+    },
+    bind(feeds, options = {}) {
+      checkAlive('bind')
+      const into = { ...options.into }
+      checkFeeds(inputs, feeds)
+      const wanted = checkOutputs(outputs, options.fetch, into)
+      const prepared = prepareRun(runtime, store, names, { ...feeds }, wanted, into)
+      let ended = false
+      let running = 0
+      const run: BoundRun = {
+        async run({ signal } = {}) {
+          if (ended) throw new AwqError('INVALID_ARGUMENT', 'run: the bound run has been disposed')
+          checkAlive('run')
+          running += 1
+          return inTurn(() =>
+            execute(prepared, signal).finally(() => {
+              running -= 1
+              if (ended && running === 0) prepared.release()
+            }),
+          )
+        },
+        dispose() {
+          if (ended) return
+          ended = true
+          bound.delete(run)
+          if (running === 0) prepared.release()
+        },
+      }
+      bound.add(run)
+      return run
+    },
+    dispose() {
+      disposed ??= last.then(end)
+      return disposed
+    },
+    [Symbol.asyncDispose]: () => session.dispose(),
+  }
+  return session
+}
+
+/** Writes the trace of the kernels and frees its name. */
+function endProfile(runtime: Runtime, session: bigint): void {
+  const { api, allocator } = runtime
+  const name = runtime.make('write the profile', (out) => api.SessionEndProfiling(session, allocator, out))
+  runtime.make('free a name', () => api.AllocatorFree(allocator, name))
+}
