@@ -1,33 +1,17 @@
 import { describe, expect, it } from 'vitest'
+import { fakeModel } from './fixtures/fake-model.ts'
 import { type GenerateOptions, type GenerationEvent, generate, type TokenModel } from './generation.ts'
 
-/** A model that writes `script` in order, one character per token, whatever it is asked. */
-const scripted = (script: string, contextLength = 1000) => {
-  const state = { open: 0, steps: 0, seen: [] as number[][] }
-  const model: TokenModel = {
-    contextLength,
-    vocabSize: 128,
-    eosIds: new Set([0]),
-    createDecoder: () => ({ push: (id) => String.fromCharCode(id), flush: () => '' }),
-    open: () => {
-      state.open++
-      let at = 0
-      return {
-        extend: async (ids) => {
-          state.steps++
-          state.seen.push([...ids])
-          const logits = new Float32Array(128)
-          logits[script.charCodeAt(at++) || 0] = 5
-          return logits
-        },
-        dispose: () => {
-          state.open--
-        },
-      }
+/** A model that writes `script` in order after a prompt of `given` tokens, one character per token. */
+const scripted = (script: string, contextLength = 1000, given = 2) =>
+  fakeModel(
+    (ids) => {
+      const logits = new Float32Array(128)
+      logits[script.charCodeAt(ids.length - given) || 0] = 5
+      return logits
     },
-  }
-  return { model, state }
-}
+    { contextLength },
+  )
 
 const collect = async (model: TokenModel, options: GenerateOptions = {}, prompt = [1, 2]) => {
   const generation = generate(model, prompt, options)
@@ -69,7 +53,7 @@ describe('generate', () => {
     expect(text).toBe('ab')
     expect(events).toHaveLength(4)
     expect(result).toMatchObject({ finishReason: 'stop', stopString: '##', text: 'ab', newTokens: 4 })
-    expect(state.steps).toBe(4)
+    expect(state.seen).toHaveLength(4)
   })
 
   it('prefers the stop string over the length when both come with one token', async () => {
@@ -100,12 +84,12 @@ describe('generate', () => {
 
   it('runs to the end for `result` alone', async () => {
     const { model } = scripted('ab\0')
-    expect((await generate(model, [1]).result).text).toBe('ab')
+    expect((await generate(model, [1, 1]).result).text).toBe('ab')
   })
 
   it('delivers every event once when `result` is taken before the loop', async () => {
     const { model } = scripted('abc\0')
-    const generation = generate(model, [1])
+    const generation = generate(model, [1, 1])
     const { result } = generation
     await result
     const texts: string[] = []
@@ -115,10 +99,10 @@ describe('generate', () => {
 
   it('frees the conversation on break and reports abort', async () => {
     const { model, state } = scripted('abcdef')
-    const generation = generate(model, [1])
+    const generation = generate(model, [1, 1])
     for await (const event of generation) if (event.text === 'b') break
     expect(state.open).toBe(0)
-    expect(state.steps).toBe(2)
+    expect(state.seen).toHaveLength(2)
     expect(await generation.result).toMatchObject({ finishReason: 'abort', text: 'ab' })
   })
 
@@ -126,7 +110,7 @@ describe('generate', () => {
     const { model, state } = scripted('abcdef')
     const controller = new AbortController()
     const reason = new Error('enough')
-    const generation = generate(model, [1], { signal: controller.signal })
+    const generation = generate(model, [1, 1], { signal: controller.signal })
     const { result } = generation
     await expect(
       (async () => {
@@ -139,17 +123,20 @@ describe('generate', () => {
 
   it('rejects before anything runs when the signal is already aborted', async () => {
     const { model, state } = scripted('a')
-    await expect(generate(model, [1], { signal: AbortSignal.abort('no') }).result).rejects.toBe('no')
-    expect(state.steps).toBe(0)
+    await expect(generate(model, [1, 1], { signal: AbortSignal.abort('no') }).result).rejects.toBe('no')
+    expect(state.seen).toHaveLength(0)
   })
 
-  it('frees the conversation when the model fails', async () => {
+  it('frees the conversation when the model fails, after forgetting what is in it', async () => {
     const { model } = scripted('a')
     let disposed = 0
+    const truncated: number[] = []
     const broken: TokenModel = {
       ...model,
       open: () => ({
+        length: 0,
         extend: async () => Float32Array.of(Number.NaN),
+        truncate: (length) => truncated.push(length),
         dispose: () => {
           disposed++
         },
@@ -157,6 +144,7 @@ describe('generate', () => {
     }
     await expect(generate(broken, [1]).result).rejects.toMatchObject({ code: 'NUMERIC' })
     expect(disposed).toBe(1)
+    expect(truncated).toEqual([0])
   })
 
   it.each<[string, GenerateOptions, number[], RegExp]>([
@@ -164,6 +152,8 @@ describe('generate', () => {
     ['a prompt longer than the context', {}, [1, 1, 1, 1, 1], /5 tokens.*context of 4/],
     ['an id outside the vocabulary', {}, [128], /128 is outside/],
     ['a fraction as an id', {}, [1.5], /1.5 is outside/],
+    ['a prompt lookup of no tokens', { promptLookup: { draft: 0 } }, [1], /promptLookup.draft/],
+    ['a word for the prompt lookup', { promptLookup: 'yes' as unknown as boolean }, [1], /promptLookup/],
     ['maxNewTokens 0', { maxNewTokens: 0 }, [1], /maxNewTokens/],
     ['an empty stop string', { stop: [''] }, [1], /stop string/],
     ['a negative temperature', { temperature: -0.1 }, [1], /temperature/],

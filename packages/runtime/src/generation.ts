@@ -2,27 +2,17 @@
  * The token loop: prompt in, chosen tokens and their text out, as an async iterable that stops when it is told to.
  * @module
  */
-import { AwqError } from '@awq/tensor'
+import { type GenerateOptions, generationPlan } from './generation-options.ts'
+import { nextTokens } from './next-tokens.ts'
+import { createDrafter } from './prompt-lookup.ts'
 import { createRandom, randomSeed } from './random.ts'
-import { sample } from './sampling.ts'
-import { type SamplingOptions, samplingSettings } from './sampling-options.ts'
+import { createSampler } from './sampler.ts'
 import { sharedIteration } from './shared-iteration.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { TokenModel } from './token-model.ts'
 
+export type { GenerateOptions } from './generation-options.ts'
 export type { Conversation, TokenModel } from './token-model.ts'
-
-/** Options of one generation. */
-export interface GenerateOptions extends SamplingOptions {
-  /** Stop after so many tokens; an integer of 1 or more, 256 by default. */
-  maxNewTokens?: number | undefined
-  /** Texts that end the output; neither they nor what follows is shown. */
-  stop?: readonly string[] | undefined
-  /** Go on after an end-of-sequence token; false by default. */
-  ignoreEos?: boolean | undefined
-  /** Ends the generation: iteration and `result` reject with `signal.reason`. */
-  signal?: AbortSignal | undefined
-}
 
 /** Why a generation ended. `abort`: the consumer left the loop by `break` or `return`. */
 export type FinishReason = 'stop' | 'length' | 'eos' | 'abort'
@@ -45,7 +35,12 @@ export interface GenerationResult {
   /** The stop string that ended it, with finishReason 'stop'. */
   readonly stopString?: string
   readonly promptTokens: number
+  /** Tokens of the prompt that were still in a cache and did not run again. */
+  readonly reusedTokens: number
   readonly newTokens: number
+  /** Tokens that `promptLookup` drafted, and how many of them are in the output. */
+  readonly draftedTokens: number
+  readonly acceptedTokens: number
   /** From the start to the end, and to the first token. */
   readonly seconds: number
   readonly firstTokenSeconds: number
@@ -61,117 +56,103 @@ export interface Generation extends AsyncIterable<GenerationEvent> {
   readonly result: Promise<GenerationResult>
 }
 
-interface Plan {
-  readonly maxNewTokens: number
-  readonly stop: readonly string[]
-}
-
-const readPlan = (model: TokenModel, prompt: readonly number[], options: GenerateOptions): Plan => {
-  const maxNewTokens = options.maxNewTokens ?? 256
-  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
-    throw new AwqError('INVALID_ARGUMENT', `maxNewTokens must be an integer of 1 or more, not ${String(maxNewTokens)}.`)
-  }
-  if (prompt.length === 0) throw new AwqError('INVALID_ARGUMENT', 'The prompt has no tokens; give at least one.')
-  if (prompt.length > model.contextLength) {
-    throw new AwqError(
-      'INVALID_ARGUMENT',
-      `The prompt has ${prompt.length} tokens, more than the context of ${model.contextLength}. Shorten it.`,
-    )
-  }
-  const wrong = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= model.vocabSize)
-  if (wrong !== undefined) {
-    throw new AwqError('INVALID_ARGUMENT', `Token id ${wrong} is outside the vocabulary of ${model.vocabSize} tokens.`)
-  }
-  return { maxNewTokens, stop: options.stop ?? [] }
-}
-
 /**
  * Starts a generation. Nothing runs before the first step is asked for, by iteration or by `result`.
  * @throws AwqError INVALID_ARGUMENT at once, for options out of range, a prompt that is empty or longer than the context
  */
 export const generate = (model: TokenModel, prompt: readonly number[], options: GenerateOptions = {}): Generation => {
-  const plan = readPlan(model, prompt, options)
-  const settings = samplingSettings(options)
-  const seed = settings.seed ?? randomSeed()
-  createStopFilter(plan.stop)
-  let finished: GenerationResult | undefined
+  const plan = generationPlan(model, prompt, options)
+  const seed = plan.sampling.seed ?? randomSeed()
+  const { signal } = options
   const ids: number[] = []
   const texts: string[] = []
+  const counts = { reusedTokens: 0, draftedTokens: 0, acceptedTokens: 0 }
+  const times = { seconds: 0, firstTokenSeconds: 0 }
+  let finishReason: FinishReason = 'abort'
+  let stopString: string | undefined
+
+  const ends = (id: number): boolean => !options.ignoreEos && model.eosIds.has(id)
+  const endOf = (id: number): FinishReason | undefined => {
+    if (ends(id)) return 'eos'
+    return ids.length >= plan.maxNewTokens ? 'length' : undefined
+  }
 
   async function* steps(): AsyncGenerator<GenerationEvent, void> {
-    const { signal } = options
     const started = performance.now()
     const seconds = () => (performance.now() - started) / 1000
-    const random = createRandom(seed)
-    const decoder = model.createDecoder()
-    const filter = createStopFilter(plan.stop)
-    const context = new Set(prompt)
-    let firstTokenSeconds = 0
-    let finishReason: FinishReason = 'abort'
-    let stopString: string | undefined
     signal?.throwIfAborted()
+    const show = createText(model, plan.stop)
+    const sampler = createSampler(plan.sampling, createRandom(seed))
+    const drafter = plan.promptLookup && createDrafter(plan.promptLookup)
+    const context = [...prompt]
+    sampler.see(prompt)
     const conversation = model.open(prompt)
+    counts.reusedTokens = conversation.length
     try {
-      let input: readonly number[] = prompt
       let ended = false
       while (!ended) {
-        const logits = await conversation.extend(input, { signal })
-        signal?.throwIfAborted()
-        const id = sample(logits, settings, random, context)
-        if (ids.length === 0) firstTokenSeconds = seconds()
-        ids.push(id)
-        context.add(id)
-        const reason = endOf(id, ids.length)
-        // Nothing comes after the last token: what the decoder and the filter hold back is final.
-        let shown = filter.push(reason === 'eos' ? decoder.flush() : decoder.push(id))
-        let text = shown.text
-        if (reason && shown.stopped === undefined) {
-          if (reason !== 'eos') {
-            shown = filter.push(decoder.flush())
-            text += shown.text
+        const most = plan.maxNewTokens - ids.length
+        const next = await nextTokens(context, most, { model, conversation, sampler, drafter, ends, signal })
+        if (ids.length === 0) times.firstTokenSeconds = seconds()
+        counts.draftedTokens += next.drafted
+        for (const [place, id] of next.ids.entries()) {
+          // Several events may come of one run; an abort between them is seen too.
+          signal?.throwIfAborted()
+          ids.push(id)
+          if (place < next.accepted) counts.acceptedTokens++
+          const reason = endOf(id)
+          const { text, stopped } = show(id, reason)
+          texts.push(text)
+          ended = reason !== undefined || stopped !== undefined
+          if (ended) {
+            stopString = stopped
+            finishReason = stopped === undefined ? (reason as FinishReason) : 'stop'
           }
-          text += filter.flush().text
+          yield { id, text, index: ids.length - 1 }
+          if (ended) break
         }
-        ended = reason !== undefined || shown.stopped !== undefined
-        if (ended) {
-          stopString = shown.stopped
-          finishReason = stopString === undefined ? (reason as FinishReason) : 'stop'
-        }
-        texts.push(text)
-        yield { id, text, index: ids.length - 1 }
-        input = [id]
       }
+    } catch (error) {
+      // Nothing of a cache that led to a failure is used again; an abort leaves whole tokens behind.
+      if (!signal?.aborted) conversation.truncate(0)
+      throw error
     } finally {
       conversation.dispose()
-      finished = {
-        text: texts.join(''),
-        ids,
-        finishReason,
-        ...(stopString === undefined ? {} : { stopString }),
-        promptTokens: prompt.length,
-        newTokens: ids.length,
-        seconds: seconds(),
-        firstTokenSeconds,
-        seed,
-      }
+      times.seconds = seconds()
     }
   }
 
-  const endOf = (id: number, count: number): FinishReason | undefined => {
-    if (!options.ignoreEos && model.eosIds.has(id)) return 'eos'
-    // The next step would have to put this token into the context.
-    return count >= plan.maxNewTokens || prompt.length + count > model.contextLength ? 'length' : undefined
-  }
-
-  const nothing: GenerationResult = {
-    text: '',
+  return sharedIteration(steps(), () => ({
+    text: texts.join(''),
     ids,
-    finishReason: 'abort',
+    finishReason,
+    ...(stopString === undefined ? {} : { stopString }),
     promptTokens: prompt.length,
-    newTokens: 0,
-    seconds: 0,
-    firstTokenSeconds: 0,
+    newTokens: ids.length,
+    ...counts,
+    ...times,
     seed,
+  }))
+}
+
+/** The text that becomes certain with each token, and the stop string that ended it. */
+const createText = (
+  model: Pick<TokenModel, 'createDecoder'>,
+  stop: readonly string[],
+): ((id: number, reason: FinishReason | undefined) => { text: string; stopped: string | undefined }) => {
+  const decoder = model.createDecoder()
+  const filter = createStopFilter(stop)
+  return (id, reason) => {
+    let shown = filter.push(reason === 'eos' ? decoder.flush() : decoder.push(id))
+    let { text } = shown
+    // Nothing comes after the last token: what the decoder and the filter hold back is final.
+    if (reason && shown.stopped === undefined) {
+      if (reason !== 'eos') {
+        shown = filter.push(decoder.flush())
+        text += shown.text
+      }
+      text += filter.flush().text
+    }
+    return { text, stopped: shown.stopped }
   }
-  return sharedIteration(steps(), () => finished ?? nothing)
 }

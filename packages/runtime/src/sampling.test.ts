@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRandom } from './random.ts'
-import { greedy, penalizeRepetition, sample, selectCandidates } from './sampling.ts'
+import { greedy, selectCandidates } from './sampling.ts'
 import { samplingSettings } from './sampling-options.ts'
 
 const logitsOf = (...values: number[]) => Float32Array.from(values)
@@ -38,15 +37,6 @@ describe('greedy', () => {
     ['no logits', []],
   ])('refuses %s as NUMERIC', (_, values) => {
     expect(() => greedy(Float32Array.from(values))).toThrow(expect.objectContaining({ code: 'NUMERIC' }))
-  })
-})
-
-describe('penalizeRepetition', () => {
-  it('divides positive and multiplies negative logits, once per token, on a copy', () => {
-    const logits = logitsOf(2, -2, 4)
-    expect([...penalizeRepetition(logits, new Set([0, 1, 99]), 2)]).toEqual([1, -4, 4])
-    expect([...logits]).toEqual([2, -2, 4])
-    expect(penalizeRepetition(logits, [0], 1)).toBe(logits)
   })
 })
 
@@ -91,37 +81,6 @@ describe('selectCandidates', () => {
   it('does not overflow for large logits', () => {
     const { total } = selectCandidates(logitsOf(3e38, -3e38), { temperature: 0.1, topK: 0, topP: 0.9, minP: 0 })
     expect(total).toBe(1)
-  })
-})
-
-describe('sample', () => {
-  it('draws with the softmax probabilities', () => {
-    const logits = logitsOf(0, Math.log(2), Math.log(5))
-    const settings = samplingSettings({ temperature: 1 })
-    const random = createRandom(1)
-    const counts = [0, 0, 0]
-    for (let i = 0; i < 8000; i++) counts[sample(logits, settings, random)]!++
-    expect(counts.map((count) => Math.round((count / 8000) * 100) / 100)).toEqual([
-      expect.closeTo(1 / 8, 1),
-      expect.closeTo(2 / 8, 1),
-      expect.closeTo(5 / 8, 1),
-    ])
-  })
-
-  it('is greedy at temperature 0, whatever else is set, after the penalty', () => {
-    const settings = samplingSettings({ topP: 0.1, minP: 0.5, repetitionPenalty: 10 })
-    expect(sample(logitsOf(1, 9, 2), settings, createRandom(0), [1])).toBe(2)
-  })
-
-  it('repeats with a seed', () => {
-    const settings = samplingSettings({ temperature: 1.3, topK: 40, topP: 0.95 })
-    const logits = Float32Array.from({ length: 500 }, (_, i) => Math.sin(i * 12.9898) * 4)
-    const draw = (seed: number) => {
-      const random = createRandom(seed)
-      return Array.from({ length: 20 }, () => sample(logits, settings, random))
-    }
-    expect(draw(5)).toEqual(draw(5))
-    expect(draw(5)).not.toEqual(draw(6))
   })
 })
 

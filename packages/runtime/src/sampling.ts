@@ -23,21 +23,6 @@ export const greedy = (logits: Float32Array): number => {
   return best
 }
 
-/**
- * Logits after the repetition penalty: x > 0 becomes x / penalty, else x * penalty, once for every distinct token of
- * `context` (Keskar et al., "CTRL", arXiv 1909.05858, section 4.1). Returns `logits` itself when the penalty is 1,
- * a changed copy otherwise. Ids outside the vocabulary are ignored.
- */
-export const penalizeRepetition = (logits: Float32Array, context: Iterable<number>, penalty: number): Float32Array => {
-  if (penalty === 1) return logits
-  const changed = logits.slice()
-  for (const id of context) {
-    const x = logits[id]
-    if (x !== undefined) changed[id] = x > 0 ? x / penalty : x * penalty
-  }
-  return changed
-}
-
 /** Tokens that may be drawn, with weights relative to the most probable one, whose weight is 1. */
 export interface Candidates {
   readonly ids: Uint32Array
@@ -91,20 +76,8 @@ export const selectCandidates = (
   return { ids: kept.subarray(0, count), weights: used, total: sum(used) }
 }
 
-/**
- * The next token. Temperature 0 is greedy; else one candidate is drawn with probability weight / total.
- * @param context ids already in the context (prompt and output), for the repetition penalty
- * @throws AwqError NUMERIC as `greedy`
- */
-export const sample = (
-  logits: Float32Array,
-  settings: SamplingSettings,
-  random: Random,
-  context: Iterable<number> = [],
-): number => {
-  const penalized = penalizeRepetition(logits, context, settings.repetitionPenalty)
-  if (settings.temperature === 0) return greedy(penalized)
-  const { ids, weights, total } = selectCandidates(penalized, settings)
+/** Draws one candidate with probability weight / total, by one random number. */
+export const drawFrom = ({ ids, weights, total }: Candidates, random: Random): number => {
   let rest = random.next() * total
   for (let i = 0; i < ids.length; i++) {
     rest -= weights[i] as number

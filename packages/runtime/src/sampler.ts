@@ -1,0 +1,157 @@
+/**
+ * The choice of tokens for one generation: what `selectCandidates` defines, at a cost of a third of a millisecond for
+ * a vocabulary of 128,000, with memory that is reused from token to token.
+ * @module
+ */
+import { sortByLogit } from './candidates.ts'
+import { createLadder, type Ladder } from './ladder.ts'
+import type { Random } from './random.ts'
+import { createRepetitionPenalty } from './repetition-penalty.ts'
+import { drawFrom, greedy, selectCandidates } from './sampling.ts'
+import type { SamplingSettings } from './sampling-options.ts'
+
+/** Chooses the tokens of one generation. */
+export interface Sampler {
+  /** Tokens that are in the context from now on, for the repetition penalty. */
+  see(ids: Iterable<number>): void
+  /**
+   * The next token. At temperature 0 the largest logit (the lowest id among equals); else one of `selectCandidates`,
+   * each with probability weight / total. The logits are as before afterwards.
+   * @throws AwqError NUMERIC for logits that are NaN or +Infinity, or all -Infinity
+   */
+  choose(logits: Float32Array): number
+}
+
+/** A sampler with an empty context. */
+export const createSampler = (settings: SamplingSettings, random: Random): Sampler => {
+  const { temperature, topK, topP, minP, repetitionPenalty } = settings
+  const penalty = repetitionPenalty === 1 ? undefined : createRepetitionPenalty(repetitionPenalty)
+  let ladder: Ladder | undefined
+
+  const pick = (logits: Float32Array): number => {
+    if (temperature === 0) return greedy(logits)
+    if (topK > 0 && topK < logits.length) return drawFrom(selectCandidates(logits, settings), random)
+    ladder ??= createLadder()
+    const largest = logits[greedy(logits)] as number
+    ladder.fill(logits, largest, temperature)
+    const edge = edgeOf(logits, largest, ladder, { temperature, topP, minP })
+    return draw(logits, largest, temperature, ladder, edge, random)
+  }
+
+  return {
+    see: (ids) => penalty?.see(ids),
+    choose: (logits) => (penalty ? penalty.during(logits, () => pick(logits)) : pick(logits)),
+  }
+}
+
+/** Where the candidates end: all tokens above a rung, and these on it. */
+interface Edge {
+  readonly rung: number
+  readonly ids: Uint32Array
+}
+
+/** The last rung with candidates, by top-p and min-p. */
+const edgeOf = (
+  logits: Float32Array,
+  largest: number,
+  ladder: Ladder,
+  { temperature, topP, minP }: Pick<SamplingSettings, 'temperature' | 'topP' | 'minP'>,
+): Edge => {
+  const weight = (id: number): number => Math.exp(((logits[id] as number) - largest) / temperature)
+  // The hair added keeps a token of exactly the smallest weight from falling below its rung by rounding.
+  const lowest = minP > 0 ? Math.floor(-Math.log(minP) * 256 + 1e-9) : ladder.rungs
+  const nucleus = topP < 1 ? nucleusEdge(logits, ladder, weight, { temperature, topP, minP }) : undefined
+  if (nucleus && nucleus.rung < lowest) return nucleus
+  if (lowest >= ladder.rungs) return { rung: ladder.rungs, ids: new Uint32Array() }
+  const ids = nucleus?.rung === lowest ? nucleus.ids : ladder.tokens(lowest)
+  return { rung: lowest, ids: ids.filter((id) => weight(id) >= minP) }
+}
+
+const nucleusEdge = (
+  logits: Float32Array,
+  ladder: Ladder,
+  weight: (id: number) => number,
+  settings: Pick<SamplingSettings, 'temperature' | 'topP' | 'minP'>,
+): Edge => {
+  for (const precise of [false, true]) {
+    const edge = edgeWithin(logits, ladder, weight, settings.topP, precise)
+    if (edge) return edge
+  }
+  // The border is closer to a token's end than the sums are exact: the definition decides.
+  const { ids } = selectCandidates(logits, { ...settings, topK: 0, minP: 0 })
+  const kept = new Set(ids)
+  const last = ids[ids.length - 1] as number
+  const { rung, tokens } = rungWith(ladder, last, weight(last))
+  return { rung, ids: tokens.filter((id) => kept.has(id)) }
+}
+
+/** The rung that holds a token; its weight names it up to rounding. */
+const rungWith = (ladder: Ladder, id: number, weight: number): { rung: number; tokens: Uint32Array } => {
+  const near = Math.min(ladder.rungs - 1, Math.floor(-Math.log(weight) * 256))
+  for (const rung of [near, near - 1, near + 1]) {
+    if (rung < 0 || rung > ladder.rungs) continue
+    const tokens = ladder.tokens(rung)
+    if (tokens.includes(id)) return { rung, tokens }
+  }
+  return { rung: ladder.rungs, tokens: new Uint32Array() }
+}
+
+/** Where the running sum of sorted weights reaches `topP` of all, unless the error of the sums leaves it open. */
+const edgeWithin = (
+  logits: Float32Array,
+  ladder: Ladder,
+  weight: (id: number) => number,
+  topP: number,
+  precise: boolean,
+): Edge | undefined => {
+  const { masses, total, error } = ladder.masses(precise)
+  const goal = topP * total
+  const slack = 2 * error * total
+  let running = 0
+  for (let rung = 0; rung < ladder.rungs; rung++) {
+    const mass = masses[rung] as number
+    if (running + mass < goal - slack) {
+      running += mass
+      continue
+    }
+    const ids = sortByLogit(logits, ladder.tokens(rung))
+    for (let i = 0; i < ids.length; i++) {
+      running += weight(ids[i] as number)
+      if (running >= goal + slack) return { rung, ids: ids.slice(0, i + 1) }
+      if (running > goal - slack) return undefined
+    }
+  }
+  return undefined
+}
+
+/**
+ * One token by rejection: a rung and a token on it are proposed with the rung's largest weight, and taken with
+ * probability weight / largest weight, which is at least exp(-1/256). So the probabilities are exact.
+ */
+const draw = (
+  logits: Float32Array,
+  largest: number,
+  temperature: number,
+  ladder: Ladder,
+  edge: Edge,
+  random: Random,
+): number => {
+  let total = edge.ids.length * ladder.top(edge.rung)
+  for (let rung = 0; rung < edge.rung; rung++) total += ladder.count(rung) * ladder.top(rung)
+  for (;;) {
+    let rest = random.next() * total
+    let rung = 0
+    for (; rung < edge.rung; rung++) {
+      const share = ladder.count(rung) * ladder.top(rung)
+      if (rest < share) break
+      rest -= share
+    }
+    const top = ladder.top(rung)
+    const count = rung < edge.rung ? ladder.count(rung) : edge.ids.length
+    // Only rounding of the running difference leads to a place where there is no token.
+    const n = Math.floor(rest / top)
+    if (!(n < count)) continue
+    const id = rung < edge.rung ? ladder.token(rung, n) : (edge.ids[n] as number)
+    if (random.next() * top < Math.exp(((logits[id] as number) - largest) / temperature)) return id
+  }
+}
