@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { AwqError, messageOf } from '@awq/tensor'
 import type { Device, Engine, EngineOptions } from '../types.ts'
 import { requireDevice } from './device.ts'
+import { deviceTurns } from './device-turns.ts'
 import { makeNativeEngine } from './engine.ts'
 import { chosenLibrary, chosenLibraryPath, type Resolve, shippedLibrary } from './locate-library.ts'
 import type { Koffi } from './native-types.ts'
@@ -16,10 +17,19 @@ export interface NativeSources {
   readonly resolve?: Resolve
 }
 
+/** Bytes. The compilers of graphs and shaders recurse: they overflow koffi's 128 KiB, which ends the process. */
+const asyncStackSize = 8 * 2 ** 20
+
+/** Gives calls on other threads a stack of the usual size. */
+function withLargeStacks(koffi: Koffi): Koffi {
+  if (koffi.config().async_stack_size < asyncStackSize) koffi.config({ async_stack_size: asyncStackSize })
+  return koffi
+}
+
 async function importKoffi(load: () => Promise<unknown>): Promise<Koffi> {
   try {
     const module = (await load()) as { default?: Koffi } & Koffi
-    return module.default ?? module
+    return withLargeStacks(module.default ?? module)
   } catch (error) {
     const missing = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
     const what = missing ? 'koffi is not installed (npm install koffi@3)' : `koffi did not load: ${messageOf(error)}`
@@ -54,8 +64,9 @@ export async function createNativeEngine(
     providerOptions: options.providerOptions ?? {},
   }
   try {
-    const store = settings.device === 'cpu' ? cpuTensorStore(runtime) : await requireDevice(runtime, settings, advice)
-    return makeNativeEngine(runtime, settings, store)
+    if (settings.device === 'cpu') return makeNativeEngine(runtime, settings, cpuTensorStore(runtime), undefined)
+    const turns = deviceTurns(runtime, settings.device)
+    return makeNativeEngine(runtime, settings, await requireDevice(runtime, settings, advice, turns), turns)
   } catch (error) {
     runtime.release()
     throw error

@@ -6,9 +6,18 @@ import type { Runtime } from './runtime.ts'
 import { wrapNativeSession } from './session.ts'
 import type { EngineSettings } from './session-options.ts'
 import type { TensorStore } from './tensor-store.ts'
+import { createTurns, type Turns } from './turns.ts'
 
-/** An engine over the C API; it takes over one use of the runtime, and the store. */
-export function makeNativeEngine(runtime: Runtime, settings: EngineSettings, store: TensorStore): Engine {
+/**
+ * An engine over the C API; it takes over one use of the runtime, and the store.
+ * @param turns the device's queue; without one every session has its own
+ */
+export function makeNativeEngine(
+  runtime: Runtime,
+  settings: EngineSettings,
+  store: TensorStore,
+  turns: Turns | undefined,
+): Engine {
   let disposed = false
   let released = false
   let sessions = 0
@@ -19,8 +28,10 @@ export function makeNativeEngine(runtime: Runtime, settings: EngineSettings, sto
   const release = () => {
     if (!disposed || released || sessions > 0) return
     released = true
-    store.dispose()
-    runtime.release()
+    void (turns ?? createTurns()).take(() => {
+      store.dispose()
+      runtime.release()
+    })
   }
   const onEnd = () => {
     sessions -= 1
@@ -33,7 +44,7 @@ export function makeNativeEngine(runtime: Runtime, settings: EngineSettings, sto
     features: {
       inPlaceOutputs: true,
       asyncRun: true,
-      deviceTensors: settings.device !== 'cpu',
+      deviceTensors: store.location === 'device',
       externalFiles: true,
     },
     async createSession(model: Uint8Array, options: SessionOptions = {}) {
@@ -41,8 +52,10 @@ export function makeNativeEngine(runtime: Runtime, settings: EngineSettings, sto
       options.signal?.throwIfAborted()
       sessions += 1
       try {
-        const pointer = await loadSession(runtime, settings, model, options)
-        return wrapNativeSession(runtime, { pointer, store, onEnd, profiled: options.profile !== undefined })
+        const load = () => loadSession(runtime, settings, model, options)
+        const pointer = await (turns ? turns.take(load) : load())
+        const profiled = options.profile !== undefined
+        return wrapNativeSession(runtime, { pointer, store, turns: turns ?? createTurns(), onEnd, profiled })
       } catch (error) {
         onEnd()
         throw error

@@ -13,6 +13,9 @@ export type Status = bigint | null
 /** The part of koffi that is used; its package may be absent. */
 export interface Koffi {
   load(path: string): NativeLibrary
+  /** Reads the settings, or changes some. Throws when a library has been loaded before. */
+  config(): { readonly async_stack_size: number }
+  config(settings: { readonly async_stack_size: number }): unknown
   proto(returns: string, parameters: readonly string[]): unknown
   array(type: string, length: number): unknown
   decode(pointer: bigint, type: unknown): unknown

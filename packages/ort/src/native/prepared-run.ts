@@ -67,14 +67,13 @@ export function prepareRun(
   into: Targets,
 ): PreparedRun {
   const { api, koffi } = runtime
-  const leases: Lease[] = []
-  const lend = (value: Tensor | DeviceTensor, name: string): bigint => {
+  const leases: { readonly lease: Lease; readonly slot: number }[] = []
+  const lend = (slot: number, value: Tensor | DeviceTensor, name: string): void => {
     const lease = isDeviceTensor(value) ? store.lend(value, name) : lendTensor(runtime, value, name)
-    leases.push(lease)
-    return lease.value
+    leases.push({ lease, slot })
   }
   const release = () => {
-    for (const lease of leases.splice(0)) lease.release()
+    for (const { lease } of leases.splice(0)) lease.release()
   }
 
   const inputCount = names.inputs.length
@@ -87,13 +86,13 @@ export function prepareRun(
   try {
     for (const [index, name] of names.inputs.entries()) {
       words[index] = names.addressOf(name)
-      words[inputCount + index] = lend(feeds[name]!, `input ${name}`)
+      lend(inputCount + index, feeds[name]!, `input ${name}`)
     }
     for (const [index, name] of wanted.entries()) {
       words[2 * inputCount + index] = names.addressOf(name)
       const target = Object.hasOwn(into, name) ? into[name] : undefined
       if (target === undefined) made.push({ name, index })
-      else outputs[index] = lend(target, `into ${name}`)
+      else lend(2 * inputCount + outputCount + index, target, `into ${name}`)
       if (target !== undefined && !isDeviceTensor(target)) returned[name] = target
     }
   } catch (error) {
@@ -116,7 +115,11 @@ export function prepareRun(
   const used = [words, names, feeds, into]
   return {
     check() {
-      for (const lease of leases) lease.check()
+      // A tensor of the device may get its value only now, after the copy that was queued before this run.
+      for (const { lease, slot } of leases) {
+        lease.check()
+        words[slot] = lease.value
+      }
     },
     start: (session, options) =>
       callAsync(

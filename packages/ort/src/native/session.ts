@@ -6,11 +6,14 @@ import { nameTable, type PreparedRun, prepareRun } from './prepared-run.ts'
 import { openRunOptions } from './run-options.ts'
 import type { Runtime } from './runtime.ts'
 import type { TensorStore } from './tensor-store.ts'
+import type { Turns } from './turns.ts'
 
 export interface SessionParts {
   /** An OrtSession, which the session takes over. */
   readonly pointer: bigint
   readonly store: TensorStore
+  /** The queue that its runs take their turn in: one of its own, or the device's. */
+  readonly turns: Turns
   /** Called when the session has been freed. */
   readonly onEnd: () => void
   /** Whether a profile has to be written at the end. */
@@ -20,7 +23,7 @@ export interface SessionParts {
 /** A session over the C API. Runs go to another thread, one at a time; what they use is freed when they have ended. */
 export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Session {
   const { api } = runtime
-  const { pointer, store } = parts
+  const { pointer, store, turns } = parts
   const inputs = describeInputs(runtime, pointer)
   const outputs = describeOutputs(runtime, pointer)
   const inputNames = inputs.map(({ name }) => name)
@@ -29,26 +32,9 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
   const runOptions = openRunOptions(runtime)
   const bound = new Set<BoundRun>()
   let disposed: Promise<void> | undefined
-  let last: Promise<unknown> = Promise.resolve()
-  let waiting = 0
 
   const checkAlive = (call: string) => {
     if (disposed) throw new AwqError('INVALID_ARGUMENT', `${call}: the session has been disposed`)
-  }
-
-  /** Runs `task` after the ones before it; at once when there are none. */
-  const inTurn = async <T>(task: () => Promise<T>): Promise<T> => {
-    waiting += 1
-    const run = waiting === 1 ? task() : last.then(task)
-    last = run.then(
-      () => undefined,
-      () => undefined,
-    )
-    try {
-      return await run
-    } finally {
-      waiting -= 1
-    }
   }
 
   const execute = async (prepared: PreparedRun, signal: AbortSignal | undefined): Promise<Record<string, Tensor>> => {
@@ -81,7 +67,7 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
       const wanted = checkOutputs(outputs, options.fetch, into)
       const prepared = prepareRun(runtime, store, names, feeds, wanted, into)
       // Freed within its turn, so that it is before the session is.
-      return inTurn(() => execute(prepared, options.signal).finally(prepared.release))
+      return turns.take(() => execute(prepared, options.signal).finally(prepared.release))
     },
     bind(feeds, options = {}) {
       checkAlive('bind')
@@ -96,7 +82,7 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
           if (ended) throw new AwqError('INVALID_ARGUMENT', 'run: the bound run has been disposed')
           checkAlive('run')
           running += 1
-          return inTurn(() =>
+          return turns.take(() =>
             execute(prepared, signal).finally(() => {
               running -= 1
               if (ended && running === 0) prepared.release()
@@ -114,7 +100,7 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
       return run
     },
     dispose() {
-      disposed ??= last.then(end)
+      disposed ??= turns.take(end)
       return disposed
     },
     [Symbol.asyncDispose]: () => session.dispose(),

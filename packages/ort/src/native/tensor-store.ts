@@ -7,10 +7,13 @@ import { type Lease, lendTensor } from './value.ts'
 
 /** How an engine keeps its device tensors and lends them to runs. */
 export interface TensorStore {
+  /** Where tensors are kept. */
+  readonly location: DeviceTensor['location']
   upload(value: Tensor): DeviceTensor
   allocate(dtype: OnnxType, shape: readonly number[]): DeviceTensor
   /**
    * The OrtValue of a handle. Disposing the handle must not free the memory before the loan has ended.
+   * The loan's value is there once its `check` has passed.
    * @throws AwqError `INVALID_ARGUMENT` for a handle that was disposed or that another engine made
    */
   lend(handle: DeviceTensor, name: string): Lease
@@ -47,6 +50,7 @@ export function cpuTensorStore(runtime: Runtime): TensorStore {
     return handle
   }
   return {
+    location: 'cpu',
     upload(value) {
       checkTensor(value, 'upload')
       // A run may come long after: a buffer that does not suit is better refused now.
