@@ -23,17 +23,23 @@ export type TableBits = 4 | 8 | 16
 const CHUNK_BYTES = 2 ** 26
 
 /**
+ * Tables of 8 bits have a grid of their own: half a step of 8 bits is far below what 4-bit linears lose, and the products
+ * of ONNX Runtime read symmetric codes in blocks of 128 about a fifth faster than asymmetric ones in blocks of 64.
+ */
+const EIGHT_BITS: QuantSpec = { bits: 8, groupSize: 128, symmetric: true }
+
+/**
  * Which tables are stored. A tied table is stored once, unless head and embedding ask for different bits: then the head
- * is stored under its own name.
+ * is stored under its own name. The grid given is that of 4-bit tables.
  */
 export const planTables = (
   checkpoint: Checkpoint,
   description: ModelDescription,
   bits: { readonly embedding: TableBits; readonly head: TableBits },
-  spec: Pick<QuantSpec, 'groupSize' | 'symmetric'>,
+  { groupSize, symmetric }: Pick<QuantSpec, 'groupSize' | 'symmetric'>,
 ): TablePlan[] => {
   const specOf = (tableBits: TableBits): QuantSpec | null =>
-    tableBits === 16 ? null : { bits: tableBits, groupSize: spec.groupSize, symmetric: spec.symmetric }
+    tableBits === 16 ? null : tableBits === 8 ? EIGHT_BITS : { bits: tableBits, groupSize, symmetric }
   const { vocabSize, hiddenSize, tiedEmbeddings } = description.config
   const entryOf = (name: string) => findParameter(checkpoint, { name, shape: [vocabSize, hiddenSize] })
   const embedding = {
