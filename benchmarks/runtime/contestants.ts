@@ -33,16 +33,23 @@ export interface Contestant {
 }
 
 /** This repository's runtime, by its own command. */
-const ours = (key: string, weights: string, format: 'awq' | 'float'): Contestant => ({
-  name: `@awq, ${format === 'awq' ? '4-bit' : 'float32'}`,
+const ours = (
+  name: string,
+  key: string,
+  weights: string,
+  format: 'awq' | 'float',
+  options: readonly string[] = [],
+): Contestant => ({
+  name,
   key,
   weights,
   format,
-  invoke: ({ name, folder, threads }) => ({
+  invoke: (plan) => ({
     command: process.execPath,
     parameters: [
-      ...[awq, 'bench', format === 'float' ? folder : modelPath(name, format)],
-      ...['--json', '--threads', String(threads)],
+      ...[awq, 'bench', format === 'float' ? plan.folder : modelPath(plan.name, format), '--json'],
+      ...['--threads', String(plan.threads), '--contexts', plan.contexts.join(), '--tokens', String(plan.generate)],
+      ...['--prompt-tokens', String(plan.prefill), '--repeat', String(plan.repeats), '--no-memory-read', ...options],
     ],
     input: '',
   }),
@@ -88,9 +95,12 @@ const llama = 'llama-cpp.ts'
 /** ggml's threads spin on the processor that Node's event loop needs: one thread fewer is faster there. */
 const spare = { threads: (all: number) => Math.max(1, all - 1), flash: true }
 
+const defaultWeights = 'int4 group 64, asymmetric, 8-bit head'
+
 /** In the order in which a round starts them. */
 export const contestants: readonly Contestant[] = [
-  ours('ours', 'int4 group 64, asymmetric, 8-bit head', 'awq'),
+  ours('awq', 'ours', defaultWeights, 'awq'),
+  ours('awq, exact products', 'ours-exact', defaultWeights, 'awq', ['--accuracy', 'exact']),
   peer('llama.cpp, flash on', 'llama-q4_0', 'Q4_0', 'q4_0', llama, { flash: true }),
   peer('llama.cpp, flash off', 'llama-q4_0-plain', 'Q4_0', 'q4_0', llama, { flash: false }),
   peer('llama.cpp, flash on', 'llama-q4_1', 'Q4_1', 'q4_1', llama, { flash: true }),
@@ -99,7 +109,7 @@ export const contestants: readonly Contestant[] = [
   peer('node-llama-cpp, one thread fewer', 'node-llama-q4_1', 'Q4_1', 'q4_1', 'node-llama-cpp.ts', spare),
   peer('onnxruntime-genai', 'genai-int4', 'int4 block 32', 'genai-int4', 'genai.py'),
   peer('transformers.js', 'transformers-js', 'int4 block 32', 'transformers-js', 'transformers-js.ts'),
-  ours('ours-float32', 'float32', 'float'),
+  ours('awq', 'ours-float32', 'float32', 'float'),
   peer('llama.cpp, flash on', 'llama-f16', 'F16', 'f16', llama, { flash: true }),
   peer('onnxruntime-genai', 'genai-fp32', 'float32', 'genai-fp32', 'genai.py'),
 ]

@@ -46,7 +46,7 @@ describe('summary of a run', () => {
     ])
     expect(compared).toEqual([
       { name: 'llama.cpp, best of its settings', weights: 'Q4_0', decode: [2, 2, null], prefill: 1 },
-      { name: 'llama.cpp', weights: 'F16', decode: [4, 4, null], prefill: 3 },
+      { name: 'llama.cpp, flash on', weights: 'F16', decode: [4, 4, null], prefill: 3 },
     ])
   })
 

@@ -102,7 +102,7 @@ export const ratios = (ours: Summary, others: readonly Summary[]): Ratios[] => {
     const theirs = best(group)
     const mine = decodeMedians(ours)
     return {
-      name: group[0]!.name.split(',')[0]! + (group.length > 1 ? ', best of its settings' : ''),
+      name: group.length > 1 ? `${group[0]!.name.split(',')[0]}, best of its settings` : group[0]!.name,
       weights: group[0]!.weights,
       decode: mine.map((value, i) => {
         const other = theirs.decode[i]
