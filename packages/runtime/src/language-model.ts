@@ -3,34 +3,21 @@
  * @module
  */
 import { type ActivationType, type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
-import { createEngine, type Engine, type EngineChoice, engineOptionsOf, type Session } from '@awq/ort'
+import { createEngine, type Engine, engineOptionsOf } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
 import { attentionFacts, chooseDtype, resolveAttention } from './attention.ts'
 import type { Accuracy } from './bindings.ts'
-import { createConversation, prefillChunk } from './decoder.ts'
+import { conversationLogits } from './conversation-logits.ts'
+import { type ConversationPool, createConversationPool } from './conversation-pool.ts'
+import { createConversation } from './decoder.ts'
 import { type Conversation, type GenerateOptions, type Generation, generate } from './generation.ts'
+import { createLazyDecoder, type LazyDecoder } from './lazy-decoder.ts'
+import { type LoadOptions, readContextLength } from './load-options.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 import { growingRopeFeeds } from './rope-feeds.ts'
 
-/** How a model is loaded. */
-export interface LoadOptions extends EngineChoice {
-  /** `fast` (the default) or `exact` products of quantized matrices; float models are always exact. */
-  readonly accuracy?: Accuracy | undefined
-  /** Tokens that fit, prompt and output together; the model's own context by default, and at most that. */
-  readonly contextLength?: number | undefined
-  /** The form of attention, for comparisons; chosen by `chooseAttention` by default. */
-  readonly attention?: AttentionForm | undefined
-  /** Load the decoder at once (the default) or when something first needs it. */
-  readonly preload?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((event: LoadEvent) => void) | undefined
-}
-
-/** What loading is at. `download` counts bytes of one file. */
-export type LoadEvent =
-  | { readonly stage: 'download'; readonly file: string; readonly loaded: number; readonly total: number }
-  | { readonly stage: 'open' | 'load' | 'ready' }
+export type { LoadEvent, LoadOptions } from './load-options.ts'
 
 /** What to continue: a text as it stands, a conversation through the model's chat template, or token ids. */
 export type GenerateInput =
@@ -92,13 +79,17 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const dtype = chooseDtype(engine.device)
     const facts = attentionFacts(engine, model.description.config.headDim, dtype)
     const attention = resolveAttention(options.attention, facts)
-    const decoder = lazyDecoder(model, attention, dtype, undo)
+    const decoder = createLazyDecoder(model, { attention, dtype })
+    undo.push(() => decoder.dispose())
+    const open = opener(decoder, model.description, { engine, attention, dtype, contextLength })
+    const pool = createConversationPool(open, options.keptConversations ?? 1)
+    undo.push(() => pool.dispose())
     if (options.preload ?? true) {
       onProgress?.({ stage: 'load' })
-      await decoder(signal)
+      await decoder.session(signal)
     }
     onProgress?.({ stage: 'ready' })
-    return assemble({ model, tokenizer, contextLength, attention, dtype, decoder, engine, dispose })
+    return assemble({ model, tokenizer, contextLength, attention, open, pool, dispose })
   } catch (error) {
     await dispose()
     throw error
@@ -111,40 +102,38 @@ const ownEngine = async (options: LoadOptions, undo: (() => Promise<void> | void
   return engine
 }
 
-const readContextLength = (wish: number | undefined, { config }: ModelDescription): number => {
-  if (wish === undefined) return config.contextLength
-  if (!Number.isSafeInteger(wish) || wish < 1 || wish > config.contextLength) {
-    throw new AwqError(
-      'INVALID_ARGUMENT',
-      `contextLength must be an integer from 1 to the model's ${config.contextLength}, not ${wish}.`,
-    )
-  }
-  return wish
-}
-
-/** The decoder's session, loaded when first asked for, shared, and disposed with the model. */
-type LazyDecoder = (signal?: AbortSignal) => Promise<Session>
-
-const lazyDecoder = (
-  model: OpenedModel,
-  attention: AttentionForm,
-  dtype: ActivationType,
-  undo: (() => Promise<void> | void)[],
-): LazyDecoder => {
-  let opened: Promise<Session> | undefined
-  let disposed = false
-  undo.push(async () => {
-    disposed = true
-    await (await opened?.catch(() => undefined))?.dispose()
-  })
-  return async (signal) => {
-    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'The model has been disposed; load it again.')
-    opened ??= model.openDecoder({ attention, dtype, signal })
-    // A load that failed or was aborted may be tried again.
-    opened.catch(() => {
-      opened = undefined
-    })
-    return opened
+/** Makes empty conversations; the session is loaded by the first step where it is not yet. */
+const opener = (
+  decoder: LazyDecoder,
+  description: ModelDescription,
+  options: {
+    readonly engine: Engine
+    readonly attention: AttentionForm
+    readonly dtype: ActivationType
+    readonly contextLength: number
+  },
+): (() => Conversation) => {
+  const rope = growingRopeFeeds(description, options)
+  return () => {
+    let inner: Conversation | undefined
+    let closed = false
+    return {
+      get length() {
+        return inner?.length ?? 0
+      },
+      async extend(ids, extension) {
+        // Asked for each time: a model that was disposed says so.
+        const session = await decoder.session()
+        if (closed) throw new AwqError('INVALID_ARGUMENT', 'This conversation was disposed; start another.')
+        inner ??= createConversation(session, description, { ...options, rope })
+        return inner.extend(ids, extension)
+      },
+      truncate: (length) => inner?.truncate(length),
+      dispose() {
+        closed = true
+        inner?.dispose()
+      },
+    }
   }
 }
 
@@ -153,17 +142,15 @@ interface Parts {
   readonly tokenizer: Tokenizer
   readonly contextLength: number
   readonly attention: AttentionForm
-  readonly dtype: ActivationType
-  readonly decoder: LazyDecoder
-  readonly engine: Engine
+  readonly open: () => Conversation
+  readonly pool: ConversationPool
   readonly dispose: () => Promise<void>
 }
 
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, attention, dtype, decoder, engine, dispose } = parts
+  const { model, tokenizer, contextLength, attention, open, pool, dispose } = parts
   const { description } = model
   const { vocabSize } = description.config
-  const rope = growingRopeFeeds(description, { dtype, engine })
   const eosIds = new Set(tokenizer.eosIds)
   const encode = (input: GenerateInput): number[] => {
     if ('ids' in input) return [...input.ids]
@@ -181,58 +168,14 @@ const assemble = (parts: Parts): LanguageModel => {
     }
   }
 
-  const allLogits = async (ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array[]> => {
-    const conversation = open()
-    const rows: Float32Array[] = []
-    try {
-      for (let at = 0; at < ids.length; at += prefillChunk) {
-        const chunk = await conversation.extend(ids.slice(at, at + prefillChunk), { signal, logits: 'all' })
-        for (let row = 0; row < chunk.length; row += vocabSize) rows.push(chunk.slice(row, row + vocabSize))
-      }
-    } finally {
-      conversation.dispose()
-    }
-    return rows
-  }
-
-  /** A new conversation; its session is loaded by the first step where it is not yet. */
-  const open = (): Conversation => {
-    let inner: Conversation | undefined
-    let closed = false
-    return {
-      get length() {
-        return inner?.length ?? 0
-      },
-      async extend(ids, options) {
-        if (!inner) {
-          const session = await decoder()
-          if (closed) throw new AwqError('INVALID_ARGUMENT', 'This conversation was disposed; start another.')
-          inner = createConversation(session, description, { engine, attention, dtype, contextLength, rope })
-        }
-        return inner.extend(ids, options)
-      },
-      truncate: (length) => inner?.truncate(length),
-      dispose() {
-        closed = true
-        inner?.dispose()
-      },
-    }
-  }
-
   const logits = async (
     ids: readonly number[],
     options: { readonly all?: boolean; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array | Float32Array[]> => {
     options.signal?.throwIfAborted()
     checkPrompt(ids)
-    const { signal } = options
-    if (options.all) return allLogits(ids, signal)
-    const conversation = open()
-    try {
-      return await conversation.extend(ids, { signal })
-    } finally {
-      conversation.dispose()
-    }
+    const rows = await conversationLogits(open(), ids, vocabSize, options)
+    return options.all ? rows : (rows[0] as Float32Array)
   }
 
   return {
@@ -250,10 +193,11 @@ const assemble = (parts: Parts): LanguageModel => {
       return generate(
         {
           contextLength,
+          largestContext: description.config.contextLength,
           vocabSize,
           eosIds,
           createDecoder: () => tokenizer.createDecoder({ continuation }),
-          open,
+          open: (prompt) => pool.open(prompt),
         },
         encode(input),
         options,
