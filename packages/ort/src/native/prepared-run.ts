@@ -35,22 +35,23 @@ export interface PreparedRun {
   release(): void
 }
 
-/** ONNX Runtime's words, newer and older, when a kernel makes another shape than the room it was given: `{3,2}`, `{2,2}`. */
+/** ONNX Runtime's words (newer, older, and after a copy from a device) when an output has another shape than its room. */
 const shapeFailures = [
-  /OrtValue provided for output '.*' of node .* has shape \{([\d,]*)\} but the computed output shape .* is \{([\d,]*)\}/i,
-  /shape verification failed\. Current shape:\{([\d,]*)\} Requested shape:\{([\d,]*)\}/i,
+  /OrtValue provided for output '.*' of node .* has shape \{(?<given>[\d,]*)\} but the computed output shape .* is \{(?<made>[\d,]*)\}/i,
+  /shape verification failed\. Current shape:\{(?<given>[\d,]*)\} Requested shape:\{(?<made>[\d,]*)\}/i,
+  /Tensor size mismatch\. src:\{(?<made>[\d,]*)\} dst:\{(?<given>[\d,]*)\}/i,
 ]
 
 /** A failed run as an error; an output that does not fit its target is the caller's mistake. */
 function runError(failure: { code: string; message: string }, into: Targets): AwqError {
-  const shapes = shapeFailures.map((words) => words.exec(failure.message)).find((found) => found !== null)
-  const candidates = shapes ? Object.entries(into).filter(([, target]) => target.shape.join(',') === shapes[1]) : []
+  const shapes = shapeFailures.map((words) => words.exec(failure.message)?.groups).find((found) => found !== undefined)
+  const candidates = shapes ? Object.entries(into).filter(([, target]) => target.shape.join(',') === shapes.given) : []
   if (!shapes || candidates.length === 0) {
     return new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${failure.message} (ORT ${failure.code})`)
   }
   const names = candidates.map(([name]) => name).join(' or ')
   const [, target] = candidates[0]!
-  const made = { dtype: target.dtype, shape: shapes[2]!.split(',').filter((dim) => dim !== '') }
+  const made = { dtype: target.dtype, shape: shapes.made!.split(',').filter((dim) => dim !== '') }
   return new AwqError(
     'INVALID_ARGUMENT',
     `into ${names}: the output is ${describeTensor(made)}, got room for ${describeTensor(target)}`,
