@@ -1,12 +1,15 @@
 import type { CompareRow, InspectedTensor, QuantizeResult, TableBits } from '@awq/core'
-import type { Device, Engine } from '@awq/ort'
-import type { Accuracy, GenerateOptions } from '@awq/runtime'
+import type { Device, Engine, EngineName } from '@awq/ort'
+import type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions, LoadOptions } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
 export type { CompareRow, InspectedTensor, TableBits } from '@awq/core'
-export type { Device } from '@awq/ort'
-export type { Accuracy, GenerateOptions } from '@awq/runtime'
+export type { Device, EngineName } from '@awq/ort'
+export type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions } from '@awq/runtime'
+
+/** Which form of attention a graph uses. */
+export type AttentionForm = NonNullable<LoadOptions['attention']>
 
 // The commands see the libraries through these narrow interfaces, so that a test can stand in for each with a few
 // lines; node-libraries.ts is where the compiler checks that the real ones fit.
@@ -40,9 +43,18 @@ export interface TokenizerLibrary {
   }>
 }
 
+/** Where the arithmetic runs. */
+export interface EngineSettings {
+  device?: Device
+  threads?: number
+  engine?: EngineName
+  /** Told why another engine is used than the native one. */
+  onWarning?: (message: string) => void
+}
+
 /** Engines for evaluation. */
 export interface OrtLibrary {
-  createEngine(options: { device?: Device; threads?: number }): Promise<Engine>
+  createEngine(options: EngineSettings): Promise<Engine>
 }
 
 /** One turn of a conversation. */
@@ -63,6 +75,9 @@ export interface Generation extends AsyncIterable<{ readonly text: string }> {
 /** A loaded model. */
 export interface LanguageModel {
   readonly tokenizer: { readonly chatTemplate?: string }
+  readonly opened: { readonly engine: Pick<Engine, 'name' | 'device' | 'threads'> }
+  readonly attention: AttentionForm
+  readonly accuracy: Accuracy
   generate(input: { prompt: string } | { messages: ChatMessage[] }, options?: GenerateOptions): Generation
   [Symbol.asyncDispose](): PromiseLike<void>
 }
@@ -70,10 +85,9 @@ export interface LanguageModel {
 export interface RuntimeLibrary {
   loadModel(
     model: Folder,
-    options: {
-      device?: Device
-      threads?: number
+    options: EngineSettings & {
       accuracy?: Accuracy
+      attention?: AttentionForm
       signal?: AbortSignal
       onProgress?: (event: { readonly stage: string }) => void
     },
@@ -82,8 +96,12 @@ export interface RuntimeLibrary {
   modelLogits(
     model: Folder,
     ids: readonly number[],
-    options: { device?: Device; threads?: number; accuracy?: Accuracy; all?: boolean; signal?: AbortSignal },
+    options: EngineSettings & { accuracy?: Accuracy; all?: boolean; signal?: AbortSignal },
   ): Promise<Float32Array[]>
+  /** Rates of decoding and prefill. */
+  benchmark(model: LanguageModel, options: BenchmarkOptions): Promise<BenchmarkResult>
+  /** Bytes of the weights that one token's step reads. */
+  weightBytesPerToken(model: Folder): Promise<number>
 }
 
 export interface EvaluateLibrary {
@@ -110,7 +128,7 @@ export interface EvaluateLibrary {
 }
 
 /** What `quantize` and `compare` share: storage, calibration, device. */
-export interface GridOptions {
+export interface GridOptions extends EngineSettings {
   model: Folder
   groupSize: number
   symmetric: boolean
@@ -120,8 +138,6 @@ export interface GridOptions {
   samples: number
   length: number
   seed?: number
-  device: Device
-  threads?: number
   signal?: AbortSignal
   onProgress?: (event: ProgressEvent) => void
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { AwqError, type Folder } from '@awq/tensor'
 import type { Session } from './command.ts'
 import { defined } from './defined.ts'
-import type { Accuracy, LanguageModel } from './libraries.ts'
+import type { Accuracy, AttentionForm, EngineSettings, LanguageModel } from './libraries.ts'
 import type { CommonValues } from './options.ts'
 import { downloadStage } from './progress.ts'
 
@@ -31,20 +31,32 @@ const refuseUnfinished = async ({ name, path }: Folder, program: string): Promis
   throw new AwqError('NOT_FOUND', `${name} holds an unfinished quantization, not yet a model; ${advice}`)
 }
 
+/** The engine that a command line asks for; why it is another one is shown as a warning. */
+export const engineSettings = ({ reporter }: Session, { device, threads, engine }: CommonValues): EngineSettings => ({
+  ...defined({ threads, engine }),
+  device,
+  onWarning: (message) => reporter.progress({ type: 'warning', message }),
+})
+
 /** Finds and loads a model that generates. */
 export const openModel = async (
   session: Session,
   reference: string,
   common: CommonValues,
   accuracy: Accuracy,
+): Promise<LanguageModel> => loadFolder(session, await findModel(session, reference, common), common, { accuracy })
+
+/** Loads a folder's model that generates, with progress. */
+export const loadFolder = async (
+  session: Session,
+  folder: Folder,
+  common: CommonValues,
+  options: { readonly accuracy: Accuracy; readonly attention?: AttentionForm },
 ): Promise<LanguageModel> => {
-  const folder = await findModel(session, reference, common)
   const { loadModel } = await session.context.libraries.runtime()
-  const { device, threads } = common
   return await loadModel(folder, {
-    ...defined({ threads }),
-    device,
-    accuracy,
+    ...engineSettings(session, common),
+    ...options,
     signal: session.signal,
     onProgress: ({ stage }) => {
       if (stage === 'load') session.reporter.progress({ type: 'stage', stage })

@@ -80,6 +80,11 @@ export const commonOptions = {
     'Where the arithmetic runs: cpu, cuda or webgpu',
   ),
   threads: optional('N', integer(1, 1024), 'CPU threads (default: one per core)'),
+  engine: optional(
+    'NAME',
+    oneOf(['native', 'onnxruntime-node']),
+    'native or onnxruntime-node (default: native, and onnxruntime-node with a warning where native cannot load)',
+  ),
   revision: optional('NAME', text, 'Branch, tag or commit when MODEL is a hub id'),
   token: optional('TOKEN', text, 'Access token for the hub (default: $HF_TOKEN)'),
   cacheDir: optional('DIR', text, 'Where hub files are kept (default: the cache that Python uses, $HF_HOME)'),

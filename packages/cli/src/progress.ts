@@ -24,6 +24,8 @@ const stageLabels: Readonly<Record<string, string>> = {
   blocks: 'quantizing',
   tables: 'writing embedding and head',
   evaluate: 'evaluating',
+  memory: 'measuring the memory',
+  bench: 'timing',
 }
 const stageLabel = (stage: string): string => stageLabels[stage] ?? stage
 

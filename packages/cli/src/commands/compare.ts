@@ -1,7 +1,7 @@
 import { defineCommand, modelPositional } from '../command.ts'
 import { compareCells, compareColumns } from '../compare-table.ts'
 import { defined, pick } from '../defined.ts'
-import { findModel, readWholeText } from '../model.ts'
+import { engineSettings, findModel, readWholeText } from '../model.ts'
 import { bitWidth, calibrationOptions, gridOptions, methodNames, optional, required, withDefault } from '../options.ts'
 import { columnWidths, tableLine } from '../table.ts'
 import { integer, listOf, oneOf, text } from '../values.ts'
@@ -24,7 +24,7 @@ export const compareCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { calibration, seed, threads, maxWindows, methods, bits, groupSize, window } = options
+    const { calibration, seed, maxWindows, methods, bits, groupSize, window } = options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
     const { compare } = await session.context.libraries.core()
@@ -32,8 +32,9 @@ export const compareCommand = defineCommand({
     const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))
     let headed = false
     const rows = await compare({
-      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'device']),
-      ...defined({ calibration, seed, threads, maxWindows }),
+      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length']),
+      ...engineSettings(session, options),
+      ...defined({ calibration, seed, maxWindows }),
       model,
       text: content,
       methods,

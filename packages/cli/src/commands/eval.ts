@@ -3,7 +3,7 @@ import { defineCommand, modelPositional } from '../command.ts'
 import { defined } from '../defined.ts'
 import { formatSeconds, formatShare, plural, significant } from '../format.ts'
 import type { EvaluateLibrary } from '../libraries.ts'
-import { findModel, readWholeText } from '../model.ts'
+import { engineSettings, findModel, readWholeText } from '../model.ts'
 import { accuracy, optional, required, withDefault } from '../options.ts'
 import { integer, text } from '../values.ts'
 
@@ -24,7 +24,7 @@ export const evalCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { device, threads, window, maxWindows, accuracy } = options
+    const { window, maxWindows, accuracy } = options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
     const against =
@@ -33,7 +33,7 @@ export const evalCommand = defineCommand({
         : await findModel(session, options.against, { ...options, revision: undefined })
     const { createEngine } = await session.context.libraries.ort()
     const { evaluate } = await session.context.libraries.evaluate()
-    const engine = await createEngine({ device, ...defined({ threads }) })
+    const engine = await createEngine(engineSettings(session, options))
     try {
       const result = await evaluate({
         ...defined({ against, maxWindows }),

@@ -43,8 +43,8 @@ describe('logits', () => {
     )
     expect(all.events()).toEqual([{ type: 'done', logits: rows }])
     expect(library.asked).toEqual([
-      ['m', [1, 2], { device: 'cpu', accuracy: 'exact', all: false }],
-      ['m', [1, 2], { device: 'cpu', accuracy: 'fast', all: true, threads: 2 }],
+      ['m', [1, 2], { device: 'cpu', accuracy: 'exact', all: false, onWarning: expect.any(Function) }],
+      ['m', [1, 2], { device: 'cpu', accuracy: 'fast', all: true, threads: 2, onWarning: expect.any(Function) }],
     ])
   })
   it('names the tokens where the model has a tokenizer', async () => {

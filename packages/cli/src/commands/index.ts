@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts'
+import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import { compareCommand } from './compare.ts'
 import { evalCommand } from './eval.ts'
@@ -14,6 +15,7 @@ export const commands: readonly Command[] = [
   chatCommand,
   evalCommand,
   compareCommand,
+  benchCommand,
   inspectCommand,
   logitsCommand,
 ]

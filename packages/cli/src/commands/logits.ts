@@ -1,10 +1,10 @@
 import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional, type Session } from '../command.ts'
-import { defined, pick } from '../defined.ts'
+import { pick } from '../defined.ts'
 import { describeError } from '../describe-error.ts'
 import { significant } from '../format.ts'
 import { toJsonLine } from '../json.ts'
-import { findModel } from '../model.ts'
+import { engineSettings, findModel } from '../model.ts'
 import { accuracy, flag, required, withDefault } from '../options.ts'
 import { formatTable } from '../table.ts'
 import { integer, sequenceOf } from '../values.ts'
@@ -112,12 +112,12 @@ export const logitsCommand = defineCommand({
   examples: ['awq logits smollm2-4bit --ids 1,504,282 --json', 'awq logits smollm2-4bit --ids 1,504,282 --all'],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { ids, all, threads } = options
+    const { ids, all } = options
     const model = await findModel(session, reference, options)
     const { modelLogits } = await session.context.libraries.runtime()
     const rows = await modelLogits(model, ids, {
-      ...pick(options, ['device', 'accuracy', 'all']),
-      ...defined({ threads }),
+      ...engineSettings(session, options),
+      ...pick(options, ['accuracy', 'all']),
       signal,
     })
     rows.forEach((row, index) => {

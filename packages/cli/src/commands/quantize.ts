@@ -4,7 +4,7 @@ import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
 import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
-import { findModel } from '../model.ts'
+import { engineSettings, findModel } from '../model.ts'
 import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required, withDefault } from '../options.ts'
 import { shellQuote } from '../shell-quote.ts'
 import { oneOf, text } from '../values.ts'
@@ -76,13 +76,14 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { calibration, seed, threads, output, method, bits, groupSize, resume } = options
+    const { calibration, seed, output, method, bits, groupSize, resume } = options
     await refuseExisting(output, resume)
     const model = await findModel(session, reference, options)
     const { quantize } = await context.libraries.core()
     const result = await quantize({
-      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume', 'device']),
-      ...defined({ calibration, seed, threads }),
+      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume']),
+      ...engineSettings(session, options),
+      ...defined({ calibration, seed }),
       model,
       output,
       method,

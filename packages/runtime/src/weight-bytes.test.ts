@@ -1,0 +1,30 @@
+import { describeModel } from '@awq/models'
+import { memoryFolder } from '@awq/tensor'
+import { describe, expect, test } from 'vitest'
+import { floatFiles, packModel, randomParameters, tinyConfig } from './fixtures/tiny-model.ts'
+import { weightBytesPerToken } from './weight-bytes.ts'
+
+/** Parameters of the tiny model's blocks: q, k, v, o, gate, up, down; two norms. */
+const linears = 2 * (72 * (64 + 32 + 32 + 64) + 3 * 72 * 104)
+const vectors = 2 * 2 * 72 + 72
+const table = 97 * 72
+
+describe('weightBytesPerToken', () => {
+  test.each([
+    ['tied', true, table + 72],
+    ['apart', false, table + 72],
+  ] as const)('of a float model, tables %s: everything once, of the embedding one row', async (_, tied, tables) => {
+    const config = tinyConfig({ tie_word_embeddings: tied })
+    const folder = memoryFolder(await floatFiles(config, randomParameters(describeModel(config)), 'F16'))
+    expect(await weightBytesPerToken(folder)).toBe(4 * (linears + vectors + tables))
+    expect(await weightBytesPerToken(folder, { floatBytes: 2 })).toBe(2 * (linears + vectors + tables))
+  })
+
+  test('of a quantized model: codes, scales and zero points as stored', async () => {
+    const { files } = await packModel(tinyConfig(), () => ({ bits: 4, groupSize: 32, symmetric: false }))
+    // Rows of 72 inputs have 3 blocks of 16 bytes, 3 scales and 2 bytes of zero points; of 64, 2 blocks; of 104, 4.
+    const row = (blocks: number) => blocks * (16 + 2) + Math.ceil(blocks / 2)
+    const block = (64 + 32 + 32) * row(3) + 72 * row(2) + 2 * 104 * row(3) + 72 * row(4)
+    expect(await weightBytesPerToken(memoryFolder(files))).toBe(2 * block + vectors * 4 + 97 * row(3) + row(3))
+  })
+})

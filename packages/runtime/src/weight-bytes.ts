@@ -1,0 +1,56 @@
+/**
+ * What one token costs in memory traffic: the weights that its step reads.
+ * @module
+ */
+import { describeModel, type ModelDescription, modelParameters, readModelConfig } from '@awq/models'
+import { MANIFEST_FILE, openStore } from '@awq/quantize'
+import { elementCount, type Folder, openCheckpoint } from '@awq/tensor'
+import { storeTable } from './store-table.ts'
+import { checkpointTable, type WeightTable } from './weight-table.ts'
+
+/** How weights that stay float are held. */
+export interface WeightBytesOptions {
+  /** Bytes of an element of a float weight as the graph reads it; 4 by default: float32 graphs convert when they load. */
+  readonly floatBytes?: 2 | 4 | undefined
+}
+
+/**
+ * Bytes of all weights that one token's step reads: codes, scales and zero points of every linear and of the head,
+ * norms and biases, and one row of the embedding table.
+ * @throws AwqError as `WeightTable.find`
+ */
+export const stepWeightBytes = (
+  description: ModelDescription,
+  table: WeightTable,
+  options: WeightBytesOptions = {},
+): number => {
+  const { floatBytes = 4 } = options
+  const bytesOf = (name: string, shape: readonly number[]): number => {
+    const found = table.find(name, shape)
+    if (found.kind === 'dense') return elementCount(shape) * floatBytes
+    return found.codes.length + found.scales.length + (found.zeroPoints?.length ?? 0)
+  }
+  const { embedding, config } = description
+  let bytes = 0
+  for (const { name, shape } of modelParameters(description)) {
+    const all = bytesOf(name, shape)
+    // A tied table is looked up in once and multiplied with as a whole.
+    if (name === embedding) bytes += all / config.vocabSize + (config.tiedEmbeddings ? all : 0)
+    else bytes += all
+  }
+  return Math.round(bytes)
+}
+
+/**
+ * `stepWeightBytes` of a folder's model; only headers are read.
+ * @throws AwqError as `openModel`
+ */
+export const weightBytesPerToken = async (folder: Folder, options: WeightBytesOptions = {}): Promise<number> => {
+  const description = describeModel((await readModelConfig(folder)).json)
+  if (await folder.has(MANIFEST_FILE)) {
+    await using store = await openStore(folder)
+    return stepWeightBytes(description, storeTable(folder.name, store), options)
+  }
+  await using checkpoint = await openCheckpoint(folder)
+  return stepWeightBytes(description, checkpointTable(folder.name, checkpoint), options)
+}
