@@ -1,5 +1,5 @@
 import type { Session } from './command.ts'
-import { formatSeconds, plural } from './format.ts'
+import { formatCount, formatSeconds, plural } from './format.ts'
 import type { ChatMessage, GenerateOptions, LanguageModel } from './libraries.ts'
 
 /** The text of one generation and its figures. */
@@ -11,6 +11,11 @@ export interface GenerationReport {
   readonly seconds: number
   readonly promptTokens?: number
   readonly firstTokenSeconds?: number
+  /** Tokens of the prompt that the turn before had left in the cache. */
+  readonly reusedTokens?: number
+  /** With --prompt-lookup: tokens that were guessed, and how many of them were right. */
+  readonly draftedTokens?: number
+  readonly acceptedTokens?: number
   /** Rate of the tokens after the first. */
   readonly tokensPerSecond?: number
   /** With a temperature above 0: the seed that repeats this text. */
@@ -21,8 +26,10 @@ export interface GenerationReport {
 export const generationSummary = (report: GenerationReport): string =>
   [
     ...(report.promptTokens === undefined ? [] : [plural(report.promptTokens, 'prompt token')]),
+    ...(report.reusedTokens ? [`${formatCount(report.reusedTokens)} of them known`] : []),
     ...(report.firstTokenSeconds === undefined ? [] : [`first token after ${formatSeconds(report.firstTokenSeconds)}`]),
     `${plural(report.tokens, 'token')}${report.tokensPerSecond === undefined ? '' : ` at ${report.tokensPerSecond.toFixed(1)} tok/s`}`,
+    ...(report.draftedTokens ? [`${report.acceptedTokens} of ${report.draftedTokens} guesses right`] : []),
     ...(report.finishReason === 'length' ? ['cut off by its length'] : []),
     ...(report.seed === undefined ? [] : [`seed ${report.seed}`]),
   ].join(', ')
@@ -54,7 +61,8 @@ export const streamGeneration = async (
     return { text, tokens, finishReason: 'abort', seconds: (context.now() - start) / 1000 }
   }
   signal.throwIfAborted()
-  const { promptTokens, finishReason, seconds, firstTokenSeconds, seed } = await generation.result
+  const { promptTokens, finishReason, seconds, firstTokenSeconds, seed, ...counts } = await generation.result
+  const { reusedTokens, draftedTokens, acceptedTokens } = counts
   const decodeSeconds = seconds - firstTokenSeconds
   return {
     text,
@@ -63,6 +71,8 @@ export const streamGeneration = async (
     seconds,
     promptTokens,
     firstTokenSeconds,
+    ...(reusedTokens > 0 ? { reusedTokens } : {}),
+    ...(options.promptLookup ? { draftedTokens, acceptedTokens } : {}),
     ...(tokens > 1 && decodeSeconds > 0 ? { tokensPerSecond: (tokens - 1) / decodeSeconds } : {}),
     ...((options.temperature ?? 0) > 0 ? { seed } : {}),
   }

@@ -64,7 +64,10 @@ export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: stri
 export interface Generation extends AsyncIterable<{ readonly text: string }> {
   readonly result: Promise<{
     readonly promptTokens: number
+    readonly reusedTokens: number
     readonly newTokens: number
+    readonly draftedTokens: number
+    readonly acceptedTokens: number
     readonly finishReason: string
     readonly seconds: number
     readonly firstTokenSeconds: number
@@ -101,7 +104,7 @@ export interface RuntimeLibrary {
   /** Rates of decoding and prefill. */
   benchmark(model: LanguageModel, options: BenchmarkOptions): Promise<BenchmarkResult>
   /** Bytes of the weights that one token's step reads. */
-  weightBytesPerToken(model: Folder): Promise<number>
+  weightBytesPerToken(model: Folder, options: { device: Device }): Promise<number>
 }
 
 export interface EvaluateLibrary {

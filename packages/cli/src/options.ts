@@ -75,9 +75,9 @@ export const repeated = <T>(hint: string, parse: ValueParser<T>, description: st
 export const commonOptions = {
   device: withDefault(
     'DEVICE',
-    oneOf(['cpu', 'cuda', 'webgpu']),
+    oneOf(['cpu', 'cuda', 'webgpu', 'coreml', 'directml']),
     'cpu',
-    'Where the arithmetic runs: cpu, cuda or webgpu',
+    'Where the arithmetic runs: cpu, cuda or webgpu (and coreml on macOS, directml on Windows)',
   ),
   threads: optional('N', integer(1, 1024), 'CPU threads (default: one per core)'),
   engine: optional(

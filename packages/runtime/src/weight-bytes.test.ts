@@ -17,7 +17,7 @@ describe('weightBytesPerToken', () => {
     const config = tinyConfig({ tie_word_embeddings: tied })
     const folder = memoryFolder(await floatFiles(config, randomParameters(describeModel(config)), 'F16'))
     expect(await weightBytesPerToken(folder)).toBe(4 * (linears + vectors + tables))
-    expect(await weightBytesPerToken(folder, { floatBytes: 2 })).toBe(2 * (linears + vectors + tables))
+    expect(await weightBytesPerToken(folder, { device: 'cuda' })).toBe(2 * (linears + vectors + tables))
   })
 
   test('of a quantized model: codes, scales and zero points as stored', async () => {

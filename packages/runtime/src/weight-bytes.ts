@@ -3,8 +3,10 @@
  * @module
  */
 import { describeModel, type ModelDescription, modelParameters, readModelConfig } from '@awq/models'
+import type { Device } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { elementCount, type Folder, openCheckpoint } from '@awq/tensor'
+import { chooseDtype } from './attention.ts'
 import { storeTable } from './store-table.ts'
 import { checkpointTable, type WeightTable } from './weight-table.ts'
 
@@ -42,15 +44,19 @@ export const stepWeightBytes = (
 }
 
 /**
- * `stepWeightBytes` of a folder's model; only headers are read.
+ * `stepWeightBytes` of a folder's model as it runs on a device; only headers are read.
  * @throws AwqError as `openModel`
  */
-export const weightBytesPerToken = async (folder: Folder, options: WeightBytesOptions = {}): Promise<number> => {
+export const weightBytesPerToken = async (
+  folder: Folder,
+  options: { readonly device?: Device | undefined } = {},
+): Promise<number> => {
+  const floatBytes = chooseDtype(options.device ?? 'cpu') === 'float16' ? 2 : 4
   const description = describeModel((await readModelConfig(folder)).json)
   if (await folder.has(MANIFEST_FILE)) {
     await using store = await openStore(folder)
-    return stepWeightBytes(description, storeTable(folder.name, store), options)
+    return stepWeightBytes(description, storeTable(folder.name, store), { floatBytes })
   }
   await using checkpoint = await openCheckpoint(folder)
-  return stepWeightBytes(description, checkpointTable(folder.name, checkpoint), options)
+  return stepWeightBytes(description, checkpointTable(folder.name, checkpoint), { floatBytes })
 }

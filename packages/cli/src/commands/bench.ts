@@ -56,7 +56,7 @@ export const benchCommand = defineCommand({
       prefill: measured.prefill,
       loadSeconds,
       peakRssBytes,
-      weightBytesPerToken: await weightBytesPerToken(folder),
+      weightBytesPerToken: await weightBytesPerToken(folder, { device }),
       memoryReadBytesPerSecond: before === undefined || after === undefined ? null : Math.max(before, after),
       device,
       accuracy: model.accuracy,
