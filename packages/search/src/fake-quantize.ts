@@ -35,6 +35,13 @@ export function emitRanges(graph: Graph, weight: Value): { low: Value; high: Val
   return { low: graph.add('Min', [least, zero]), high: graph.add('Max', [most, zero]) }
 }
 
+/**
+ * Rounds float32 to the values of float16. By way of float64, which changes nothing and which no GPU's provider casts:
+ * the CPU does it, for the few values of a grid, because not every WebGPU device has float16.
+ */
+const roundToFloat16 = (graph: Graph, value: Value): Value =>
+  (['float64', 'float16', 'float64', 'float32'] as const).reduce((x, to) => graph.add('Cast', [x], { to }), value)
+
 /** The grid as it is stored, from ranges [groups]: `quantizationGrid`. A scale beyond float16 becomes infinite. */
 export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec): GridValues {
   const steps = scalar(graph, stepsOf(spec.bits))
@@ -43,7 +50,7 @@ export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec)
     ? graph.add('Mul', [graph.add('Max', [negatedLow, high]), scalar(graph, 2)])
     : graph.add('Sub', [high, low])
   const exact = graph.add('Div', [width, steps])
-  const stored = graph.add('Cast', [graph.add('Cast', [exact], { to: 'float16' })], { to: 'float32' })
+  const stored = roundToFloat16(graph, exact)
   const scale = graph.add('Where', [
     graph.add('Equal', [width, scalar(graph, 0)]),
     scalar(graph, 1),
