@@ -1,5 +1,7 @@
+import { AwqError, messageOf } from '@awq/tensor'
 import type { Device } from '../types.ts'
 import { nativeString, pointersTo } from './memory.ts'
+import { whyNotLoaded } from './provider-library.ts'
 import type { Runtime } from './runtime.ts'
 import { check } from './status.ts'
 
@@ -38,6 +40,11 @@ function appendCuda(runtime: Runtime, sessionOptions: bigint, options: Readonly<
       )
     }
     check(runtime, api.SessionOptionsAppendExecutionProvider_CUDA_V2(sessionOptions, cuda), 'use CUDA')
+  } catch (error) {
+    // One of ONNX Runtime's own messages has the linker's reason already.
+    const reason = messageOf(error).includes('Failed to load library') ? undefined : whyNotLoaded(runtime, 'cuda')
+    if (reason === undefined) throw error
+    throw new AwqError('ENGINE', `${messageOf(error)}: ${reason}`, { cause: error })
   } finally {
     api.ReleaseCUDAProviderOptions(cuda)
   }
