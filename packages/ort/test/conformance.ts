@@ -31,6 +31,16 @@ const values: Partial<Record<OnnxType, TypedArray>> = {
 
 const pair = (...data: number[]): Tensor => tensor('float32', [data.length / 2, 2], Float32Array.from(data))
 
+/** x^400 by 400 products, which takes a while. */
+function longGraph(size: number): Uint8Array {
+  const graph = new Graph('long')
+  const x = graph.input('x', 'float32', [size, size])
+  let power = x
+  for (let step = 0; step < 400; step += 1) power = graph.add('MatMul', [power, x])
+  graph.output('y', power)
+  return graph.toBytes()
+}
+
 const failure = async (run: Promise<unknown>): Promise<AwqError> => {
   const error = await run.then(
     () => undefined,
@@ -45,6 +55,8 @@ export interface ConformanceOptions {
   readonly without?: readonly OnnxType[]
   /** After a failed run the session refuses more. */
   readonly endsOnFailure?: boolean
+  /** A run hands all kernels to the device at once: an abort comes too late to keep any from running. */
+  readonly queuesKernels?: boolean
 }
 
 /** What every engine must do, whatever is behind it. */
@@ -59,6 +71,7 @@ export function describeConformance(name: string, make: () => Promise<Engine>, o
     test('says what it is', () => {
       expect(engine.threads).toBeGreaterThanOrEqual(1)
       expect(['cpu', 'cuda', 'webgpu']).toContain(engine.device)
+      expect(['native', 'onnxruntime-node', 'onnxruntime-web']).toContain(engine.name)
     })
 
     test.each(Object.entries(values).filter(([dtype]) => !options.without?.includes(dtype as OnnxType)))(
@@ -133,6 +146,148 @@ export function describeConformance(name: string, make: () => Promise<Engine>, o
       x.dispose()
       expect((await failure(session.run({ x }))).code).toBe('INVALID_ARGUMENT')
       expect((await failure(x.read())).code).toBe('INVALID_ARGUMENT')
+    })
+
+    test('writes into a device tensor, which is not among the results', async () => {
+      await using session = await engine.createSession(doubleGraph())
+      const target = engine.allocate('float32', [2, 2])
+      const made = await session.run({ x: pair(1, 2, 3, 4) }, { into: { y: target } })
+      expect(made).toEqual({ z: pair(-1, -2, -3, -4) })
+      expect(await target.read()).toEqual(pair(2, 4, 6, 8))
+      expect(await session.run({ x: target }, { into: { y: target }, fetch: ['y'] })).toEqual({})
+      expect(await target.read()).toEqual(pair(4, 8, 12, 16))
+      target.dispose()
+      expect((await failure(session.run({ x: pair(1, 2, 3, 4) }, { into: { y: target } }))).code).toBe(
+        'INVALID_ARGUMENT',
+      )
+    })
+
+    test.each([[[-1, 2]], [[1.5]], [[Number.NaN]]])('allocates nothing of the shape %o', (shape) => {
+      expect(() => engine.allocate('float32', shape)).toThrow(/whole numbers/)
+    })
+
+    describe('a bound run', () => {
+      test('reads its feeds anew each time, and gives new results', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        const x = pair(1, 2)
+        const bound = session.bind({ x })
+        const first = await bound.run()
+        x.data.set([3, 4] as never)
+        const second = await bound.run()
+        expect(first).toEqual({ y: pair(2, 4), z: pair(-1, -2) })
+        expect(second).toEqual({ y: pair(6, 8), z: pair(-3, -4) })
+        bound.dispose()
+      })
+
+      test('writes into its targets each time', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        const x = pair(1, 2)
+        const target = pair(9, 9)
+        const handle = engine.allocate('float32', [1, 2])
+        const bound = session.bind({ x }, { into: { y: target, z: handle } })
+        for (const value of [1, 5, 7]) {
+          x.data.fill(value as never)
+          const made = await bound.run()
+          expect(Object.keys(made)).toEqual(['y'])
+          expect(made.y).toBe(target)
+          expect(target).toEqual(pair(2 * value, 2 * value))
+          expect(await handle.read()).toEqual(pair(-value, -value))
+        }
+        bound.dispose()
+        handle.dispose()
+      })
+
+      test('chains by device tensors, and stops when one of them is disposed', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        const handle = engine.upload(pair(1, 2))
+        const bound = session.bind({ x: handle }, { into: { y: handle }, fetch: ['y'] })
+        for (let run = 0; run < 3; run += 1) await bound.run()
+        expect(await handle.read()).toEqual(pair(8, 16))
+        handle.dispose()
+        expect((await failure(bound.run())).code).toBe('INVALID_ARGUMENT')
+        bound.dispose()
+      })
+
+      test('of small tensors survives what moves objects in memory', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        const x = pair(1, 2)
+        const y = pair(0, 0)
+        const bound = session.bind({ x }, { into: { y } })
+        let kept: number[][] = []
+        for (let run = 0; run < 20; run += 1) {
+          kept = Array.from({ length: 20_000 }, (_, index) => [index, run])
+          x.data[0] = run as never
+          await bound.run()
+          expect(y.data[0]).toBe(2 * run)
+        }
+        expect(kept).toHaveLength(20_000)
+      })
+
+      test('two at once both finish, and one that is disposed meanwhile as well', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        const bound = session.bind({ x: pair(1, 2) }, { fetch: ['y'] })
+        const runs = [bound.run(), bound.run()]
+        bound.dispose()
+        expect(await Promise.all(runs)).toEqual([{ y: pair(2, 4) }, { y: pair(2, 4) }])
+        expect((await failure(bound.run())).message).toContain('disposed')
+        bound.dispose()
+      })
+
+      test('ends with its session', async () => {
+        const session = await engine.createSession(doubleGraph())
+        const bound = session.bind({ x: pair(1, 2) })
+        await session.dispose()
+        expect((await failure(bound.run())).message).toContain('disposed')
+        bound.dispose()
+        expect(() => session.bind({ x: pair(1, 2) })).toThrow('disposed')
+      })
+
+      test('refuses what does not fit before any run', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        expect(() => session.bind({})).toThrow('input x was not given')
+        expect(() => session.bind({ x: zeros('float32', [2]) })).toThrow('the graph wants')
+        expect(() => session.bind({ x: pair(1, 2) }, { fetch: ['w'] })).toThrow('no output w')
+        expect(() => session.bind({ x: pair(1, 2) }, { into: { y: zeros('float32', [4]) } })).toThrow('into y')
+        const bound = session.bind({ x: pair(1, 2) }, { into: { y: pair(1, 2, 3, 4) } })
+        expect(await failure(bound.run())).toMatchObject({
+          code: 'INVALID_ARGUMENT',
+          message: expect.stringMatching(/^into y: the output is float32 \[1, 2\], got room for float32 \[2, 2\]/),
+        })
+      })
+
+      test('an aborted signal stops it, and the next run works', async () => {
+        await using session = await engine.createSession(doubleGraph())
+        const bound = session.bind({ x: pair(1, 2) }, { fetch: ['y'] })
+        const reason = new Error('enough')
+        await expect(bound.run({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+        const controller = new AbortController()
+        const run = bound.run({ signal: controller.signal })
+        controller.abort(reason)
+        await expect(run).rejects.toBe(reason)
+        expect(await bound.run({ signal: new AbortController().signal })).toEqual({ y: pair(2, 4) })
+      })
+    })
+
+    test('where runs are asynchronous, one leaves the thread free and an abort ends it in the middle', async () => {
+      if (!engine.features.asyncRun) return
+      const size = 192
+      await using session = await engine.createSession(longGraph(size))
+      const x = zeros('float32', [size, size])
+      const y = tensor('float32', [size, size], new Float32Array(size * size).fill(9))
+      const controller = new AbortController()
+      let turns = 0
+      const ticking = setInterval(() => {
+        turns += 1
+        if (turns === 3) controller.abort(new Error('enough'))
+      }, 1)
+      const bound = session.bind({ x }, { into: { y } })
+      await expect(bound.run({ signal: controller.signal })).rejects.toThrow('enough')
+      clearInterval(ticking)
+      expect(turns).toBeGreaterThanOrEqual(3)
+      // The last product is not made: the run did not go on in secret.
+      if (!options.queuesKernels) expect(y.data[0]).toBe(9)
+      await bound.run()
+      expect(y.data[0]).toBe(0)
     })
 
     test.each([

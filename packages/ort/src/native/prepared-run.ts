@@ -13,12 +13,15 @@ import { type Lease, lendTensor, readValue } from './value.ts'
 /** The names of a session's inputs and outputs as C strings, made once. */
 export interface NameTable {
   readonly inputs: readonly string[]
+  /** Keeps the strings referenced. */
+  readonly strings: unknown
   addressOf(name: string): bigint
 }
 
 export function nameTable({ koffi }: Runtime, inputs: readonly string[], outputs: readonly string[]): NameTable {
-  const strings = new Map([...inputs, ...outputs].map((name) => [name, nativeString(name)]))
-  return { inputs, addressOf: (name) => koffi.address(strings.get(name)!) }
+  const strings = [...new Set([...inputs, ...outputs])].map((name) => ({ name, text: nativeString(name) }))
+  const addresses = new Map(strings.map(({ name, text }) => [name, koffi.address(text)]))
+  return { inputs, strings, addressOf: (name) => addresses.get(name)! }
 }
 
 /** Feeds, targets and wanted outputs as the C API takes them: one call is one run. */

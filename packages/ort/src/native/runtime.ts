@@ -15,8 +15,8 @@ export interface Runtime extends RuntimeLibrary {
   readonly cpuMemory: bigint
   /** The allocator of the strings that the library returns; its own, not to be released. */
   readonly allocator: bigint
-  /** Calls a function that writes one pointer, and returns that. Throws as `check`. */
-  make(task: string, call: (out: BigUint64Array) => bigint | null): bigint
+  /** Calls a function that writes one pointer to an address, and returns that. Throws as `check`. Does not nest. */
+  make(task: string, call: (out: bigint) => bigint | null): bigint
   /** Counts one user more: whatever calls it calls `release` once. */
   retain(): void
   /** The environment is freed with its last user. */
@@ -36,9 +36,11 @@ export function openRuntime(library: RuntimeLibrary): Runtime {
     return known
   }
   const { api } = library
+  const out = nativeWords(1)
+  const outAddress = library.koffi.address(out)
   const make: Runtime['make'] = (task, call) => {
-    const out = nativeWords(1)
-    check(library, call(out), task)
+    out[0] = 0n
+    check(library, call(outAddress), task)
     return out[0]!
   }
   const env = make('start', (out) => api.CreateEnv(fatal, 'awq', out))

@@ -20,16 +20,26 @@ export interface SessionParts {
   readonly profiled: boolean
 }
 
+/** What is read from a session when it is made. Frees the session when that fails. */
+function openParts(runtime: Runtime, { pointer }: SessionParts) {
+  try {
+    const inputs = describeInputs(runtime, pointer)
+    const outputs = describeOutputs(runtime, pointer)
+    return { inputs, outputs, runOptions: openRunOptions(runtime) }
+  } catch (error) {
+    runtime.api.ReleaseSession(pointer)
+    throw error
+  }
+}
+
 /** A session over the C API. Runs go to another thread, one at a time; what they use is freed when they have ended. */
 export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Session {
   const { api } = runtime
   const { pointer, store, turns } = parts
-  const inputs = describeInputs(runtime, pointer)
-  const outputs = describeOutputs(runtime, pointer)
+  const { inputs, outputs, runOptions } = openParts(runtime, parts)
   const inputNames = inputs.map(({ name }) => name)
   const outputNames = outputs.map(({ name }) => name)
   const names = nameTable(runtime, inputNames, outputNames)
-  const runOptions = openRunOptions(runtime)
   const bound = new Set<BoundRun>()
   let disposed: Promise<void> | undefined
 

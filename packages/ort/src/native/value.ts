@@ -15,10 +15,17 @@ export interface Lease {
   release(): void
 }
 
-/** Dimensions as the C API takes them. */
+/** Room for the dimensions and the type of one value: calls that use it end before the next one begins. */
+const dimsRoom = new BigInt64Array(nativeWords(64).buffer)
+const typeRoom = new Int32Array(nativeWords(1).buffer)
+
+const roomFor = (rank: number): BigInt64Array =>
+  rank <= dimsRoom.length ? dimsRoom : new BigInt64Array(nativeWords(rank).buffer)
+
+/** Dimensions as the C API takes them, for the next call only. */
 export const nativeShape = (shape: readonly number[]): BigInt64Array => {
-  const dims = new BigInt64Array(nativeWords(Math.max(1, shape.length)).buffer)
-  for (const [axis, dim] of shape.entries()) dims[axis] = BigInt(dim)
+  const dims = roomFor(shape.length)
+  for (let axis = 0; axis < shape.length; axis += 1) dims[axis] = BigInt(shape[axis]!)
   return dims
 }
 
@@ -39,12 +46,11 @@ export function lendTensor(runtime: Runtime, tensor: Tensor, name: string): Leas
 function readInfo(runtime: Runtime, info: bigint): { dtype: string; shape: number[] } {
   const { api } = runtime
   try {
-    const type = new Int32Array(nativeWords(1).buffer)
-    runtime.make('tell a type', () => api.GetTensorElementType(info, type))
+    runtime.make('tell a type', () => api.GetTensorElementType(info, typeRoom))
     const rank = Number(runtime.make('tell a rank', (out) => api.GetDimensionsCount(info, out)))
-    const dims = new BigInt64Array(nativeWords(Math.max(1, rank)).buffer)
+    const dims = roomFor(rank)
     runtime.make('tell a shape', () => api.GetDimensions(info, dims, rank))
-    return { dtype: elementTypeName(type[0]!), shape: Array.from(dims.subarray(0, rank), Number) }
+    return { dtype: elementTypeName(typeRoom[0]!), shape: Array.from(dims.subarray(0, rank), Number) }
   } finally {
     api.ReleaseTensorTypeAndShapeInfo(info)
   }

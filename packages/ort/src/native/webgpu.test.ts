@@ -25,7 +25,7 @@ if (withoutSoftwareGpu !== undefined) {
     test.skip(`skipped: ${withoutSoftwareGpu}`, () => {})
   })
 } else {
-  describeConformance('the native engine on WebGPU', make)
+  describeConformance('the native engine on WebGPU', make, { queuesKernels: true })
 
   describe('tensors of the device', () => {
     let engine: Engine

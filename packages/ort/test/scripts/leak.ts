@@ -1,0 +1,47 @@
+/** Prints the resident memory before and after 10,000 rounds of everything that makes and frees native things. */
+import { Graph } from '@awq/onnx'
+import { createEngine, type Tensor, tensor, zeros } from '@awq/ort'
+
+const graph = new Graph('double')
+const input = graph.input('x', 'float32', ['rows', 1024])
+graph.output('y', graph.add('Add', [input, input]))
+const model = graph.toBytes()
+
+const engine = await createEngine({ engine: 'native', threads: 1 })
+const session = await engine.createSession(model)
+const x = zeros('float32', [4, 1024])
+const y = zeros('float32', [4, 1024])
+const wrong = zeros('float32', [5, 1024])
+
+async function round(index: number): Promise<void> {
+  await session.run({ x })
+  await session.run({ x }, { into: { y } })
+  const bound = session.bind({ x }, index % 2 ? { into: { y } } : {})
+  await bound.run()
+  bound.dispose()
+  if (index % 10 === 0) await session.run({ x }, { into: { y: wrong } }).catch(() => undefined)
+  const handle = engine.upload(x)
+  await session.run({ x: handle }, { into: { y: engine.allocate('float32', [4, 1024]) } })
+  handle.dispose()
+  if (index % 100 === 0) {
+    const other = await engine.createSession(model)
+    const small: Tensor = tensor('float32', [1, 1024], new Float32Array(1024))
+    await other.run({ x: small })
+    await other.dispose()
+    await engine.createSession(Uint8Array.of(1)).catch(() => undefined)
+  }
+}
+
+async function resident(): Promise<number> {
+  for (let turn = 0; turn < 3; turn += 1) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return process.memoryUsage.rss()
+}
+
+for (let index = 0; index < 1500; index += 1) await round(index)
+const before = await resident()
+for (let index = 0; index < 10_000; index += 1) await round(index)
+const after = await resident()
+console.log(JSON.stringify({ before, after }))
