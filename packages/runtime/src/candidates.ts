@@ -16,32 +16,43 @@ export const sortByLogit = (logits: Float32Array, ids: Uint32Array): Uint32Array
 
 /** All ids whose logit is at least `threshold`, in ascending order of id. -Infinity is never among them. */
 export const idsAtLeast = (logits: Float32Array, threshold: number): Uint32Array => {
+  let ids = new Uint32Array(Math.min(1024, logits.length))
   let count = 0
-  for (let i = 0; i < logits.length; i++) if (isKept(logits[i] as number, threshold)) count++
-  const ids = new Uint32Array(count)
-  let filled = 0
-  for (let i = 0; i < logits.length; i++) if (isKept(logits[i] as number, threshold)) ids[filled++] = i
-  return ids
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number
+    if (!(logit >= threshold) || logit === -Infinity) continue
+    if (count === ids.length) {
+      const more = new Uint32Array(Math.min(4 * count, logits.length))
+      more.set(ids)
+      ids = more
+    }
+    ids[count++] = id
+  }
+  return ids.subarray(0, count)
 }
-
-const isKept = (logit: number, threshold: number): boolean => logit >= threshold && logit !== -Infinity
 
 /**
  * The `count` first ids (fewer when fewer logits are above -Infinity), sorted. A heap of `count` ids with its last one
  * on top: a token that does not make it costs one comparison, so 150,000 logits and count 50 take one pass.
+ * @param refuse called for a logit that is NaN or +Infinity; it throws
  */
-export const topIds = (logits: Float32Array, count: number): Uint32Array => {
-  if (count >= logits.length) return sortByLogit(logits, idsAtLeast(logits, -Infinity))
-  const heap = new Uint32Array(count)
+export const topIds = (
+  logits: Float32Array,
+  count: number,
+  refuse: (id: number, value: number) => never,
+): Uint32Array => {
+  const heap = new Uint32Array(Math.min(count, logits.length))
   let size = 0
+  // Of the last on the heap; a later token with an equal logit comes after it.
+  let least = -Infinity
   for (let id = 0; id < logits.length; id++) {
-    if (logits[id] === -Infinity) continue
-    if (size < count) {
-      siftUp(logits, heap, size, id)
-      size++
-    } else if (size > 0 && before(logits, id, heap[0] as number)) {
-      siftDown(logits, heap, size, id)
-    }
+    const logit = logits[id] as number
+    // A NaN goes on too, to be refused.
+    if (logit <= least) continue
+    if (Number.isNaN(logit) || logit === Infinity) refuse(id, logit)
+    if (size < heap.length) siftUp(logits, heap, size++, id)
+    else siftDown(logits, heap, size, id)
+    if (size === heap.length) least = logits[heap[0] as number] as number
   }
   return sortByLogit(logits, heap.slice(0, size))
 }

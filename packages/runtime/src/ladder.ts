@@ -14,12 +14,14 @@ const tops = Float64Array.from({ length: rungs + 1 }, (_, rung) => (rung < rungs
 /** Logits sorted into rungs; a token of weight w = exp((logit - largest) / temperature) is on rung floor(-256 ln w). */
 export interface Ladder {
   readonly rungs: number
+  /** Rungs from the first to the last that holds a token of any weight. */
+  readonly used: number
   /** Counts the tokens on each rung. All logits are numbers below +Infinity, none above `largest`. */
   fill(logits: Float32Array, largest: number, temperature: number): void
-  /** Tokens on a rung. */
-  count(rung: number): number
-  /** The largest weight that a token on this rung can have; the smallest is that of the next rung. */
-  top(rung: number): number
+  /** Tokens on each rung. */
+  readonly counts: Int32Array
+  /** The largest weight that a token on each rung can have; the smallest is that of the next rung. */
+  readonly tops: Float64Array
   /** The n-th token (from 0, in the order of ids) on a rung. */
   token(rung: number, n: number): number
   /** All tokens on a rung, in the order of ids. */
@@ -41,13 +43,28 @@ export const createLadder = (): Ladder => {
   let largest = 0
   let scale = 1
 
-  const rungOf = (logit: number): number => {
-    const distance = (largest - logit) * scale
-    return distance < rungs ? distance | 0 : rungs
+  let used = 0
+
+  /** Calls `found` with the tokens on a rung in the order of ids, until it returns true. */
+  const find = (rung: number, found: (id: number) => boolean): void => {
+    // Most tokens are passed by at the cost of a comparison; the range is wider than the rung, the rung itself decides.
+    const high = largest - (rung - 0.01) / scale
+    const low = rung < rungs ? largest - (rung + 1.01) / scale : -Infinity
+    for (let id = 0; id < logits.length; id++) {
+      const logit = logits[id] as number
+      if (logit < low || logit > high) continue
+      const distance = Math.min((largest - logit) * scale, rungs)
+      if ((distance | 0) === rung && found(id)) return
+    }
   }
 
   return {
     rungs,
+    counts,
+    tops,
+    get used() {
+      return used
+    },
     fill(values, top, temperature) {
       logits = values
       largest = top
@@ -63,29 +80,36 @@ export const createLadder = (): Ladder => {
         distances[rung] = (distances[rung] as number) + distance
         last[rung] = id
       }
+      used = rungs
+      while (used > 0 && counts[used - 1] === 0) used--
     },
-    count: (rung) => counts[rung] as number,
-    top: (rung) => tops[rung] as number,
     token(rung, n) {
-      if (counts[rung] === 1) return last[rung] as number
+      let id = last[rung] as number
       let left = n
-      for (let id = 0; id < logits.length; id++) {
-        if (rungOf(logits[id] as number) === rung && left-- === 0) return id
+      if (counts[rung] !== 1) {
+        find(rung, (next) => {
+          id = next
+          return left-- === 0
+        })
       }
-      return last[rung] as number
+      return id
     },
     tokens(rung) {
-      const found = new Uint32Array(counts[rung] as number)
-      if (found.length === 1) found[0] = last[rung] as number
-      for (let id = 0, at = 0; found.length > 1 && at < found.length; id++) {
-        if (rungOf(logits[id] as number) === rung) found[at++] = id
+      const ids = new Uint32Array(counts[rung] as number)
+      if (ids.length === 1) ids[0] = last[rung] as number
+      let at = 0
+      if (ids.length > 1) {
+        find(rung, (id) => {
+          ids[at++] = id
+          return at === ids.length
+        })
       }
-      return found
+      return ids
     },
     masses(precise) {
       if (precise) sumPrecisely(logits, largest, scale, masses)
       let total = 0
-      for (let rung = 0; rung < rungs; rung++) {
+      for (let rung = 0; rung < used; rung++) {
         const count = counts[rung] as number
         let sum = 0
         if (count > 0) {

@@ -30,7 +30,10 @@ export const createSampler = (settings: SamplingSettings, random: Random): Sampl
 
   const pick = (logits: Float32Array): number => {
     if (temperature === 0) return greedy(logits)
-    if (topK > 0 && topK < logits.length) return drawFrom(selectCandidates(logits, settings), random)
+    // Few tokens are left: they are listed.
+    if ((topK > 0 && topK < logits.length) || (topP === 1 && minP > 1e-4)) {
+      return drawFrom(selectCandidates(logits, settings), random)
+    }
     ladder ??= createLadder()
     const largest = logits[greedy(logits)] as number
     ladder.fill(logits, largest, temperature)
@@ -108,12 +111,14 @@ const edgeWithin = (
   const goal = topP * total
   const slack = 2 * error * total
   let running = 0
-  for (let rung = 0; rung < ladder.rungs; rung++) {
+  for (let rung = 0; rung < ladder.used; rung++) {
     const mass = masses[rung] as number
     if (running + mass < goal - slack) {
       running += mass
       continue
     }
+    // Tokens that weigh less than the error: nothing is to be seen at this precision.
+    if (!precise && 4 * slack > (ladder.tops[rung] as number)) return undefined
     const ids = sortByLogit(logits, ladder.tokens(rung))
     for (let i = 0; i < ids.length; i++) {
       running += weight(ids[i] as number)
@@ -136,20 +141,23 @@ const draw = (
   edge: Edge,
   random: Random,
 ): number => {
-  let total = edge.ids.length * ladder.top(edge.rung)
-  for (let rung = 0; rung < edge.rung; rung++) total += ladder.count(rung) * ladder.top(rung)
+  const { counts, tops } = ladder
+  const end = Math.min(edge.rung, ladder.used)
+  let total = edge.ids.length * (tops[edge.rung] as number)
+  for (let rung = 0; rung < end; rung++) total += (counts[rung] as number) * (tops[rung] as number)
   for (;;) {
     let rest = random.next() * total
     let rung = 0
-    for (; rung < edge.rung; rung++) {
-      const share = ladder.count(rung) * ladder.top(rung)
+    for (; rung < end; rung++) {
+      const share = (counts[rung] as number) * (tops[rung] as number)
       if (rest < share) break
       rest -= share
     }
-    const top = ladder.top(rung)
-    const count = rung < edge.rung ? ladder.count(rung) : edge.ids.length
-    // Only rounding of the running difference leads to a place where there is no token.
+    if (rung === end) rung = edge.rung
+    const top = tops[rung] as number
+    const count = rung < edge.rung ? (counts[rung] as number) : edge.ids.length
     const n = Math.floor(rest / top)
+    // Only rounding of the running difference leads to a place where there is no token.
     if (!(n < count)) continue
     const id = rung < edge.rung ? ladder.token(rung, n) : (edge.ids[n] as number)
     if (random.next() * top < Math.exp(((logits[id] as number) - largest) / temperature)) return id

@@ -14,7 +14,7 @@ export const greedy = (logits: Float32Array): number => {
     const x = logits[i] as number
     // Written so that a NaN enters the branch: one comparison per token serves both the search and the check.
     if (!(x <= largest)) {
-      if (Number.isNaN(x) || x === Infinity) throw notFinite(i, x)
+      if (Number.isNaN(x) || x === Infinity) refuse(i, x)
       best = i
       largest = x
     }
@@ -43,15 +43,17 @@ export const selectCandidates = (
   settings: Pick<SamplingSettings, 'temperature' | 'topK' | 'topP' | 'minP'>,
 ): Candidates => {
   const { temperature, topK, topP, minP } = settings
-  const largest = logits[greedy(logits)] as number
+  const head = topK > 0 && topK < logits.length ? topIds(logits, topK, refuse) : undefined
+  if (head?.length === 0) greedy(logits)
+  const largest = logits[head ? (head[0] as number) : greedy(logits)] as number
   const weight = (id: number): number => Math.exp(((logits[id] as number) - largest) / temperature)
   // exp(-745) is the smallest positive double: what is below weighs exactly nothing.
   const floor = largest + temperature * (minP > 0 ? Math.log(minP) : -745)
   // A cheap first cut on the logits; the slack leaves the border to the exact test on the weights below.
   const slack = Math.abs(floor) * 1e-12 + temperature * 1e-9
   let ids: Uint32Array
-  if (topK > 0 && topK < logits.length) {
-    ids = topIds(logits, topK)
+  if (head) {
+    ids = head
     if (topP < 1) ids = nucleus(ids, weight, topP * sum(weightsOf(ids, weight)))
   } else if (topP < 1) {
     const mass = sumOfAll(logits, weight)
@@ -87,11 +89,12 @@ export const drawFrom = ({ ids, weights, total }: Candidates, random: Random): n
   return ids[ids.length - 1] as number
 }
 
-const notFinite = (id: number, value: number): AwqError =>
-  new AwqError(
+const refuse = (id: number, value: number): never => {
+  throw new AwqError(
     'NUMERIC',
     `The logit of token ${id} is ${value}: the model's arithmetic overflowed or its weights are damaged. Run it with accuracy 'exact', and check the weight files.`,
   )
+}
 
 /** The fewest of the sorted ids whose weights sum to `mass`. */
 const nucleus = (ids: Uint32Array, weight: (id: number) => number, mass: number): Uint32Array => {
