@@ -31,7 +31,7 @@ export default defineConfig({
             'examples/**/*.test.ts',
             'benchmarks/**/*.test.ts',
           ],
-          exclude: ['**/*.browser.test.ts', '**/node_modules/**', '**/dist/**'],
+          exclude: ['**/*.browser.test.ts', '**/node_modules/**', '**/dist/**', 'benchmarks/**/.*/**'],
           testTimeout: 30_000,
         },
       },

@@ -39,7 +39,8 @@ describe('the command line', () => {
     [['logits', 'm', '--ids', '1,-2'], '--ids must be'],
     [['run', 'm', '--prompt', 'p', '--temperature', 'hot'], '--temperature must be'],
     [['run', 'm', '--prompt', 'p', '--system', 's'], '--system needs --chat'],
-    [['inspect', 'm', '--device', 'tpu'], '--device must be cpu, cuda or webgpu'],
+    [['inspect', 'm', '--device', 'tpu'], '--device must be cpu, cuda, webgpu, coreml or directml'],
+    [['bench', 'm', '--engine', 'tvm'], '--engine must be native or onnxruntime-node'],
     [['inspect', 'm', '--threads', '2.5'], '--threads must be a positive whole number'],
   ])('%j is wrong usage', async (args, message) => {
     const { code, stdout, stderr } = await runMain(args)
