@@ -18,6 +18,10 @@ describe('createEngine in a browser', () => {
     expect(engine.threads).toBe(navigator.hardwareConcurrency)
   })
 
+  test('there is no native engine', async () => {
+    await expect(createEngine({ engine: 'native' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  })
+
   test('there is no CUDA', async () => {
     await expect(createEngine({ device: 'cuda' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   })

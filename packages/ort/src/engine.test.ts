@@ -25,6 +25,10 @@ describe('createEngine', () => {
     await expect(createEngine({ device: 'tpu' as never })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
+  test('refuses an unknown engine', async () => {
+    await expect(createEngine({ engine: 'tflite' as never })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
   test('without onnxruntime-node says how to install it', async () => {
     const load = () => import('onnxruntime-node-that-is-not-there' as string)
     const error = await createPlatformEngine(

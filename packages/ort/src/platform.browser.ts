@@ -16,7 +16,10 @@ const availableThreads = (): number =>
 
 /** The engine of browsers: onnxruntime-web. */
 export async function createPlatformEngine(options: EngineOptions & { readonly device: Device }): Promise<Engine> {
-  const { device } = options
+  const { device, engine = 'onnxruntime-web' } = options
+  if (engine !== 'onnxruntime-web') {
+    throw new AwqError('UNSUPPORTED', `engine '${engine}' needs Node: browsers have onnxruntime-web`)
+  }
   if (device !== 'cpu' && device !== 'webgpu') {
     throw new AwqError('UNSUPPORTED', `device '${device}' does not exist in browsers: use 'webgpu' or 'cpu'`)
   }
