@@ -17,6 +17,7 @@ import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType, type FileRange } from '@awq/tensor'
 import type { WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
+import { widenCodes } from './widen-codes.ts'
 
 /** `exact` computes in float32; `fast` rounds activations to 8 bits, block by block of the input. */
 export type Accuracy = 'exact' | 'fast'
@@ -29,6 +30,8 @@ export interface BindingSource {
   readonly description: ModelDescription
   readonly table: WeightTable
   readonly accuracy: Accuracy
+  /** Bits of the narrowest codes that the device's kernels take: narrower ones are widened at load. Default 2. */
+  readonly narrowest?: 2 | 4 | undefined
   /** Element type of the activations that the parameters meet; float32 by default. */
   readonly dtype?: ActivationType | undefined
 }
@@ -80,12 +83,14 @@ export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | 
 }
 
 interface PackedValues {
+  /** Bits per code. */
+  readonly bits: number
   readonly codes: Value
   readonly scales: Value
   readonly zeroPoints: Value | null
 }
 
-/** Codes, scales (in the type of the activations) and zero points of a packed matrix. */
+/** Codes, scales (in the type of the activations) and zero points of a packed matrix, codes as wide as `narrowest` or more. */
 const emitPacked = (
   graph: Graph,
   links: WeightLinks,
@@ -93,13 +98,13 @@ const emitPacked = (
   matrix: PackedMatrix,
   codesShape: readonly number[],
   dtype: ActivationType,
+  narrowest: 2 | 4,
 ): PackedValues => {
   const { storedBits, blocks } = matrix
   const [out] = matrix.shape
   const scales = graph.external(`${name}.scales`, 'float16', [out, blocks], links.link(matrix.scales))
-  return {
+  const stored = {
     codes: graph.external(`${name}.codes`, 'uint8', codesShape, links.link(matrix.codes)),
-    scales: cast(graph, scales, dtype),
     zeroPoints:
       matrix.zeroPoints &&
       graph.external(
@@ -108,6 +113,12 @@ const emitPacked = (
         [out, Math.ceil((blocks * storedBits) / 8)],
         links.link(matrix.zeroPoints),
       ),
+  }
+  const bits = Math.max(storedBits, narrowest)
+  return {
+    bits,
+    scales: cast(graph, scales, dtype),
+    ...(bits > storedBits ? widenCodes(graph, stored, blocks) : stored),
   }
 }
 
@@ -119,16 +130,17 @@ const emitMatMulNBits = (
   name: string,
   matrix: PackedMatrix,
   bias: Value | null,
-  accuracy: Accuracy,
+  { accuracy, narrowest = 2 }: Pick<BindingSource, 'accuracy' | 'narrowest'>,
 ): Value => {
   const { storedBits, blockSize, blocks } = matrix
   const [out, width] = matrix.shape
   const shape = [out, blocks, (blockSize * storedBits) / 8]
-  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, x.dtype as ActivationType)
+  const dtype = x.dtype as ActivationType
+  const { bits, codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, dtype, narrowest)
   return graph.add('MatMulNBits', [x, codes, scales, zeroPoints, null, bias], {
     K: width,
     N: out,
-    bits: storedBits,
+    bits,
     block_size: blockSize,
     accuracy_level: accuracyLevel[accuracy],
   })
@@ -136,7 +148,7 @@ const emitMatMulNBits = (
 
 /** Parameters of block `layer`. Packed siblings that lie side by side become one product. */
 export const blockBinding = (source: BindingSource, links: WeightLinks, layer: number): BlockBinding => {
-  const { description, table, accuracy, dtype = 'float32' } = source
+  const { description, table, dtype = 'float32' } = source
   const named = (name: string) => description.parameter(layer, name)
   const vector = (graph: Graph, name: string, length: number): Value =>
     emitDense(graph, links, denseOf(table, named(name), [length]), dtype)
@@ -159,13 +171,13 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
       const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
       if (joined) {
         const name = named(linears.map((linear) => linear.name).join('/'))
-        return [emitMatMulNBits(graph, links, x, name, joined, joinedBias(graph, linears), accuracy)]
+        return [emitMatMulNBits(graph, links, x, name, joined, joinedBias(graph, linears), source)]
       }
       return linears.map((linear, i) => {
         const weight = weights[i] as PackedMatrix | DenseTensor
         const bias = biasOf(graph, linear)
         return weight.kind === 'packed'
-          ? emitMatMulNBits(graph, links, x, named(`${linear.name}.weight`), weight, bias, accuracy)
+          ? emitMatMulNBits(graph, links, x, named(`${linear.name}.weight`), weight, bias, source)
           : emitLinear(graph, x, emitDense(graph, links, weight, dtype), bias ?? undefined)
       })
     },
@@ -180,7 +192,7 @@ const denseOf = (table: WeightTable, name: string, shape: readonly number[]): De
 
 /** Embedding, final norm and head. Tied tables are one set of bytes, read by rows and as a matrix. */
 export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBinding => {
-  const { description, table, accuracy, dtype = 'float32' } = source
+  const { description, table, dtype = 'float32', narrowest = 2 } = source
   const { vocabSize, hiddenSize } = description.config
   const shape = [vocabSize, hiddenSize]
   // A graph that embeds and has a tied head names the float table once.
@@ -195,14 +207,14 @@ export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBi
     embed(graph, ids) {
       const weight = table.find(description.embedding, shape)
       return weight.kind === 'packed'
-        ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight, dtype)
+        ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight, dtype, narrowest)
         : cast(graph, graph.add('Gather', [tableOf(graph, weight), ids], { axis: 0 }), dtype)
     },
     finalNorm: (graph) => emitDense(graph, links, denseOf(table, description.finalNorm, [hiddenSize]), dtype),
     head(graph, hidden) {
       const weight = table.find(description.head, shape)
       return weight.kind === 'packed'
-        ? emitMatMulNBits(graph, links, hidden, `${description.head}.head`, weight, null, accuracy)
+        ? emitMatMulNBits(graph, links, hidden, `${description.head}.head`, weight, null, source)
         : emitLinear(graph, hidden, cast(graph, tableOf(graph, weight), dtype), undefined)
     },
   }
@@ -216,13 +228,15 @@ const emitPackedRows = (
   name: string,
   matrix: PackedMatrix,
   dtype: ActivationType,
+  narrowest: 2 | 4,
 ): Value => {
   const { storedBits, blockSize, blocks } = matrix
   const [rows, width] = matrix.shape
   const padded = blocks * blockSize
-  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, [rows, (padded * storedBits) / 8], dtype)
+  const shape = [rows, (padded * storedBits) / 8]
+  const { bits, codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, dtype, narrowest)
   const gathered = graph.add('GatherBlockQuantized', [codes, ids, scales, zeroPoints], {
-    bits: storedBits,
+    bits,
     block_size: blockSize,
     gather_axis: 0,
     quantize_axis: 1,

@@ -12,7 +12,7 @@ import {
   type ModelDescription,
   readModelConfig,
 } from '@awq/models'
-import type { Engine, Session } from '@awq/ort'
+import type { Device, Engine, Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
@@ -90,11 +90,15 @@ export interface TableSource extends BindingSource {
   readonly close?: () => Promise<void>
 }
 
+/** CUDA's MatMulNBits takes codes of 4 and 8 bits, the others' of 2 too. */
+const narrowestCodes = (device: Device): 2 | 4 => (device === 'cuda' ? 4 : 2)
+
 /**
  * Opens a model over any table of parameters: the way in for formats of one's own.
  * @throws AwqError NOT_FOUND or CONFIG when the table lacks a parameter or has it in another shape
  */
-export const openTable = async (source: TableSource): Promise<OpenedModel> => {
+export const openTable = async (given: TableSource): Promise<OpenedModel> => {
+  const source = { narrowest: narrowestCodes(given.engine.device), ...given }
   const { kind, folder, engine, description, accuracy, table, close = async () => {} } = source
   let files: WeightFiles
   try {
