@@ -29,6 +29,8 @@ export interface Contestant {
   readonly key: string
   readonly weights: string
   readonly format: Format
+  /** Takes part only when `--peers` names it. */
+  readonly optional?: boolean
   readonly invoke: (plan: Plan) => Invocation
 }
 
@@ -97,10 +99,13 @@ const spare = { threads: (all: number) => Math.max(1, all - 1), flash: true }
 
 const defaultWeights = 'int4 group 64, asymmetric, 8-bit head'
 
+const nodeEngine = ['--engine', 'onnxruntime-node']
+
 /** In the order in which a round starts them. */
 export const contestants: readonly Contestant[] = [
   ours('awq', 'ours', defaultWeights, 'awq'),
-  ours('awq, exact products', 'ours-exact', defaultWeights, 'awq', ['--accuracy', 'exact']),
+  { ...ours('awq, exact products', 'ours-exact', defaultWeights, 'awq', ['--accuracy', 'exact']), optional: true },
+  { ...ours('awq by onnxruntime-node', 'ours-node', defaultWeights, 'awq', nodeEngine), optional: true },
   peer('llama.cpp, flash on', 'llama-q4_0', 'Q4_0', 'q4_0', llama, { flash: true }),
   peer('llama.cpp, flash off', 'llama-q4_0-plain', 'Q4_0', 'q4_0', llama, { flash: false }),
   peer('llama.cpp, flash on', 'llama-q4_1', 'Q4_1', 'q4_1', llama, { flash: true }),

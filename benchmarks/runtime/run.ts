@@ -12,8 +12,8 @@ import { type Measurement, ratios, type Summary, summarize } from './summary.ts'
 import { figuresTable, ratiosTable } from './table.ts'
 
 const usage = `usage: run.ts --model NAME MODEL_DIR
-  --peers A,B      who takes part, by these names or how they begin (default: all):
-                   ${contestants.map(({ key }) => key).join(', ')}
+  --peers A,B      who takes part, by these names or how they begin (default: all but those in brackets):
+                   ${contestants.map(({ key, optional }) => (optional ? `(${key})` : key)).join(', ')}
   --rounds N       turns (default 3); figures are medians
   --repeats N      times that each figure is taken in a turn (default 3)
   --contexts A,B   prompt lengths before the timed tokens (default 16,512,1500)
@@ -27,7 +27,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string' },
-    peers: { type: 'string', default: '' },
+    peers: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     repeats: { type: 'string', default: '3' },
     contexts: { type: 'string', default: '16,512,1500' },
@@ -67,7 +67,10 @@ const plan: Plan = {
   prompt: pseudoRandomIds(Math.max(prefill, ...contexts), config.vocab_size),
 }
 const prefix = values.prefix.split(' ').filter((word) => word)
-const chosen = contestants.filter(({ key }) => values.peers.split(',').some((name) => key.startsWith(name)))
+const names = values.peers?.split(',')
+const chosen = contestants.filter(({ key, optional }) =>
+  names ? names.some((name) => (optional ? key === name : key.startsWith(name))) : !optional,
+)
 if (chosen.length === 0) throw new Error(`nobody is called ${values.peers}`)
 
 const taking: Contestant[] = []
