@@ -14,7 +14,8 @@ export interface GenerateOptions extends SamplingOptions {
   ignoreEos?: boolean | undefined
   /**
    * Draft tokens by what followed the last few where they stood before, and let one run of the model confirm them; false
-   * by default. Faster where the output repeats parts of the prompt or of itself. The output stays the same.
+   * by default. Faster where the output repeats parts of the prompt or of itself. The output stays the same, up to how a
+   * model rounds several tokens in one run (the README says how much that is at each accuracy).
    */
   promptLookup?: boolean | PromptLookupOptions | undefined
   /** Ends the generation: iteration and `result` reject with `signal.reason`. */

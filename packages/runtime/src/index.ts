@@ -13,6 +13,7 @@ export {
   outerBinding,
 } from './bindings.ts'
 export { type CacheOptions, createCache, type KeyValueCache } from './cache.ts'
+export { type ConversationPool, createConversationPool } from './conversation-pool.ts'
 export { type ConversationOptions, createConversation, prefillChunk } from './decoder.ts'
 export { turnEventLoop } from './event-loop.ts'
 export {
@@ -41,6 +42,7 @@ export {
   openTable,
   type TableSource,
 } from './open-model.ts'
+export { lookUp, type PromptLookupOptions } from './prompt-lookup.ts'
 export { createRandom, type Random } from './random.ts'
 export { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
 export { createSampler, type Sampler } from './sampler.ts'

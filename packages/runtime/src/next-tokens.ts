@@ -29,7 +29,7 @@ export interface NextTokensOptions {
 /**
  * Runs those tokens of `context` that are not in the cache yet, and a draft of what may follow; chooses a token after
  * each in turn, with the same random numbers as without a draft, for as long as the draft says the same. So the output is
- * what it would be without drafts, at every setting. Tokens of the draft that were wrong leave the cache.
+ * what it would be without drafts, at every setting, given the same logits. Tokens of the draft that were wrong leave the cache.
  * @param context prompt and output; it is appended to
  * @param most tokens that are still wanted, 1 or more
  */
