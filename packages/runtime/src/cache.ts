@@ -43,6 +43,8 @@ export interface CacheOptions {
   readonly expected?: number | undefined
   /** An engine on whose device the buffers lie, for the fused form; without one they are arrays. */
   readonly device?: Engine | undefined
+  /** Slots that a run needs even without a past; default 0. WebGPU's kernels end the process over an input without elements. */
+  readonly leastSlots?: 0 | 1 | undefined
 }
 
 /** Elements of float32 or the bits of float16. */
@@ -99,7 +101,7 @@ export const createCache = (
   config: Pick<ModelConfig, 'layers' | 'kvHeads' | 'headDim'>,
   options: CacheOptions,
 ): KeyValueCache => {
-  const { form, dtype = 'float32', contextLength, device } = options
+  const { form, dtype = 'float32', contextLength, device, leastSlots = 0 } = options
   const { layers, kvHeads, headDim } = config
   const names = Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat()
   let length = 0
@@ -171,7 +173,7 @@ export const createCache = (
     get past() {
       return past
     },
-    reserve: (count) => room(form === 'plain' ? length : length + count),
+    reserve: (count) => room(form === 'plain' ? Math.max(leastSlots, length) : length + count),
     targets(count) {
       if (form === 'fused') return named('present', buffers)
       const rows = (): Tensor => zeros(dtype, [1, kvHeads, count, headDim])

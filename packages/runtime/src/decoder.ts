@@ -104,7 +104,8 @@ export const createConversation = (
   const rope = options.rope ?? growingRopeFeeds(description, { dtype, engine })
   const device = engine.features.deviceTensors ? engine : undefined
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
-  const cache = createCache(config, { form: attention, dtype, contextLength, expected, device })
+  const leastSlots = engine.device === 'cpu' ? 0 : 1
+  const cache = createCache(config, { form: attention, dtype, contextLength, expected, device, leastSlots })
   const prepared = new Map<string, PreparedRun>()
   let busy = false
   let disposed = false

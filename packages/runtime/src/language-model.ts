@@ -15,6 +15,7 @@ import { type Conversation, type GenerateOptions, type Generation, generate } fr
 import { createLazyDecoder, type LazyDecoder } from './lazy-decoder.ts'
 import { type LoadOptions, readContextLength } from './load-options.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
+import { choosePrefillChunk } from './prefill-chunk.ts'
 import { growingRopeFeeds } from './rope-feeds.ts'
 
 export type { LoadEvent, LoadOptions } from './load-options.ts'
@@ -81,7 +82,8 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const attention = resolveAttention(options.attention, facts)
     const decoder = createLazyDecoder(model, { attention, dtype })
     undo.push(() => decoder.dispose())
-    const open = opener(decoder, model.description, { engine, attention, dtype, contextLength })
+    const chunk = await choosePrefillChunk(engine, attention)
+    const open = opener(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
     const pool = createConversationPool(open, options.keptConversations ?? 1)
     undo.push(() => pool.dispose())
     if (options.preload ?? true) {
@@ -111,6 +113,7 @@ const opener = (
     readonly attention: AttentionForm
     readonly dtype: ActivationType
     readonly contextLength: number
+    readonly chunk: number
   },
 ): (() => Conversation) => {
   const rope = growingRopeFeeds(description, options)
