@@ -8,7 +8,7 @@ const vocabulary = Number(process.argv[2] ?? 128_256)
 const random = createRandom(1)
 const normal = () => Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next())
 
-const peaked = Float32Array.from({ length: vocabulary }, () => 2.5 * normal())
+const peaked = Float32Array.from({ length: vocabulary }, () => 2 * normal())
 for (let i = 0; i < 30; i++) peaked[Math.floor(random.next() * vocabulary)] = 14 + 2 * normal()
 const flat = Float32Array.from({ length: vocabulary }, () => normal())
 const context = Array.from({ length: 4096 }, () => Math.floor(random.next() * vocabulary))

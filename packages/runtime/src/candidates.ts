@@ -14,13 +14,31 @@ const before = (logits: Float32Array, a: number, b: number): boolean => {
 export const sortByLogit = (logits: Float32Array, ids: Uint32Array): Uint32Array =>
   ids.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b)
 
-/** All ids whose logit is at least `threshold`, in ascending order of id. -Infinity is never among them. */
-export const idsAtLeast = (logits: Float32Array, threshold: number): Uint32Array => {
+/**
+ * The first id from `from` on whose logit is above `bound` or NaN; the length when there is none. Four logits at a time:
+ * sampling spends its time here, passing by tokens that do not matter.
+ */
+export const firstAbove = (logits: Float32Array, from: number, bound: number): number => {
+  const { length } = logits
+  let id = from
+  while (
+    id + 3 < length &&
+    (logits[id] as number) <= bound &&
+    (logits[id + 1] as number) <= bound &&
+    (logits[id + 2] as number) <= bound &&
+    (logits[id + 3] as number) <= bound
+  ) {
+    id += 4
+  }
+  while (id < length && (logits[id] as number) <= bound) id++
+  return id
+}
+
+/** All ids whose logit is above `bound`, in ascending order of id. */
+export const idsAbove = (logits: Float32Array, bound: number): Uint32Array => {
   let ids = new Uint32Array(Math.min(1024, logits.length))
   let count = 0
-  for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id] as number
-    if (!(logit >= threshold) || logit === -Infinity) continue
+  for (let id = firstAbove(logits, 0, bound); id < logits.length; id = firstAbove(logits, id + 1, bound)) {
     if (count === ids.length) {
       const more = new Uint32Array(Math.min(4 * count, logits.length))
       more.set(ids)
@@ -45,10 +63,8 @@ export const topIds = (
   let size = 0
   // Of the last on the heap; a later token with an equal logit comes after it.
   let least = -Infinity
-  for (let id = 0; id < logits.length; id++) {
+  for (let id = firstAbove(logits, 0, least); id < logits.length; id = firstAbove(logits, id + 1, least)) {
     const logit = logits[id] as number
-    // A NaN goes on too, to be refused.
-    if (logit <= least) continue
     if (Number.isNaN(logit) || logit === Infinity) refuse(id, logit)
     if (size < heap.length) siftUp(logits, heap, size++, id)
     else siftDown(logits, heap, size, id)

@@ -3,6 +3,7 @@
  * one pass without an exponential per token.
  * @module
  */
+import { firstAbove } from './candidates.ts'
 
 /** Rungs per unit of (largest - logit) / temperature. */
 const density = 256
@@ -42,17 +43,17 @@ export const createLadder = (): Ladder => {
   let logits: Float32Array = new Float32Array(0)
   let largest = 0
   let scale = 1
-
   let used = 0
 
   /** Calls `found` with the tokens on a rung in the order of ids, until it returns true. */
   const find = (rung: number, found: (id: number) => boolean): void => {
     // Most tokens are passed by at the cost of a comparison; the range is wider than the rung, the rung itself decides.
-    const high = largest - (rung - 0.01) / scale
-    const low = rung < rungs ? largest - (rung + 1.01) / scale : -Infinity
-    for (let id = 0; id < logits.length; id++) {
+    const slack = 0.01 / scale + Math.abs(largest) * 1e-12
+    const high = largest - rung / scale + slack
+    const low = rung < rungs ? largest - (rung + 1) / scale - slack : -Infinity
+    for (let id = firstAbove(logits, 0, low); id < logits.length; id = firstAbove(logits, id + 1, low)) {
       const logit = logits[id] as number
-      if (logit < low || logit > high) continue
+      if (logit > high) continue
       const distance = Math.min((largest - logit) * scale, rungs)
       if ((distance | 0) === rung && found(id)) return
     }

@@ -154,6 +154,8 @@ describe('createSampler', () => {
 
   it('does not overflow, at any temperature', () => {
     expect(samplerOf({ temperature: 0.1, topP: 0.9 }).choose(logitsOf(-3e38, 3e38))).toBe(1)
+    for (const topP of [0.3, 0.6, 1])
+      expect([0, 2]).toContain(samplerOf({ temperature: 0.1, topP }).choose(logitsOf(3e38, -3e38, 3e38)))
     expect(samplerOf({ temperature: 1e-320 }).choose(logitsOf(1, 2, 1.9))).toBe(1)
     expect(samplerOf({ temperature: 100 }).choose(logitsOf(Number.NEGATIVE_INFINITY, 2))).toBe(1)
   })

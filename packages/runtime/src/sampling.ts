@@ -1,5 +1,5 @@
 import { AwqError } from '@awq/tensor'
-import { idsAtLeast, sortByLogit, topIds } from './candidates.ts'
+import { firstAbove, idsAbove, sortByLogit, topIds } from './candidates.ts'
 import type { Random } from './random.ts'
 import type { SamplingSettings } from './sampling-options.ts'
 
@@ -10,14 +10,11 @@ import type { SamplingSettings } from './sampling-options.ts'
 export const greedy = (logits: Float32Array): number => {
   let best = -1
   let largest = -Infinity
-  for (let i = 0; i < logits.length; i++) {
-    const x = logits[i] as number
-    // Written so that a NaN enters the branch: one comparison per token serves both the search and the check.
-    if (!(x <= largest)) {
-      if (Number.isNaN(x) || x === Infinity) refuse(i, x)
-      best = i
-      largest = x
-    }
+  for (let id = firstAbove(logits, 0, largest); id < logits.length; id = firstAbove(logits, id + 1, largest)) {
+    const x = logits[id] as number
+    if (Number.isNaN(x) || x === Infinity) refuse(id, x)
+    best = id
+    largest = x
   }
   if (best < 0) throw new AwqError('NUMERIC', `None of the ${logits.length} logits is above -Infinity.`)
   return best
@@ -50,7 +47,7 @@ export const selectCandidates = (
   // exp(-745) is the smallest positive double: what is below weighs exactly nothing.
   const floor = largest + temperature * (minP > 0 ? Math.log(minP) : -745)
   // A cheap first cut on the logits; the slack leaves the border to the exact test on the weights below.
-  const slack = Math.abs(floor) * 1e-12 + temperature * 1e-9
+  const slack = Math.max(Math.abs(floor), Math.abs(largest)) * 1e-12 + temperature * 1e-9
   let ids: Uint32Array
   if (head) {
     ids = head
@@ -60,10 +57,10 @@ export const selectCandidates = (
     // All tokens lighter than (1 - p) of the mean weight together hold less than 1 - p of the mass, so the others hold
     // p: only they are sorted, a few thousand of a real vocabulary. Half of it, so that rounding loses no token.
     const lightest = (mass * (1 - topP)) / logits.length / 2
-    const heavy = idsAtLeast(logits, largest + temperature * Math.log(lightest))
+    const heavy = idsAbove(logits, largest + temperature * Math.log(lightest) - slack)
     ids = nucleus(sortByLogit(logits, heavy), weight, topP * mass)
   } else {
-    ids = idsAtLeast(logits, floor - slack)
+    ids = idsAbove(logits, floor - slack)
   }
   const kept = new Uint32Array(ids.length)
   const weights = new Float64Array(ids.length)
