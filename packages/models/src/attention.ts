@@ -8,7 +8,7 @@
  * place.
  * @module
  */
-import { type Graph, reshape, scalar, type Value } from '@awq/onnx'
+import { floats, type Graph, reshape, scalar, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import type { ModelConfig } from './config.ts'
 
@@ -25,6 +25,13 @@ export const rotatesInside = (headDim: number): boolean => headDim % 16 === 0
 export const takesPacked = (form: AttentionForm, { headDim }: Pick<ModelConfig, 'headDim'>): boolean =>
   form === 'fused' && rotatesInside(headDim)
 
+/**
+ * What the rotary tables of a form are multiplied by. `fused` has the scores' factor `headDim^-1/2` in its tables, half of
+ * it with the queries and half with the keys: a product of one row without a factor has a kernel of its own in ONNX
+ * Runtime's CPU library.
+ */
+export const ropeFactor = (form: AttentionForm, headDim: number): number => (form === 'fused' ? headDim ** -0.25 : 1)
+
 /** Query, key and value projections of the new tokens; or, where `takesPacked`, all three in one value. */
 export type Projections = readonly [query: Value, key: Value, value: Value] | readonly [packed: Value]
 
@@ -36,7 +43,7 @@ export interface PastKeyValue {
 
 /** Inputs that every block of a graph shares. */
 export interface SequenceInputs {
-  /** `[positions, headDim / 2]`, of the activations' type. */
+  /** `[positions, headDim / 2]`, of the activations' type, multiplied by `ropeFactor`. */
   readonly cos: Value
   readonly sin: Value
   /** plain: int64 `[1]`, the position of the first new token. */
@@ -50,6 +57,8 @@ export interface SequenceInputs {
   readonly lastPosition?: Value
   /** fused: int32 scalar, the number of tokens, new ones included. */
   readonly totalLength?: Value
+  /** fused: score rows are made whole instead of tile by tile: faster for single tokens on CPUs. */
+  readonly wholeRows?: boolean
 }
 
 /** What attention makes: the mixed values `[batch, sequence, heads * headDim]`, and what to put into the cache. */
@@ -100,6 +109,9 @@ const mixWithPast = (graph: Graph, weights: Value, pastValue: Value, newValue: V
   return graph.add('Add', [graph.add('MatMul', [ofPast!, pastValue]), graph.add('MatMul', [ofNew!, newValue])])
 }
 
+/** A logit whose exponential is zero, by type. */
+const NO_WEIGHT: Readonly<Partial<Record<string, number>>> = { float32: -1e30, float16: -65504 }
+
 const emitFused = (
   graph: Graph,
   config: ModelConfig,
@@ -115,6 +127,10 @@ const emitFused = (
     const attributes = { interleaved: 0, num_heads: count }
     return graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], attributes)
   }
+  // A sink of no weight changes no result; ONNX Runtime's tiled path does not take sinks.
+  const sink = inputs.wholeRows
+    ? floats(graph, query.dtype, new Array<number>(heads).fill(NO_WEIGHT[query.dtype]!))
+    : null
   const [output, presentKey, presentValue] = graph.addAll(
     'GroupQueryAttention',
     [
@@ -127,11 +143,14 @@ const emitFused = (
       inputs.totalLength!,
       inside ? inputs.cos : null,
       inside ? inputs.sin : null,
+      ...(sink ? [null, null, sink] : []),
     ],
     {
       num_heads: heads,
       kv_num_heads: kvHeads,
       do_rotary: inside ? 1 : 0,
+      // Zero would mean the default factor; see `ropeFactor`.
+      scale: 1,
       local_window_size: config.slidingWindow ?? -1,
     },
     { outputs: 3 },

@@ -83,7 +83,7 @@ export const forwardFeeds = (description: ModelDescription): ((length: number) =
     if (!feeds) {
       made.clear()
       feeds = {
-        ...ropeFeeds(description.config, length),
+        ...ropeFeeds(description.config, 'plain', length),
         ...sequenceFeeds(description.config, 'plain', { past: 0, length, capacity: 0 }),
       }
       made.set(length, feeds)

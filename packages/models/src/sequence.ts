@@ -5,7 +5,7 @@
 import type { Graph } from '@awq/onnx'
 import { type Tensor, tensor, zeros } from '@awq/ort'
 import { float32ToFloat16Bits } from '@awq/tensor'
-import { type AttentionForm, rotatesInside, type SequenceInputs } from './attention.ts'
+import { type AttentionForm, ropeFactor, rotatesInside, type SequenceInputs } from './attention.ts'
 import type { ModelConfig } from './config.ts'
 import { ropeTables } from './rope.ts'
 
@@ -80,14 +80,17 @@ export const causalMask = (config: ModelConfig, positions: Positions): Tensor =>
   return mask
 }
 
-/** Rotary tables as feeds, for sequences of at most `positions` tokens. */
+/** Rotary tables as feeds, multiplied by `ropeFactor`, for sequences of at most `positions` tokens. */
 export const ropeFeeds = (
   config: ModelConfig,
+  form: AttentionForm,
   positions: number,
   dtype: ActivationType = 'float32',
 ): Record<'rope.cos' | 'rope.sin', Tensor> => {
   const tables = ropeTables(config.rope, config.headDim, positions)
-  const feed = (values: Float32Array): Tensor => {
+  const factor = ropeFactor(form, config.headDim)
+  const feed = (table: Float32Array): Tensor => {
+    const values = factor === 1 ? table : table.map((value) => value * factor)
     const data = dtype === 'float32' ? values : Uint16Array.from(values, float32ToFloat16Bits)
     return tensor(dtype, [positions, config.headDim / 2], data)
   }

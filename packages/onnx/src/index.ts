@@ -3,6 +3,6 @@ export { type AddAllOptions, type AddOptions, Graph, type GraphNode } from './gr
 export { type MatMulNBitsLayout, packMatMulNBits, unpackMatMulNBits } from './matmul-nbits.ts'
 export { type LayoutDimensions, type LayoutRequest, layoutOf } from './matmul-nbits-layout.ts'
 export { type Attributes, type OpName, operators } from './ops/table.ts'
-export { int64s, scalar } from './pieces/constants.ts'
+export { floats, int64s, scalar } from './pieces/constants.ts'
 export { type PieceOptions, reshape, slice } from './pieces/layout.ts'
 export type { Dim, OnnxType, Shape, Value } from './types.ts'

@@ -19,6 +19,11 @@ import type { Conversation } from './token-model.ts'
 /** Tokens of a prompt that run at once. Larger chunks need more memory for the scores, smaller ones more runs. */
 export const prefillChunk = 256
 
+/** Scores that one run may hold, elements: attention on the CPU makes its rows whole. */
+const scoresAtOnce = 2 ** 24
+/** Tokens that run at once however long the rows are. */
+const leastChunk = 16
+
 /** Runs of at most so many tokens are kept prepared: steps, and the drafts that speculative decoding verifies. */
 const keptLength = 16
 /** Prepared runs that are kept. */
@@ -101,7 +106,7 @@ export const createConversation = (
   const { engine, attention, dtype, expected, chunk = prefillChunk } = options
   const { config } = description
   const { contextLength = config.contextLength } = options
-  const rope = options.rope ?? growingRopeFeeds(description, { dtype, engine })
+  const rope = options.rope ?? growingRopeFeeds(description, attention, { dtype, engine })
   const device = engine.features.deviceTensors ? engine : undefined
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
   const leastSlots = engine.device === 'cpu' ? 0 : 1
@@ -164,6 +169,13 @@ export const createConversation = (
     }
   }
 
+  /** Tokens of the next run: fewer where the rows of scores are long. */
+  const chunkNow = (): number => {
+    if (engine.device !== 'cpu') return chunk
+    const row = config.heads * Math.max(cache.capacity, cache.length + chunk)
+    return Math.min(chunk, Math.max(leastChunk, Math.floor(scoresAtOnce / row)))
+  }
+
   const extendNow = async (
     ids: readonly number[],
     { signal, logits = 'last' }: Parameters<Conversation['extend']>[1],
@@ -171,9 +183,10 @@ export const createConversation = (
     const { vocabSize } = config
     const all = logits === 'all' && ids.length > chunk ? new Float32Array(ids.length * vocabSize) : undefined
     let last: Float32Array | undefined
-    for (let at = 0; at < ids.length; at += chunk) {
+    for (let at = 0, count: number; at < ids.length; at += count) {
       signal?.throwIfAborted()
-      const part = ids.slice(at, at + chunk)
+      const part = ids.slice(at, at + chunkNow())
+      count = part.length
       const rows = logits === 'all' ? part.length : 1
       last = await runChunk(part, rows, signal, all?.subarray(at * vocabSize, (at + rows) * vocabSize))
       await rest()

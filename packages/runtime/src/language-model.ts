@@ -116,7 +116,7 @@ const opener = (
     readonly chunk: number
   },
 ): (() => Conversation) => {
-  const rope = growingRopeFeeds(description, options)
+  const rope = growingRopeFeeds(description, options.attention, options)
   return () => {
     let inner: Conversation | undefined
     let closed = false

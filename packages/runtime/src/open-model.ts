@@ -122,7 +122,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
           outer: outerBinding(typed, links),
           block: (layer: number) => blockBinding(typed, links, layer),
         }
-        return emitDecoder(description, binding, { attention, dtype })
+        return emitDecoder(description, binding, { attention, dtype, wholeRows: engine.device === 'cpu' })
       }
       return openLinked(engine, files, build, { signal })
     },

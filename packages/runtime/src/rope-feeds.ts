@@ -2,7 +2,7 @@
  * Rotary tables that the conversations of a model share.
  * @module
  */
-import { type ActivationType, type ModelDescription, ropeFeeds } from '@awq/models'
+import { type ActivationType, type AttentionForm, type ModelDescription, ropeFeeds } from '@awq/models'
 import type { Engine, Feeds } from '@awq/ort'
 import { bucket } from './cache.ts'
 
@@ -15,6 +15,7 @@ export type RopeFeeds = (positions: number) => Feeds
  */
 export const growingRopeFeeds = (
   description: ModelDescription,
+  attention: AttentionForm,
   options: { readonly dtype?: ActivationType | undefined; readonly engine?: Engine | undefined } = {},
 ): RopeFeeds => {
   const { dtype, engine } = options
@@ -23,7 +24,7 @@ export const growingRopeFeeds = (
   return (positions) => {
     if (!feeds || made < positions) {
       made = Math.max(positions, 2 * made)
-      const tables = ropeFeeds(description.config, made, dtype)
+      const tables = ropeFeeds(description.config, attention, made, dtype)
       feeds = engine?.features.deviceTensors
         ? { 'rope.cos': engine.upload(tables['rope.cos']), 'rope.sin': engine.upload(tables['rope.sin']) }
         : tables

@@ -22,3 +22,8 @@ export function scalar(graph: Graph, dtype: OnnxType, value: number): Value {
 export function int64s(graph: Graph, values: readonly number[]): Value {
   return once(graph, `[${values.join(' ')}]`, () => graph.constant('int64', [values.length], values))
 }
+
+/** A one-dimensional constant of floating point; asking again for the same one gives the same value. */
+export function floats(graph: Graph, dtype: OnnxType, values: readonly number[]): Value {
+  return once(graph, `${dtype} [${values.join(' ')}]`, () => graph.constant(dtype, [values.length], values))
+}
