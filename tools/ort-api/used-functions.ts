@@ -7,8 +7,6 @@ export const usedFunctions: readonly string[] = [
   // Environment
   'CreateEnv',
   'ReleaseEnv',
-  'GetAvailableProviders',
-  'ReleaseAvailableProviders',
   // Session options
   'CreateSessionOptions',
   'ReleaseSessionOptions',
@@ -51,7 +49,6 @@ export const usedFunctions: readonly string[] = [
   'GetTensorMutableData',
   'GetTensorTypeAndShape',
   'ReleaseValue',
-  'CopyTensors',
   // Memory
   'CreateCpuMemoryInfo',
   'CreateMemoryInfo',
@@ -67,10 +64,4 @@ export const usedFunctions: readonly string[] = [
   'RunOptionsSetTerminate',
   'RunOptionsUnsetTerminate',
   'Run',
-  'CreateIoBinding',
-  'ReleaseIoBinding',
-  'BindInput',
-  'BindOutput',
-  'BindOutputToDevice',
-  'RunWithBinding',
 ]

@@ -1,12 +1,10 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { releaseSessions } from './cached-session.ts'
 import { allocateTensor, holdTensor } from './held-tensor.ts'
+import { fatalSeverity } from './log-severity.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeSessionOptions } from './runtime-api.ts'
 import { wrapSession } from './session.ts'
 import type { Device, Engine, EngineFeatures, SessionOptions } from './types.ts'
-
-/** Only errors that end the process: everything else reaches the caller as an exception, not on stderr. */
-const silent = 4
 
 export interface EngineParts {
   readonly name: Engine['name']
@@ -36,7 +34,7 @@ function runtimeOptions(parts: EngineParts, options: SessionOptions): RuntimeSes
     intraOpNumThreads: parts.threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: optimize ? 'all' : 'disabled',
-    logSeverityLevel: silent,
+    logSeverityLevel: fatalSeverity,
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     ...(externalData === undefined
       ? {}

@@ -1,5 +1,6 @@
 import { Graph } from '@awq/onnx'
 import { AwqError, messageOf } from '@awq/tensor'
+import { fatalSeverity } from './log-severity.ts'
 import type { RuntimeApi } from './runtime-api.ts'
 import { tensor } from './tensor.ts'
 import type { Device } from './types.ts'
@@ -12,9 +13,18 @@ export function probeGraph(): Uint8Array {
   return graph.toBytes()
 }
 
-/** What the probe is given, and what it must make of it. */
+/** What the probe is given. */
 export const probeInput = tensor('float32', [2, 2], Float32Array.of(1, 2, 3, 4))
-export const probeExpected: readonly number[] = [7, 10, 15, 22]
+
+/** Throws when `y` is not what the probe makes of its input. */
+export function checkProbe(y: ArrayLike<number>): void {
+  const made = Array.from(y)
+  if (made.join() !== '7,10,15,22') throw new Error(`it computed ${made.join(', ')} for 7, 10, 15, 22`)
+}
+
+/** The error of a device whose probe failed: with the reason, and what to do about it. */
+export const unusableDevice = (device: Device, reason: unknown, advice: string): AwqError =>
+  new AwqError('UNSUPPORTED', `device '${device}' cannot be used: ${messageOf(reason)}. ${advice}`, { cause: reason })
 
 /**
  * Makes sure that `provider` really computes: runs a small graph on it with the fallback to the CPU forbidden. ONNX
@@ -30,17 +40,15 @@ export async function requireProvider(
   try {
     const session = await api.InferenceSession.create(probeGraph(), {
       executionProviders: [provider],
-      logSeverityLevel: 4,
+      logSeverityLevel: fatalSeverity,
       extra: { session: { disable_cpu_ep_fallback: '1' } },
     })
     const x = new api.Tensor(probeInput.dtype, probeInput.data, probeInput.shape)
     const { y } = await session.run({ x })
     const data = (await (y as { getData(): Promise<unknown> }).getData()) as Float32Array
     await session.release()
-    if (probeExpected.some((value, index) => data[index] !== value)) throw new Error(`it computed ${data.join(', ')}`)
+    checkProbe(data)
   } catch (error) {
-    throw new AwqError('UNSUPPORTED', `device '${device}' cannot be used: ${messageOf(error)}. ${advice}`, {
-      cause: error,
-    })
+    throw unusableDevice(device, error, advice)
   }
 }

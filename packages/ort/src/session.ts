@@ -1,9 +1,11 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { checkFeeds, checkOutputs, isDeviceTensor, type ValueInfo } from './feeds.ts'
 import { heldTensorOf, runtimeTensorOf } from './held-tensor.ts'
+import { fatalSeverity } from './log-severity.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeTensor } from './runtime-api.ts'
 import { fromRuntime, toRuntime } from './runtime-tensor.ts'
 import { describeTensor } from './tensor.ts'
+import { createTurns } from './turns.ts'
 import type { Feeds, RunOptions, Session, Tensor } from './types.ts'
 
 const describe = (metadata: RuntimeSession['inputMetadata']): ValueInfo[] =>
@@ -32,8 +34,8 @@ function copyInto(name: string, target: Tensor, value: Tensor): Tensor {
 export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFailure: boolean): Session {
   const inputs = describe(inner.inputMetadata)
   const outputs = describe(inner.outputMetadata)
+  const turns = createTurns()
   let disposed: Promise<void> | undefined
-  let last: Promise<unknown> = Promise.resolve()
   let failed: string | undefined
 
   const runNow = async (feeds: Feeds, wanted: string[], options: RunOptions): Promise<Record<string, Tensor>> => {
@@ -47,7 +49,7 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFail
     }
     let results: Awaited<ReturnType<RuntimeSession['run']>>
     try {
-      results = await inner.run(given, wanted, { logSeverityLevel: 4 })
+      results = await inner.run(given, wanted, { logSeverityLevel: fatalSeverity })
     } catch (error) {
       failed = messageOf(error)
       throw new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${failed}`, { cause: error })
@@ -72,9 +74,7 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFail
       options.signal?.throwIfAborted()
       checkFeeds(inputs, feeds)
       const wanted = checkOutputs(outputs, options.fetch, options.into ?? {})
-      const run = last.then(() => runNow(feeds, wanted, options))
-      last = run.catch(() => undefined)
-      return run
+      return turns.take(() => runNow(feeds, wanted, options))
     },
     bind(feeds, options = {}) {
       if (disposed) throw new AwqError('INVALID_ARGUMENT', 'bind: the session has been disposed')
@@ -92,7 +92,7 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFail
       }
     },
     dispose() {
-      disposed ??= last.then(() => inner.release())
+      disposed ??= turns.take(() => inner.release())
       return disposed
     },
     [Symbol.asyncDispose]: () => session.dispose(),

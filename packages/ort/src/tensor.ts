@@ -27,19 +27,22 @@ export const sizeOf = (shape: readonly number[]): number => shape.reduce((produc
 export const describeTensor = (value: { dtype: string; shape: readonly (number | string)[] }): string =>
   `${value.dtype} [${value.shape.join(', ')}]`
 
+/** Throws `INVALID_ARGUMENT` for an unknown dtype or a bad shape; gives the array type of the dtype. */
+export function checkKind(dtype: OnnxType, shape: readonly number[], name: string): TypedArrayConstructor {
+  const Data = arrayOf(dtype)
+  if (!Data) throw new AwqError('INVALID_ARGUMENT', `${name}: unknown dtype ${JSON.stringify(dtype)}`)
+  if (!Array.isArray(shape) || shape.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
+    throw new AwqError('INVALID_ARGUMENT', `${name}: the shape [${String(shape)}] is not a list of whole numbers >= 0`)
+  }
+  return Data
+}
+
 /**
  * Checks that a tensor is whole: known dtype, dimensions >= 0, the right array type and as many elements as the shape
  * says. Throws `INVALID_ARGUMENT` with `name` in the message.
  */
 export function checkTensor(value: Tensor, name: string): void {
-  const expected = arrayOf(value.dtype)
-  if (!expected) throw new AwqError('INVALID_ARGUMENT', `${name}: unknown dtype ${JSON.stringify(value.dtype)}`)
-  if (!Array.isArray(value.shape) || value.shape.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
-    throw new AwqError(
-      'INVALID_ARGUMENT',
-      `${name}: the shape [${String(value.shape)}] is not a list of whole numbers >= 0`,
-    )
-  }
+  const expected = checkKind(value.dtype, value.shape, name)
   if (!(value.data instanceof expected)) {
     const got = Object.prototype.toString.call(value.data).slice(8, -1)
     throw new AwqError(
@@ -65,19 +68,6 @@ export function tensor(dtype: OnnxType, shape: readonly number[], data: TypedArr
   const value: Tensor = { dtype, shape: [...shape], data }
   checkTensor(value, 'tensor')
   return value
-}
-
-/** Throws `INVALID_ARGUMENT` for an unknown dtype or a bad shape; gives the array type of the dtype. */
-export function checkKind(dtype: OnnxType, shape: readonly number[], name: string): TypedArrayConstructor {
-  const Data = arrayOf(dtype)
-  if (!Data) throw new AwqError('INVALID_ARGUMENT', `${name}: unknown dtype ${JSON.stringify(dtype)}`)
-  if (shape.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
-    throw new AwqError(
-      'INVALID_ARGUMENT',
-      `${name}: the shape [${shape.join(', ')}] is not a list of whole numbers >= 0`,
-    )
-  }
-  return Data
 }
 
 /** Makes a CPU tensor filled with zeros. Throws `INVALID_ARGUMENT` for an unknown dtype or a bad shape. */

@@ -27,7 +27,7 @@ const freers: Readonly<Partial<Record<keyof OrtApi, string>>> = {
 
 type Anything = (...parameters: unknown[]) => unknown
 
-/** The runtime with functions that are counted. Values are followed by their address: freeing one twice throws. */
+/** The runtime with functions that are counted. `values` holds the values over given memory that were not freed. */
 export function countedRuntime(runtime: Runtime): { runtime: Runtime; count: Count; values: Set<bigint> } {
   const alive: Record<string, number> = {}
   const values = new Set<bigint>()

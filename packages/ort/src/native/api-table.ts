@@ -82,8 +82,6 @@ export const apiTable = {
   ReleaseTensorTypeAndShapeInfo: { index: 99, since: 1, returns: 'void', parameters: ['void *'] },
   ReleaseSessionOptions: { index: 100, since: 1, returns: 'void', parameters: ['void *'] },
   SessionEndProfiling: { index: 110, since: 1, returns: 'void *', parameters: ['void *', 'void *', 'void *'] },
-  GetAvailableProviders: { index: 125, since: 1, returns: 'void *', parameters: ['void *', 'void *'] },
-  ReleaseAvailableProviders: { index: 126, since: 1, returns: 'void *', parameters: ['void *', 'int'] },
   AddSessionConfigEntry: {
     index: 130,
     since: 1,
@@ -92,12 +90,6 @@ export const apiTable = {
   },
   CreateAllocator: { index: 131, since: 1, returns: 'void *', parameters: ['void *', 'void *', 'void *'] },
   ReleaseAllocator: { index: 132, since: 1, returns: 'void', parameters: ['void *'] },
-  RunWithBinding: { index: 133, since: 1, returns: 'void *', parameters: ['void *', 'void *', 'void *'] },
-  CreateIoBinding: { index: 134, since: 1, returns: 'void *', parameters: ['void *', 'void *'] },
-  ReleaseIoBinding: { index: 135, since: 1, returns: 'void', parameters: ['void *'] },
-  BindInput: { index: 136, since: 1, returns: 'void *', parameters: ['void *', 'const char *', 'void *'] },
-  BindOutput: { index: 137, since: 1, returns: 'void *', parameters: ['void *', 'const char *', 'void *'] },
-  BindOutputToDevice: { index: 138, since: 1, returns: 'void *', parameters: ['void *', 'const char *', 'void *'] },
   SessionOptionsAppendExecutionProvider_CUDA_V2: {
     index: 204,
     since: 11,
@@ -125,12 +117,6 @@ export const apiTable = {
     parameters: ['void *', 'void *', 'void *', 'void *', 'size_t'],
   },
   SessionOptionsSetLoadCancellationFlag: { index: 293, since: 22, returns: 'void *', parameters: ['void *', 'bool'] },
-  CopyTensors: {
-    index: 386,
-    since: 23,
-    returns: 'void *',
-    parameters: ['void *', 'void *', 'void *', 'void *', 'size_t'],
-  },
 } as const
 
 /** The functions by name. A pointer to write a result to is native memory as well. */
@@ -248,8 +234,6 @@ export interface OrtApi {
     [session: NativeMemory, allocator: NativeMemory, out: NativeMemory],
     bigint | null
   >
-  readonly GetAvailableProviders: NativeFunction<[out_ptr: NativeMemory, provider_length: NativeMemory], bigint | null>
-  readonly ReleaseAvailableProviders: NativeFunction<[ptr: NativeMemory, providers_length: number], bigint | null>
   readonly AddSessionConfigEntry: NativeFunction<
     [options: NativeMemory, config_key: string, config_value: string],
     bigint | null
@@ -259,18 +243,6 @@ export interface OrtApi {
     bigint | null
   >
   readonly ReleaseAllocator: NativeFunction<[input: NativeMemory], void>
-  readonly RunWithBinding: NativeFunction<
-    [session: NativeMemory, run_options: NativeMemory, binding_ptr: NativeMemory],
-    bigint | null
-  >
-  readonly CreateIoBinding: NativeFunction<[session: NativeMemory, out: NativeMemory], bigint | null>
-  readonly ReleaseIoBinding: NativeFunction<[input: NativeMemory], void>
-  readonly BindInput: NativeFunction<[binding_ptr: NativeMemory, name: string, val_ptr: NativeMemory], bigint | null>
-  readonly BindOutput: NativeFunction<[binding_ptr: NativeMemory, name: string, val_ptr: NativeMemory], bigint | null>
-  readonly BindOutputToDevice: NativeFunction<
-    [binding_ptr: NativeMemory, name: string, mem_info_ptr: NativeMemory],
-    bigint | null
-  >
   readonly SessionOptionsAppendExecutionProvider_CUDA_V2: NativeFunction<
     [options: NativeMemory, cuda_options: NativeMemory],
     bigint | null
@@ -308,16 +280,6 @@ export interface OrtApi {
   >
   readonly SessionOptionsSetLoadCancellationFlag: NativeFunction<
     [options: NativeMemory, cancel: boolean],
-    bigint | null
-  >
-  readonly CopyTensors: NativeFunction<
-    [
-      env: NativeMemory,
-      src_tensors: NativeMemory,
-      dst_tensors: NativeMemory,
-      stream: NativeMemory,
-      num_tensors: number | bigint,
-    ],
     bigint | null
   >
 }

@@ -1,10 +1,10 @@
 import { AwqError } from '@awq/tensor'
 import { checkKind, checkTensor, sizeOf, zeros } from '../tensor.ts'
+import type { Turns } from '../turns.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
 import type { DeviceMemory } from './device-memory.ts'
 import type { Runtime } from './runtime.ts'
 import { handleError, type TensorStore } from './tensor-store.ts'
-import type { Turns } from './turns.ts'
 import { lendTensor } from './value.ts'
 
 /** A tensor on the device. */

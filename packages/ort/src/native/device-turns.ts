@@ -1,6 +1,6 @@
+import { createTurns, type Turns } from '../turns.ts'
 import type { Device } from '../types.ts'
 import type { Runtime } from './runtime.ts'
-import { createTurns, type Turns } from './turns.ts'
 
 const queues = new WeakMap<Runtime, Map<Device, Turns>>()
 

@@ -1,5 +1,5 @@
-import { AwqError, messageOf } from '@awq/tensor'
-import { probeExpected, probeGraph, probeInput } from '../probe.ts'
+import { checkProbe, probeGraph, probeInput, unusableDevice } from '../probe.ts'
+import type { Turns } from '../turns.ts'
 import { hasDeviceMemory, openDeviceMemory } from './device-memory.ts'
 import { deviceTensorStore } from './device-store.ts'
 import { loadSession } from './load-session.ts'
@@ -7,7 +7,6 @@ import type { Runtime } from './runtime.ts'
 import { wrapNativeSession } from './session.ts'
 import type { EngineSettings } from './session-options.ts'
 import { cpuTensorStore, type TensorStore } from './tensor-store.ts'
-import type { Turns } from './turns.ts'
 
 /**
  * Makes sure that the device really computes: runs a small graph on it with the fallback to the CPU forbidden.
@@ -25,12 +24,10 @@ export async function requireDevice(
     const pointer = await turns.take(() => loadSession(runtime, settings, probeGraph(), {}, true))
     await using session = wrapNativeSession(runtime, { pointer, store, turns, profiled: false, onEnd: () => {} })
     const { y } = await session.run({ x: probeInput })
-    if (probeExpected.some((value, index) => y!.data[index] !== value)) throw new Error(`it computed ${y!.data}`)
+    checkProbe(y!.data as Float32Array)
     if (!hasDeviceMemory(settings.device)) return store
     return deviceTensorStore(runtime, await turns.take(() => openDeviceMemory(runtime, settings)), turns)
   } catch (error) {
-    throw new AwqError('UNSUPPORTED', `device '${settings.device}' cannot be used: ${messageOf(error)}. ${advice}`, {
-      cause: error,
-    })
+    throw unusableDevice(settings.device, error, advice)
   }
 }

@@ -1,12 +1,12 @@
 import { AwqError } from '@awq/tensor'
 import { releaseSessions } from '../cached-session.ts'
+import { createTurns, type Turns } from '../turns.ts'
 import type { Engine, SessionOptions } from '../types.ts'
 import { loadSession } from './load-session.ts'
 import type { Runtime } from './runtime.ts'
 import { wrapNativeSession } from './session.ts'
 import type { EngineSettings } from './session-options.ts'
 import type { TensorStore } from './tensor-store.ts'
-import { createTurns, type Turns } from './turns.ts'
 
 /**
  * An engine over the C API; it takes over one use of the runtime, and the store.

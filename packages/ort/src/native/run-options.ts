@@ -1,4 +1,5 @@
-import { fatal, type Runtime } from './runtime.ts'
+import { fatalSeverity } from '../log-severity.ts'
+import type { Runtime } from './runtime.ts'
 import { check } from './status.ts'
 
 /** The OrtRunOptions of a session, whose runs do not overlap. */
@@ -12,7 +13,7 @@ export interface SessionRunOptions {
 export function openRunOptions(runtime: Runtime): SessionRunOptions {
   const { api } = runtime
   const options = runtime.make('make run options', (out) => api.CreateRunOptions(out))
-  check(runtime, api.RunOptionsSetRunLogSeverityLevel(options, fatal), 'take a run option')
+  check(runtime, api.RunOptionsSetRunLogSeverityLevel(options, fatalSeverity), 'take a run option')
   let terminated = false
   return {
     async during(signal, run) {

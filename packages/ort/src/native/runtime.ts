@@ -1,9 +1,7 @@
+import { fatalSeverity } from '../log-severity.ts'
 import { nativeWords } from './memory.ts'
 import type { RuntimeLibrary } from './runtime-library.ts'
 import { check } from './status.ts'
-
-/** Severity of messages that reach stderr: only those of errors that end the process; others come as exceptions. */
-export const fatal = 4
 
 const arenaAllocator = 1
 const defaultMemory = 0
@@ -43,7 +41,7 @@ export function openRuntime(library: RuntimeLibrary): Runtime {
     check(library, call(outAddress), task)
     return out[0]!
   }
-  const env = make('start', (out) => api.CreateEnv(fatal, 'awq', out))
+  const env = make('start', (out) => api.CreateEnv(fatalSeverity, 'awq', out))
   let cpuMemory: bigint
   let allocator: bigint
   try {

@@ -1,7 +1,8 @@
+import { fatalSeverity } from '../log-severity.ts'
 import type { Device, SessionOptions } from '../types.ts'
 import { appendProvider } from './execution-provider.ts'
 import { nativeString, nativeWords, pointersTo } from './memory.ts'
-import { fatal, type Runtime } from './runtime.ts'
+import type { Runtime } from './runtime.ts'
 import { check } from './status.ts'
 
 /** What the engine adds to a session's own options. */
@@ -77,7 +78,7 @@ export function makeSessionOptions(
     set(api.SetIntraOpNumThreads(options, settings.threads))
     set(api.SetInterOpNumThreads(options, 1))
     set(api.SetSessionGraphOptimizationLevel(options, given.optimize === false ? optimizeNothing : optimizeAll))
-    set(api.SetSessionLogSeverityLevel(options, fatal))
+    set(api.SetSessionLogSeverityLevel(options, fatalSeverity))
     for (const [key, value] of Object.entries(configuration(settings, given, required))) {
       set(api.AddSessionConfigEntry(options, key, value))
     }

@@ -1,12 +1,12 @@
 import { AwqError } from '@awq/tensor'
 import { checkFeeds, checkOutputs } from '../feeds.ts'
-import type { BoundRun, Session, Tensor } from '../types.ts'
+import type { Turns } from '../turns.ts'
+import type { BoundRun, Feeds, RunOptions, Session, Tensor } from '../types.ts'
 import { describeInputs, describeOutputs } from './metadata.ts'
 import { nameTable, type PreparedRun, prepareRun } from './prepared-run.ts'
 import { openRunOptions } from './run-options.ts'
 import type { Runtime } from './runtime.ts'
 import type { TensorStore } from './tensor-store.ts'
-import type { Turns } from './turns.ts'
 
 export interface SessionParts {
   /** An OrtSession, which the session takes over. */
@@ -47,6 +47,12 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
     if (disposed) throw new AwqError('INVALID_ARGUMENT', `${call}: the session has been disposed`)
   }
 
+  /** Checks and prepares a run. `feeds` and `into` must not change afterwards. */
+  const prepare = (feeds: Feeds, { into = {}, fetch }: Omit<RunOptions, 'signal'>): PreparedRun => {
+    checkFeeds(inputs, feeds)
+    return prepareRun(runtime, store, names, feeds, checkOutputs(outputs, fetch, into), into)
+  }
+
   const execute = async (prepared: PreparedRun, signal: AbortSignal | undefined): Promise<Record<string, Tensor>> => {
     signal?.throwIfAborted()
     prepared.check()
@@ -72,19 +78,13 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
     async run(feeds, options = {}) {
       checkAlive('run')
       options.signal?.throwIfAborted()
-      const into = options.into ?? {}
-      checkFeeds(inputs, feeds)
-      const wanted = checkOutputs(outputs, options.fetch, into)
-      const prepared = prepareRun(runtime, store, names, feeds, wanted, into)
+      const prepared = prepare(feeds, options)
       // Freed within its turn, so that it is before the session is.
       return turns.take(() => execute(prepared, options.signal).finally(prepared.release))
     },
     bind(feeds, options = {}) {
       checkAlive('bind')
-      const into = { ...options.into }
-      checkFeeds(inputs, feeds)
-      const wanted = checkOutputs(outputs, options.fetch, into)
-      const prepared = prepareRun(runtime, store, names, { ...feeds }, wanted, into)
+      const prepared = prepare({ ...feeds }, { ...options, into: { ...options.into } })
       let ended = false
       let running = 0
       const run: BoundRun = {
