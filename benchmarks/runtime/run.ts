@@ -83,9 +83,14 @@ for (const contestant of chosen)
   }
 
 const measurements = new Map<string, Measurement[]>(taking.map(({ key }) => [key, []]))
+// Whoever has waited long enough still gets the tables of what was measured.
+let interrupted = false
+process.once('SIGINT', () => {
+  interrupted = true
+})
 for (let round = 0; round < Number(values.rounds); round++)
   // Every round starts with another contestant: nobody is always measured after the same one.
-  for (let turn = 0; turn < taking.length; turn++) {
+  for (let turn = 0; turn < taking.length && !interrupted; turn++) {
     const contestant = taking[(turn + round) % taking.length]!
     try {
       const measurement = await measure(round, contestant.invoke(plan), prefix)
@@ -114,7 +119,7 @@ if (values.json) {
   )
 } else {
   console.log(
-    `${plan.name} on ${machine.processor}, ${plan.threads} threads: tokens/s, median of ${values.rounds} rounds in ` +
+    `${plan.name} on ${machine.processor}, ${plan.threads} threads: tokens/s, median of up to ${values.rounds} rounds in ` +
       `turns; ${plan.generate} tokens after the context, greedy, batch 1\n`,
   )
   console.log(figuresTable(summaries, prefill))
