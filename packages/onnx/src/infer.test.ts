@@ -216,6 +216,18 @@ describe('contradictions', () => {
       /the width of the key and kv_num_heads heads differ: 32 and 16/,
     ],
     [
+      'a cache of 4 bits as wide as one of 8',
+      (graph) => {
+        const q = graph.input('q', 'float32', [1, 's', 64])
+        const past = graph.input('past', 'uint8', [1, 1, 'c', 16])
+        const length = graph.input('length', 'int32', [1])
+        const total = graph.input('total', 'int32', [])
+        const inputs = [q, null, null, past, past, length, total]
+        return graph.add('GroupQueryAttention', inputs, { num_heads: 2, kv_num_heads: 1, kv_cache_bit_width: 4 })
+      },
+      /is not \[batch, 1, past, 8\]/,
+    ],
+    [
       'split sizes that do not add up',
       (graph, { weight }) => graph.addAll('Split', [weight, int64s(graph, [32, 16])]),
       /\[32, 16\] do not add up to 64/,

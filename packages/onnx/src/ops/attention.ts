@@ -19,15 +19,20 @@ function groupQueryAttentionShape(node: NodeView): Shape[] {
   const sharers = key ? heads : heads + 2 * kvHeads
   if (typeof width === 'number' && width % sharers !== 0)
     node.fail(`width ${width} is not a multiple of ${sharers} heads`)
-  const headSize = typeof width === 'number' ? width / sharers : (node.shapeIf(3)?.[3] ?? node.fresh())
+  // In a cache of 4 bits two numbers lie in one byte.
+  const halved = node.number('kv_cache_bit_width') === 4
+  const headSize =
+    typeof width === 'number' ? width / sharers : ((halved ? undefined : node.shapeIf(3)?.[3]) ?? node.fresh())
   if (key && typeof headSize === 'number')
     equalDims(node, key[2]!, headSize * kvHeads, 'the width of the key and kv_num_heads heads')
   const past = node.shapeIf(3)
-  if (past && (contradicts(past[1]!, kvHeads) || contradicts(past[3]!, headSize))) {
-    node.fail(`past key [${past.join(', ')}] is not [batch, ${kvHeads}, past, ${headSize}]`)
+  const halfSize = typeof headSize === 'number' ? Math.ceil(headSize / 2) : (past?.[3] ?? node.fresh())
+  const cached = halved ? halfSize : headSize
+  if (past && (contradicts(past[1]!, kvHeads) || contradicts(past[3]!, cached))) {
+    node.fail(`past key [${past.join(', ')}] is not [batch, ${kvHeads}, past, ${cached}]`)
   }
   const total = node.content(6)?.[0] ?? node.fresh()
-  const present: Shape = [batch, kvHeads, total, headSize]
+  const present: Shape = [batch, kvHeads, total, cached]
   const output = typeof headSize === 'number' ? headSize * heads : key ? width : node.fresh()
   return [[batch, length, output], present, present, [batch, heads, length, total]]
 }
@@ -57,7 +62,7 @@ export const attention = {
       'T?',
       'T?', // query [b, s, heads * d]; key, value [b, s, kv heads * d]
       'C?',
-      'C?', // past key, value [b, kv heads, past, d]
+      'C?', // past key, value [b, kv heads, past, d]; of 4 bits: [..., d / 2], two in a byte
       'int32',
       'int32', // total lengths - 1 per row; the largest total length
       'T?',

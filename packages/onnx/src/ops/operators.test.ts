@@ -8,7 +8,8 @@ import { operators } from './table.ts'
 function feed({ dtype, dims, data }: CaseInput): Tensor {
   if (dtype === 'int64') return new Tensor('int64', BigInt64Array.from(data.map(BigInt)), dims)
   if (dtype === 'float32') return new Tensor('float32', Float32Array.from(data), dims)
-  return new Tensor(dtype as 'uint8', (dtype === 'int32' ? Int32Array : Uint8Array).from(data) as never, dims)
+  const arrays = { int32: Int32Array, int8: Int8Array }
+  return new Tensor(dtype as 'uint8', (arrays[dtype as 'int8'] ?? Uint8Array).from(data) as never, dims)
 }
 
 /** The graph of one case, its inputs declared by size or by name (`x0.1` for axis 1 of input 0). */
