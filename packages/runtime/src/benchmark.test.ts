@@ -1,7 +1,8 @@
 import { AwqError } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { benchmark, fittingContexts, median } from './benchmark.ts'
-import type { GenerateOptions, Generation } from './generation.ts'
+import type { Generation } from './generation.ts'
+import type { GenerateOptions } from './generation-options.ts'
 import type { GenerateInput, LanguageModel } from './language-model.ts'
 
 /** A model whose tokens take fixed times; records what it was asked. */

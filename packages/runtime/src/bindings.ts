@@ -12,7 +12,7 @@ import {
   type ModelDescription,
   type OuterBinding,
 } from '@awq/models'
-import { type Graph, type OnnxType, slice, type Value } from '@awq/onnx'
+import { type Graph, type OnnxType, reshape, scalar, slice, type Value } from '@awq/onnx'
 import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType, type FileRange } from '@awq/tensor'
 import type { WeightLinks } from './weight-links.ts'
@@ -32,6 +32,11 @@ export interface BindingSource {
   readonly accuracy: Accuracy
   /** Bits of the narrowest codes that the device's kernels take: narrower ones are widened at load. Default 2. */
   readonly narrowest?: 2 | 4 | undefined
+  /**
+   * Unpack matrices of 8 bits to float32 at load where products are exact: ONNX Runtime's CPU kernel unpacks the whole
+   * matrix at every run (0.1 s for a head of 49,152 x 576). Default false.
+   */
+  readonly unpackEightBits?: boolean | undefined
   /** Element type of the activations that the parameters meet; float32 by default. */
   readonly dtype?: ActivationType | undefined
 }
@@ -122,20 +127,43 @@ const emitPacked = (
   }
 }
 
+/** An 8-bit matrix as a dense one; nodes over constants, which ONNX Runtime computes while it loads the graph. */
+const emitUnpacked = (
+  graph: Graph,
+  links: WeightLinks,
+  name: string,
+  matrix: PackedMatrix,
+  dtype: ActivationType,
+): Value => {
+  const { blockSize, blocks } = matrix
+  const [rows, width] = matrix.shape
+  const shape = [rows, blocks, blockSize]
+  const { codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, dtype, 2)
+  const byBlock = (x: Value): Value => reshape(graph, x, [rows, blocks, 1])
+  const zero = zeroPoints ? byBlock(cast(graph, zeroPoints, dtype)) : scalar(graph, dtype, 128)
+  const weights = graph.add('Mul', [graph.add('Sub', [cast(graph, codes, dtype), zero]), byBlock(scales)])
+  const padded = reshape(graph, weights, [rows, blocks * blockSize])
+  return blocks * blockSize === width ? padded : slice(graph, padded, { axis: 1, start: 0, end: width })
+}
+
 /** `x W^T + b`, W a packed matrix, in the type of `x`. */
-const emitMatMulNBits = (
+const emitProduct = (
   graph: Graph,
   links: WeightLinks,
   x: Value,
   name: string,
   matrix: PackedMatrix,
   bias: Value | null,
-  { accuracy, narrowest = 2 }: Pick<BindingSource, 'accuracy' | 'narrowest'>,
+  source: Pick<BindingSource, 'accuracy' | 'narrowest' | 'unpackEightBits'>,
 ): Value => {
+  const { accuracy, narrowest = 2, unpackEightBits = false } = source
   const { storedBits, blockSize, blocks } = matrix
   const [out, width] = matrix.shape
-  const shape = [out, blocks, (blockSize * storedBits) / 8]
   const dtype = x.dtype as ActivationType
+  if (unpackEightBits && storedBits === 8 && accuracy === 'exact') {
+    return emitLinear(graph, x, emitUnpacked(graph, links, name, matrix, dtype), bias ?? undefined)
+  }
+  const shape = [out, blocks, (blockSize * storedBits) / 8]
   const { bits, codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, dtype, narrowest)
   return graph.add('MatMulNBits', [x, codes, scales, zeroPoints, null, bias], {
     K: width,
@@ -171,13 +199,13 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
       const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
       if (joined) {
         const name = named(linears.map((linear) => linear.name).join('/'))
-        return [emitMatMulNBits(graph, links, x, name, joined, joinedBias(graph, linears), source)]
+        return [emitProduct(graph, links, x, name, joined, joinedBias(graph, linears), source)]
       }
       return linears.map((linear, i) => {
         const weight = weights[i] as PackedMatrix | DenseTensor
         const bias = biasOf(graph, linear)
         return weight.kind === 'packed'
-          ? emitMatMulNBits(graph, links, x, named(`${linear.name}.weight`), weight, bias, source)
+          ? emitProduct(graph, links, x, named(`${linear.name}.weight`), weight, bias, source)
           : emitLinear(graph, x, emitDense(graph, links, weight, dtype), bias ?? undefined)
       })
     },
@@ -214,7 +242,7 @@ export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBi
     head(graph, hidden) {
       const weight = table.find(description.head, shape)
       return weight.kind === 'packed'
-        ? emitMatMulNBits(graph, links, hidden, `${description.head}.head`, weight, null, source)
+        ? emitProduct(graph, links, hidden, `${description.head}.head`, weight, null, source)
         : emitLinear(graph, hidden, cast(graph, tableOf(graph, weight), dtype), undefined)
     },
   }

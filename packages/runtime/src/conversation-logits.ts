@@ -1,4 +1,4 @@
-import { prefillChunk } from './decoder.ts'
+import { prefillChunk } from './prefill-chunk.ts'
 import type { Conversation } from './token-model.ts'
 
 /**

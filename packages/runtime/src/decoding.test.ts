@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { createEngine } from '@awq/ort'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { GenerateOptions } from './generation.ts'
-import { type LanguageModel, type LoadOptions, loadModel } from './language-model.ts'
+import type { GenerateOptions } from './generation-options.ts'
+import { type LanguageModel, loadModel } from './language-model.ts'
+import type { LoadOptions } from './load-options.ts'
 
 const stories = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
 const engine = await createEngine({ threads: 1 })

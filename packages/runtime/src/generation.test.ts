@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { fakeModel } from './fixtures/fake-model.ts'
-import { type GenerateOptions, type GenerationEvent, generate, type TokenModel } from './generation.ts'
+import { type GenerationEvent, generate } from './generation.ts'
+import type { GenerateOptions } from './generation-options.ts'
+import type { TokenModel } from './token-model.ts'
 
 /** A model that writes `script` in order after a prompt of `given` tokens, one character per token. */
 const scripted = (script: string, contextLength = 1000, given = 2) =>

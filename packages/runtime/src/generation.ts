@@ -11,9 +11,6 @@ import { sharedIteration } from './shared-iteration.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { TokenModel } from './token-model.ts'
 
-export type { GenerateOptions } from './generation-options.ts'
-export type { Conversation, TokenModel } from './token-model.ts'
-
 /** Why a generation ended. `abort`: the consumer left the loop by `break` or `return`. */
 export type FinishReason = 'stop' | 'length' | 'eos' | 'abort'
 

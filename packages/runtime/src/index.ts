@@ -13,26 +13,19 @@ export {
   outerBinding,
 } from './bindings.ts'
 export { type CacheOptions, createCache, type KeyValueCache } from './cache.ts'
+export { type ConversationOptions, createConversation } from './conversation.ts'
 export { type ConversationPool, createConversationPool } from './conversation-pool.ts'
-export { type ConversationOptions, createConversation, prefillChunk } from './decoder.ts'
 export { turnEventLoop } from './event-loop.ts'
 export {
-  type Conversation,
   type FinishReason,
-  type GenerateOptions,
   type Generation,
   type GenerationEvent,
   type GenerationResult,
   generate,
-  type TokenModel,
 } from './generation.ts'
-export {
-  type GenerateInput,
-  type LanguageModel,
-  type LoadEvent,
-  type LoadOptions,
-  loadModel,
-} from './language-model.ts'
+export type { GenerateOptions } from './generation-options.ts'
+export { type GenerateInput, type LanguageModel, loadModel } from './language-model.ts'
+export type { LoadEvent, LoadOptions } from './load-options.ts'
 export { type ModelLogitsOptions, modelLogits } from './model-logits.ts'
 export {
   type DecoderRequest,
@@ -42,6 +35,7 @@ export {
   openTable,
   type TableSource,
 } from './open-model.ts'
+export { prefillChunk } from './prefill-chunk.ts'
 export { lookUp, type PromptLookupOptions } from './prompt-lookup.ts'
 export { createRandom, type Random } from './random.ts'
 export { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
@@ -50,6 +44,7 @@ export { type Candidates, greedy, selectCandidates } from './sampling.ts'
 export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
+export type { Conversation, TokenModel } from './token-model.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
 export {

@@ -2,7 +2,7 @@
  * A model with its tokenizer, ready to write.
  * @module
  */
-import { type ActivationType, type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
+import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
 import { createEngine, type Engine, engineOptionsOf } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
@@ -10,15 +10,14 @@ import { attentionFacts, chooseDtype, resolveAttention } from './attention.ts'
 import type { Accuracy } from './bindings.ts'
 import { conversationLogits } from './conversation-logits.ts'
 import { type ConversationPool, createConversationPool } from './conversation-pool.ts'
-import { createConversation } from './decoder.ts'
-import { type Conversation, type GenerateOptions, type Generation, generate } from './generation.ts'
-import { createLazyDecoder, type LazyDecoder } from './lazy-decoder.ts'
+import { type Generation, generate } from './generation.ts'
+import type { GenerateOptions } from './generation-options.ts'
+import { lazyConversations } from './lazy-conversations.ts'
+import { createLazyDecoder } from './lazy-decoder.ts'
 import { type LoadOptions, readContextLength } from './load-options.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 import { choosePrefillChunk } from './prefill-chunk.ts'
-import { growingRopeFeeds } from './rope-feeds.ts'
-
-export type { LoadEvent, LoadOptions } from './load-options.ts'
+import type { Conversation } from './token-model.ts'
 
 /** What to continue: a text as it stands, a conversation through the model's chat template, or token ids. */
 export type GenerateInput =
@@ -83,7 +82,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const decoder = createLazyDecoder(model, { attention, dtype })
     undo.push(() => decoder.dispose())
     const chunk = await choosePrefillChunk(engine, attention)
-    const open = opener(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
+    const open = lazyConversations(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
     const pool = createConversationPool(open, options.keptConversations ?? 1)
     undo.push(() => pool.dispose())
     if (options.preload ?? true) {
@@ -102,42 +101,6 @@ const ownEngine = async (options: LoadOptions, undo: (() => Promise<void> | void
   const engine = await createEngine(engineOptionsOf(options))
   undo.push(() => engine.dispose())
   return engine
-}
-
-/** Makes empty conversations; the session is loaded by the first step where it is not yet. */
-const opener = (
-  decoder: LazyDecoder,
-  description: ModelDescription,
-  options: {
-    readonly engine: Engine
-    readonly attention: AttentionForm
-    readonly dtype: ActivationType
-    readonly contextLength: number
-    readonly chunk: number
-  },
-): (() => Conversation) => {
-  const rope = growingRopeFeeds(description, options.attention, options)
-  return () => {
-    let inner: Conversation | undefined
-    let closed = false
-    return {
-      get length() {
-        return inner?.length ?? 0
-      },
-      async extend(ids, extension) {
-        // Asked for each time: a model that was disposed says so.
-        const session = await decoder.session()
-        if (closed) throw new AwqError('INVALID_ARGUMENT', 'This conversation was disposed; start another.')
-        inner ??= createConversation(session, description, { ...options, rope })
-        return inner.extend(ids, extension)
-      },
-      truncate: (length) => inner?.truncate(length),
-      dispose() {
-        closed = true
-        inner?.dispose()
-      },
-    }
-  }
 }
 
 interface Parts {

@@ -1,6 +1,7 @@
 import type { Folder } from '@awq/tensor'
 import { resolveModel } from '@awq/tensor/node'
-import { type LanguageModel, type LoadOptions, loadModel as loadFolder } from './language-model.ts'
+import { type LanguageModel, loadModel as loadFolder } from './language-model.ts'
+import type { LoadOptions } from './load-options.ts'
 
 /** `LoadOptions`, and how a reference to a model is resolved. */
 export interface NodeLoadOptions extends LoadOptions {

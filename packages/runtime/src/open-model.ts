@@ -98,7 +98,8 @@ const narrowestCodes = (device: Device): 2 | 4 => (device === 'cuda' ? 4 : 2)
  * @throws AwqError NOT_FOUND or CONFIG when the table lacks a parameter or has it in another shape
  */
 export const openTable = async (given: TableSource): Promise<OpenedModel> => {
-  const source = { narrowest: narrowestCodes(given.engine.device), ...given }
+  const { device } = given.engine
+  const source = { narrowest: narrowestCodes(device), unpackEightBits: device === 'cpu', ...given }
   const { kind, folder, engine, description, accuracy, table, close = async () => {} } = source
   let files: WeightFiles
   try {
@@ -124,7 +125,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
         }
         return emitDecoder(description, binding, { attention, dtype, wholeRows: engine.device === 'cpu' })
       }
-      return openLinked(engine, files, build, { signal })
+      return openLinked(engine, files, build, { signal, largePages: true })
     },
     dispose: close,
     [Symbol.asyncDispose]: close,

@@ -5,7 +5,9 @@
 import type { AttentionForm } from '@awq/models'
 import { Graph } from '@awq/onnx'
 import { cachedSession, type Engine, tensor, zeros } from '@awq/ort'
-import { prefillChunk } from './decoder.ts'
+
+/** Tokens of a prompt that run at once. Larger chunks need more memory for the scores, smaller ones more runs. */
+export const prefillChunk = 256
 
 /** Below 32 tokens GroupQueryAttention on WebGPU takes another way through its kernels, which every device gets right. */
 const shortChunk = 16

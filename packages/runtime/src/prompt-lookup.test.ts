@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fakeModel, hashedLogits } from './fixtures/fake-model.ts'
-import { type GenerateOptions, type GenerationEvent, generate } from './generation.ts'
+import { type GenerationEvent, generate } from './generation.ts'
+import type { GenerateOptions } from './generation-options.ts'
 import { createDrafter, lookUp, promptLookupSettings } from './prompt-lookup.ts'
 
 describe('lookUp', () => {

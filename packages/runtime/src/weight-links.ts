@@ -4,7 +4,7 @@
  * @module
  */
 import type { Graph } from '@awq/onnx'
-import type { Engine, Session } from '@awq/ort'
+import type { Engine, Session, SessionOptions } from '@awq/ort'
 import { AwqError, type FileRange, type Folder } from '@awq/tensor'
 
 /** The weight files of a folder as an engine can reach them. */
@@ -50,7 +50,7 @@ export const openLinked = async (
   engine: Engine,
   files: WeightFiles,
   build: (links: WeightLinks) => Graph,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: Pick<SessionOptions, 'signal' | 'largePages'> = {},
 ): Promise<Session> => {
   const links = files.links()
   const model = build(links).toBytes()

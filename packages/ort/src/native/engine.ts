@@ -2,6 +2,7 @@ import { AwqError } from '@awq/tensor'
 import { releaseSessions } from '../cached-session.ts'
 import { createTurns, type Turns } from '../turns.ts'
 import type { Engine, SessionOptions } from '../types.ts'
+import { watchMemory } from './large-pages.ts'
 import { loadSession } from './load-session.ts'
 import type { Runtime } from './runtime.ts'
 import { wrapNativeSession } from './session.ts'
@@ -53,7 +54,9 @@ export function makeNativeEngine(
       sessions += 1
       try {
         const load = () => loadSession(runtime, settings, model, options)
+        const enlargePages = options.largePages ? watchMemory(runtime.koffi) : undefined
         const pointer = await (turns ? turns.take(load) : load())
+        void enlargePages?.()
         const profiled = options.profile !== undefined
         return wrapNativeSession(runtime, { pointer, store, turns: turns ?? createTurns(), onEnd, profiled })
       } catch (error) {

@@ -1,10 +1,10 @@
-import { describeModel, emitDecoder, floatForward, forwardLogits } from '@awq/models'
-import { createEngine } from '@awq/ort'
+import { describeModel, emitDecoder, floatForward, forwardLogits, type ModelDescription } from '@awq/models'
+import { createEngine, type Engine, type Session, type Tensor } from '@awq/ort'
 import { openStore, type QuantSpec } from '@awq/quantize'
 import { memoryFolder, openCheckpoint } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { blockBinding, outerBinding } from './bindings.ts'
-import { type ConversationOptions, createConversation } from './decoder.ts'
+import { type ConversationOptions, createConversation } from './conversation.ts'
 import { packModel, tinyConfig } from './fixtures/tiny-model.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 import { storeTable } from './store-table.ts'
@@ -139,3 +139,23 @@ const emittedNodes = async (model: OpenedModel, files: Record<string, Uint8Array
   const binding = { outer: outerBinding(source, links), block: (layer: number) => blockBinding(source, links, layer) }
   return emitDecoder(model.description, binding, { attention: 'fused' }).nodes.map(({ op }) => op)
 }
+
+it('gives all logits where long rows of scores make the chunks shorter than asked for', async () => {
+  // A session that answers each token by its own id.
+  const session = {
+    bind: (feeds: Record<string, Tensor>, { into }: { into: Record<string, Tensor> }) => ({
+      async run() {
+        into.logits!.data.set(Array.from(feeds.input_ids!.data as BigInt64Array, Number) as never)
+      },
+      dispose() {},
+    }),
+  } as unknown as Session
+  const engine = { device: 'cpu', features: { asyncRun: true, deviceTensors: false } } as unknown as Engine
+  const description = {
+    config: { layers: 0, heads: 2 ** 20, kvHeads: 1, headDim: 16, vocabSize: 1, contextLength: 600 },
+  } as ModelDescription
+  const rope = () => ({})
+  const conversation = createConversation(session, description, { engine, attention: 'fused', rope })
+  const logits = await conversation.extend(ids.slice(0, 100), { logits: 'all' })
+  expect([...logits]).toEqual(ids.slice(0, 100))
+})

@@ -1,33 +1,26 @@
 /**
- * A decoder session with its cache: tokens in, logits out, one conversation at a time or many side by side.
+ * A decoder session with a cache: tokens in, logits out. Many conversations may share one session.
  * @module
  */
-import {
-  type ActivationType,
-  type AttentionForm,
-  type ModelDescription,
-  rewriteSequence,
-  sequenceFeeds,
-} from '@awq/models'
-import { type BoundRun, type Engine, type Session, tensor, zeros } from '@awq/ort'
+import type { ActivationType, AttentionForm, ModelDescription } from '@awq/models'
+import type { Engine, Session } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
-import { createCache, type KeyValueCache } from './cache.ts'
+import { type BoundStep, bindStep } from './bound-step.ts'
+import { createCache } from './cache.ts'
 import { turnEventLoop } from './event-loop.ts'
+import { prefillChunk } from './prefill-chunk.ts'
 import { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
 import type { Conversation } from './token-model.ts'
-
-/** Tokens of a prompt that run at once. Larger chunks need more memory for the scores, smaller ones more runs. */
-export const prefillChunk = 256
 
 /** Scores that one run may hold, elements: attention on the CPU makes its rows whole. */
 const scoresAtOnce = 2 ** 24
 /** Tokens that run at once however long the rows are. */
 const leastChunk = 16
 
-/** Runs of at most so many tokens are kept prepared: steps, and the drafts that speculative decoding verifies. */
+/** Steps of at most so many tokens stay bound: single tokens, and the drafts that speculative decoding verifies. */
 const keptLength = 16
-/** Prepared runs that are kept. */
-const keptRuns = 8
+/** Steps that stay bound. */
+const keptSteps = 8
 
 /** What a conversation needs to know of its session. */
 export interface ConversationOptions {
@@ -47,56 +40,6 @@ export interface ConversationOptions {
   readonly rope?: RopeFeeds | undefined
 }
 
-/** A run that is bound to its buffers. */
-interface PreparedRun {
-  /** The cache's buffers that it was bound to. */
-  readonly past: KeyValueCache['past']
-  /** Runs the tokens after the cache's length and takes them into the cache; logits `[rows, vocab]`. */
-  step(ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array>
-  dispose(): void
-}
-
-/** Prepares runs of `count` tokens with the logits of the last `rows` of them, written to `logits` where that is given. */
-const prepareRun = (
-  session: Session,
-  { config }: ModelDescription,
-  attention: AttentionForm,
-  cache: KeyValueCache,
-  rope: RopeFeeds,
-  count: number,
-  rows: number,
-  given?: Float32Array,
-): PreparedRun => {
-  const { past, capacity } = cache
-  const ids = zeros('int64', [1, count])
-  const positions = () => ({ past: cache.length, length: count, capacity })
-  const sequence = sequenceFeeds(config, attention, positions())
-  const logits = given ?? new Float32Array(rows * config.vocabSize)
-  const targets = cache.targets(count)
-  const bound: BoundRun = session.bind(
-    {
-      input_ids: ids,
-      logits_from: tensor('int64', [1], BigInt64Array.of(BigInt(count - rows))),
-      ...rope(capacity + count),
-      ...sequence,
-      ...past,
-    },
-    { into: { ...targets, logits: tensor('float32', [1, rows, config.vocabSize], logits) } },
-  )
-  return {
-    past,
-    async step(tokens, signal) {
-      const data = ids.data as BigInt64Array
-      for (let i = 0; i < count; i++) data[i] = BigInt(tokens[i]!)
-      rewriteSequence(sequence, config, positions())
-      await bound.run({ signal })
-      await cache.append(targets, count)
-      return logits
-    },
-    dispose: () => bound.dispose(),
-  }
-}
-
 /** An empty conversation over a decoder session (graph: `emitDecoder` of @awq/models). */
 export const createConversation = (
   session: Session,
@@ -111,16 +54,16 @@ export const createConversation = (
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
   const leastSlots = engine.device === 'cpu' ? 0 : 1
   const cache = createCache(config, { form: attention, dtype, contextLength, expected, device, leastSlots })
-  const prepared = new Map<string, PreparedRun>()
+  const steps = new Map<string, BoundStep>()
   let busy = false
   let disposed = false
 
-  const forgetRuns = (): void => {
-    for (const run of prepared.values()) run.dispose()
-    prepared.clear()
+  const forgetSteps = (): void => {
+    for (const step of steps.values()) step.dispose()
+    steps.clear()
   }
   const free = (): void => {
-    forgetRuns()
+    forgetSteps()
     cache.dispose()
   }
 
@@ -134,24 +77,24 @@ export const createConversation = (
     const count = ids.length
     const { past } = cache
     await cache.reserve(count)
-    if (cache.past !== past) forgetRuns()
-    const make = () => prepareRun(session, description, attention, cache, rope, count, rows, into)
+    if (cache.past !== past) forgetSteps()
+    const bind = () => bindStep({ session, description, attention, cache, rope }, count, rows, into)
     if (into || count > keptLength) {
-      const run = make()
+      const step = bind()
       try {
-        return await run.step(ids, signal)
+        return await step.run(ids, signal)
       } finally {
-        run.dispose()
+        step.dispose()
       }
     }
     const key = `${count} ${rows}`
-    let run = prepared.get(key)
-    if (run?.past !== cache.past) {
-      if (prepared.size >= keptRuns || run) forgetRuns()
-      run = make()
-      prepared.set(key, run)
+    let step = steps.get(key)
+    if (step?.past !== cache.past) {
+      if (steps.size >= keptSteps || step) forgetSteps()
+      step = bind()
+      steps.set(key, step)
     }
-    return run.step(ids, signal)
+    return step.run(ids, signal)
   }
 
   const check = (ids: readonly number[]): void => {
@@ -169,7 +112,7 @@ export const createConversation = (
     }
   }
 
-  /** Tokens of the next run: fewer where the rows of scores are long. */
+  /** Tokens of the next run: fewer where the rows of scores are long, never more than of the run before. */
   const chunkNow = (): number => {
     if (engine.device !== 'cpu') return chunk
     const row = config.heads * Math.max(cache.capacity, cache.length + chunk)
@@ -181,7 +124,7 @@ export const createConversation = (
     { signal, logits = 'last' }: Parameters<Conversation['extend']>[1],
   ): Promise<Float32Array> => {
     const { vocabSize } = config
-    const all = logits === 'all' && ids.length > chunk ? new Float32Array(ids.length * vocabSize) : undefined
+    const all = logits === 'all' && ids.length > chunkNow() ? new Float32Array(ids.length * vocabSize) : undefined
     let last: Float32Array | undefined
     for (let at = 0, count: number; at < ids.length; at += count) {
       signal?.throwIfAborted()

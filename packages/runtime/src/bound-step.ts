@@ -1,0 +1,66 @@
+/**
+ * A run of the decoder that is bound to a cache's buffers once and done for many tokens.
+ * @module
+ */
+import { type AttentionForm, type ModelDescription, rewriteSequence, sequenceFeeds } from '@awq/models'
+import { type Session, tensor, zeros } from '@awq/ort'
+import type { KeyValueCache } from './cache.ts'
+import type { RopeFeeds } from './rope-feeds.ts'
+
+/** What a step is bound to. */
+export interface StepParts {
+  readonly session: Session
+  readonly description: ModelDescription
+  readonly attention: AttentionForm
+  readonly cache: KeyValueCache
+  readonly rope: RopeFeeds
+}
+
+/** A step of a fixed number of tokens. */
+export interface BoundStep {
+  /** The cache's buffers that it was bound to: of no use once the cache has others. */
+  readonly past: KeyValueCache['past']
+  /** Runs the tokens after the cache's length and takes them into the cache; logits `[rows, vocab]`. */
+  run(ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array>
+  dispose(): void
+}
+
+/**
+ * Binds a step of `count` tokens with the logits of the last `rows` of them, written to `into` where that is given, else
+ * to an array that every run overwrites. The cache must have room for the tokens.
+ */
+export const bindStep = (
+  { session, description: { config }, attention, cache, rope }: StepParts,
+  count: number,
+  rows: number,
+  into?: Float32Array,
+): BoundStep => {
+  const { past, capacity } = cache
+  const ids = zeros('int64', [1, count])
+  const positions = () => ({ past: cache.length, length: count, capacity })
+  const sequence = sequenceFeeds(config, attention, positions())
+  const logits = into ?? new Float32Array(rows * config.vocabSize)
+  const targets = cache.targets(count)
+  const bound = session.bind(
+    {
+      input_ids: ids,
+      logits_from: tensor('int64', [1], BigInt64Array.of(BigInt(count - rows))),
+      ...rope(capacity + count),
+      ...sequence,
+      ...past,
+    },
+    { into: { ...targets, logits: tensor('float32', [1, rows, config.vocabSize], logits) } },
+  )
+  return {
+    past,
+    async run(tokens, signal) {
+      const data = ids.data as BigInt64Array
+      for (let i = 0; i < count; i++) data[i] = BigInt(tokens[i]!)
+      rewriteSequence(sequence, config, positions())
+      await bound.run({ signal })
+      await cache.append(targets, count)
+      return logits
+    },
+    dispose: () => bound.dispose(),
+  }
+}
