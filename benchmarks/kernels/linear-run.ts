@@ -17,9 +17,9 @@ export interface LinearRun {
 }
 
 /** What all layers together must at least hold, so that none is still in the processor's cache when its turn comes. */
-const enough = 160e6
+const enough = 100e6
 
-/** Loads as many layers as make 160 MB. They read the same input; their outputs are joined, which costs next to nothing. */
+/** Loads as many layers as make 100 MB. They read the same input; their outputs are joined, which costs next to nothing. */
 export async function openLinears(
   engine: Engine,
   size: readonly [inputs: number, outputs: number],

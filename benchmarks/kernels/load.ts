@@ -4,7 +4,8 @@
 //
 // Takes the decoder graph that @awq/runtime loads, has onnxruntime-node (the same library; this engine has no option for
 // it) write it optimised, once with its weights as they are and once as the kernels pack them, and loads each in a process
-// of its own. Prints seconds, the process's memory after it (RSS, of which private), and the cache's size on disk.
+// of its own. Prints seconds (best / median), the first token's time, the process's memory after loading and after that
+// token (resident / not backed by a file), and the cache's size on disk.
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -12,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { createEngine, type Engine } from '@awq/ort'
 import { loadModel } from '@awq/runtime/node'
-import { InferenceSession } from 'onnxruntime-node'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { inTurns, markdown, pair } from './rounds.ts'
 
 const { values, positionals } = parseArgs({
@@ -57,6 +58,37 @@ async function decoderGraph(directory: string): Promise<{ model: Uint8Array; wei
   return found.sort((a, b) => b.model.length - a.model.length)[0]!
 }
 
+/** Memory of this process in MiB: all of it, and the part that no file backs. */
+async function memoryNow() {
+  const status = await readFile('/proc/self/status', 'utf8')
+  const mebibytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
+  return { resident: mebibytes('VmRSS'), anonymous: mebibytes('RssAnon') }
+}
+
+/** What a worker reports: seconds of loading, milliseconds of the first token, memory before and after that token. */
+interface Loaded {
+  readonly seconds: number
+  readonly first: number
+  readonly loaded: Awaited<ReturnType<typeof memoryNow>>
+  readonly used: Awaited<ReturnType<typeof memoryNow>>
+}
+
+/** Feeds of one token at the start of an empty cache for 16. */
+function firstToken(session: InferenceSession): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {}
+  for (const input of session.inputMetadata) {
+    if (!input.isTensor) continue
+    const shape = input.shape.map((size) => (size === 'capacity' ? 16 : typeof size === 'number' ? size : 1))
+    const count = shape.reduce((total, size) => total * size, 1)
+    if (input.type === 'int64') feeds[input.name] = new Tensor('int64', new BigInt64Array(count), shape)
+    // A scalar is the number of tokens, a row the last position.
+    else if (input.type === 'int32')
+      feeds[input.name] = new Tensor('int32', new Int32Array(count).fill(shape.length === 0 ? 1 : 0), shape)
+    else feeds[input.name] = new Tensor('float32', new Float32Array(count), shape)
+  }
+  return feeds
+}
+
 /** Loads one graph in this process and prints what it took. */
 async function load(file: string): Promise<void> {
   const extra = values.weights ? { session: { model_external_initializers_file_folder_path: values.weights } } : {}
@@ -66,9 +98,12 @@ async function load(file: string): Promise<void> {
   const options = { ...common, extra, graphOptimizationLevel: cached ? 'disabled' : 'all' } as const
   const session = await InferenceSession.create(model as string, options)
   const seconds = (performance.now() - begun) / 1000
-  const status = await readFile('/proc/self/status', 'utf8')
-  const kib = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1])
-  console.log(JSON.stringify({ seconds, rss: kib('VmRSS') / 1024, anonymous: kib('RssAnon') / 1024 }))
+  const loaded = await memoryNow()
+  const feeds = firstToken(session)
+  const from = performance.now()
+  await session.run(feeds)
+  const first = performance.now() - from
+  console.log(JSON.stringify({ seconds, first, loaded, used: await memoryNow() } satisfies Loaded))
   await session.release()
 }
 
@@ -102,26 +137,28 @@ async function compare(directory: string, cache: string): Promise<void> {
     }
   }
   const run = promisify(execFile)
-  const memory = new Map<string, { rss: number; anonymous: number }>()
+  const reports = new Map<string, Loaded>()
   const subjects = kinds.map(({ name, file, folder }) => ({
     name,
     async measure() {
       const flags = ['--conditions=@awq/source', fileURLToPath(import.meta.url), file, '--worker']
       const { stdout } = await run(process.execPath, [...flags, '--threads', values.threads, '--weights', folder])
-      const figures = JSON.parse(stdout) as { seconds: number; rss: number; anonymous: number }
-      memory.set(name, figures)
-      return figures.seconds
+      const report = JSON.parse(stdout) as Loaded
+      reports.set(name, report)
+      return report.seconds
     },
   }))
   const times = await inTurns(subjects, Number(values.rounds))
   const rows = []
   for (const [index, time] of times.entries()) {
-    const { rss, anonymous } = memory.get(time.name)!
+    const { first, loaded, used } = reports.get(time.name)!
+    const memory = [loaded, used].map(({ resident, anonymous }) => `${resident.toFixed(0)} / ${anonymous.toFixed(0)}`)
     const megabytes = (await sizeOf(cache, `${time.name}.onnx`)) / 1e6
-    const cells = [time.name, pair(time, 2), rss.toFixed(0), anonymous.toFixed(0), megabytes.toFixed(1)]
+    const cells = [time.name, pair(time, 2), first.toFixed(0), ...memory, megabytes.toFixed(1)]
     rows.push([...cells, kinds[index]!.write.toFixed(1)])
   }
-  console.log(markdown(['graph', 'load, s', 'RSS, MiB', 'of it anonymous', 'cache on disk, MB', 'write, s'], rows))
+  const head = ['graph', 'load, s', 'first token, ms', 'MiB loaded', 'MiB after a token', 'on disk, MB', 'write, s']
+  console.log(markdown(head, rows))
 }
 
 const [target] = positionals

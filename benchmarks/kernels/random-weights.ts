@@ -60,7 +60,9 @@ export const randomWeights = (graph: Graph, seed = 1): RandomWeights => {
       return add(name, dtype, shape, data)
     },
     uniform(name, shape, limit) {
-      const data = Float32Array.from(words(product(shape)), (word) => (word / 2 ** 31 - 1) * limit)
+      const raw = words(product(shape))
+      const data = new Float32Array(raw.buffer)
+      for (let i = 0; i < raw.length; i++) data[i] = (raw[i]! / 2 ** 31 - 1) * limit
       return add(name, 'float32', shape, data)
     },
     files,
