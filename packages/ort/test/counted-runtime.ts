@@ -52,11 +52,16 @@ export function countedRuntime(runtime: Runtime): { runtime: Runtime; count: Cou
     api[name] = counted
   }
   for (const [name, kind] of Object.entries(freers)) {
-    const inner = runtime.api[name as keyof OrtApi] as unknown as Anything
-    api[name] = (...parameters: unknown[]) => {
+    const inner = runtime.api[name as keyof OrtApi] as unknown as Anything & { async: Anything }
+    const counted = (...parameters: unknown[]) => {
       add(kind, -1)
       return inner(...parameters)
     }
+    counted.async = (...parameters: unknown[]) => {
+      add(kind, -1)
+      return inner.async(...parameters)
+    }
+    api[name] = counted
   }
   const create = runtime.api.CreateTensorWithDataAsOrtValue
   api.CreateTensorWithDataAsOrtValue = (...parameters: Parameters<typeof create>) => {

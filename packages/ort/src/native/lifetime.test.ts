@@ -1,4 +1,6 @@
-import { availableParallelism } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Graph } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import fc from 'fast-check'
@@ -120,6 +122,35 @@ describe('what the native engine makes', () => {
     const { output, code } = await runScript('exit.ts', [mode])
     expect(code, output).toBe(0)
   })
+})
+
+test('400 sessions load and run at once', async () => {
+  const engine = await createEngine({ engine: 'native', threads: 1 })
+  const sessions = await Promise.all(Array.from({ length: 400 }, () => engine.createSession(double())))
+  const x = tensor('float32', [1, 2], Float32Array.of(1, 2))
+  const results = await Promise.all(sessions.map((session) => session.run({ x })))
+  expect(results.every(({ y }) => y!.data[1] === 4)).toBe(true)
+  await Promise.all(sessions.map((session) => session.dispose()))
+  await engine.dispose()
+})
+
+test('a session is freed on another thread, even when its profile can not be written', async () => {
+  const given = await loadRuntime({})
+  const { runtime, count } = countedRuntime(given)
+  const { async } = runtime.api.ReleaseSession
+  const ReleaseSession = Object.assign(() => expect.unreachable('the event loop waits'), { async })
+  const SessionEndProfiling = () => {
+    throw new Error('disk full')
+  }
+  const api = { ...runtime.api, ReleaseSession, SessionEndProfiling } as unknown as typeof runtime.api
+  const engine = await createNativeEngine({ ...runtime, api }, { device: 'cpu', threads: 1 }, '')
+  await (await engine.createSession(double())).dispose()
+  const folder = await mkdtemp(join(tmpdir(), 'awq-profile-'))
+  const profiled = await engine.createSession(double(), { profile: join(folder, 'p') })
+  await expect(profiled.dispose()).rejects.toThrow('disk full')
+  expect(count.alive.Session).toBe(0)
+  await engine.dispose()
+  await rm(folder, { recursive: true })
 })
 
 describe('memory that native code would lose', () => {

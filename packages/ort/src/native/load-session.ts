@@ -32,7 +32,7 @@ export async function loadSession(
     const status = await callAsync(api.CreateSessionFromArray, used, env, bytes, model.byteLength, options, out)
     if (signal?.aborted) {
       takeFailure(runtime, status)
-      if (out[0] !== 0n) api.ReleaseSession(out[0]!)
+      if (out[0] !== 0n) await callAsync(api.ReleaseSession, [], out[0]!)
       throw signal.reason
     }
     check(runtime, status, 'load the graph')

@@ -2,6 +2,7 @@ import { AwqError } from '@awq/tensor'
 import { checkFeeds, checkOutputs } from '../feeds.ts'
 import type { Turns } from '../turns.ts'
 import type { BoundRun, Feeds, RunOptions, Session, Tensor } from '../types.ts'
+import { callAsync } from './call-async.ts'
 import { describeInputs, describeOutputs } from './metadata.ts'
 import { nameTable, type PreparedRun, prepareRun } from './prepared-run.ts'
 import { openRunOptions } from './run-options.ts'
@@ -64,12 +65,16 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
     return prepared.finish(status)
   }
 
-  const end = () => {
+  const end = async () => {
     for (const run of bound) run.dispose()
-    if (parts.profiled) endProfile(runtime, pointer)
     runOptions.release()
-    api.ReleaseSession(pointer)
-    parts.onEnd()
+    try {
+      if (parts.profiled) endProfile(runtime, pointer)
+    } finally {
+      // On another thread: the memory of a large model takes a tenth of a second to free.
+      await callAsync(api.ReleaseSession, [], pointer)
+      parts.onEnd()
+    }
   }
 
   const session: Session = {
