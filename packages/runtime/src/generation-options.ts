@@ -49,9 +49,13 @@ export const generationPlan = (
   const plan = { stop, sampling: samplingSettings(options), promptLookup: promptLookupSettings(options.promptLookup) }
   if (prompt.length === 0) throw new AwqError('INVALID_ARGUMENT', 'The prompt has no tokens; give at least one.')
   checkLength(model, prompt.length)
-  const wrong = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= model.vocabSize)
-  if (wrong !== undefined) {
-    throw new AwqError('INVALID_ARGUMENT', `Token id ${wrong} is outside the vocabulary of ${model.vocabSize} tokens.`)
+  // The place, not the id: that of a hole is undefined.
+  const wrong = prompt.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= model.vocabSize)
+  if (wrong >= 0) {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `Token id ${prompt[wrong]} is outside the vocabulary of ${model.vocabSize} tokens.`,
+    )
   }
   return { ...plan, maxNewTokens: Math.min(maxNewTokens, model.contextLength - prompt.length + 1) }
 }

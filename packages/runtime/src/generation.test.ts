@@ -154,6 +154,7 @@ describe('generate', () => {
     ['a prompt longer than the context', {}, [1, 1, 1, 1, 1], /5 tokens.*context of 4/],
     ['an id outside the vocabulary', {}, [128], /128 is outside/],
     ['a fraction as an id', {}, [1.5], /1.5 is outside/],
+    ['a hole as an id', {}, [1, undefined as unknown as number], /undefined is outside/],
     ['a prompt lookup of no tokens', { promptLookup: { draft: 0 } }, [1], /promptLookup.draft/],
     ['a word for the prompt lookup', { promptLookup: 'yes' as unknown as boolean }, [1], /promptLookup/],
     ['maxNewTokens 0', { maxNewTokens: 0 }, [1], /maxNewTokens/],
