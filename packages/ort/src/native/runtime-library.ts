@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { AwqError, messageOf } from '@awq/tensor'
 import { apiTable, headerVersion, type OrtApi } from './api-table.ts'
 import type { Koffi, NativeLibrary } from './native-types.ts'
+import { isWholeLibrary } from './whole-file.ts'
 
 /** The lowest API version that has all the engine cannot do without. */
 const oldestVersion = 20
@@ -64,6 +65,7 @@ export function loadRuntimeLibrary(koffi: Koffi, path: string): RuntimeLibrary {
   if (known) return known
   let handle: NativeLibrary
   try {
+    if (!isWholeLibrary(real)) throw new Error('the file is not whole; download it again')
     handle = koffi.load(real)
   } catch (error) {
     throw new AwqError('UNSUPPORTED', `the library ${path} does not load: ${messageOf(error)}`, { cause: error })
