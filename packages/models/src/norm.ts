@@ -14,14 +14,14 @@ export interface PendingSum {
 /** The residual stream: a value, or a sum that no node has made yet. */
 export type Residual = Value | PendingSum
 
-export const isPending = (x: Residual): x is PendingSum => 'left' in x
+const isPending = (x: Residual): x is PendingSum => 'left' in x
 
 /** The residual stream as a value: makes the sum where it is pending. */
 export const emitResidual = (graph: Graph, x: Residual): Value =>
   isPending(x) ? graph.add('Add', [x.left, x.right]) : x
 
 /** RMS norm over the last axis: `x / sqrt(mean(x^2) + epsilon) * weight` (arXiv 1910.07467). */
-export const emitRmsNorm = (graph: Graph, x: Value, weight: Value, epsilon: number): Value =>
+const emitRmsNorm = (graph: Graph, x: Value, weight: Value, epsilon: number): Value =>
   graph.add('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon, stash_type: 1 })
 
 /** The norm of the residual stream, and the stream as a value for whoever reads it next. */
