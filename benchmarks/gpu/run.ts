@@ -6,7 +6,7 @@
 // Prints one line of JSON. Nothing here is a pass or a failure: the figures are for whoever reads them.
 import { parseArgs } from 'node:util'
 import { createEngine, type Device } from '@awq/ort'
-import { benchmark } from '@awq/runtime'
+import { benchmark, createRandom, greedy } from '@awq/runtime'
 import { loadModel } from '@awq/runtime/node'
 import { evaluateScales } from '@awq/search'
 
@@ -37,15 +37,6 @@ if (values.model === undefined) {
 const device = values.device as Device
 const place = { device, engine: 'native', library: values.library } as const
 
-/** Fixed numbers from 0 to 1: a linear congruential generator. */
-const numbers = (seed: number): (() => number) => {
-  let state = seed
-  return () => {
-    state = (state * 48271) % 2147483647
-    return state / 2147483647
-  }
-}
-
 /** Natural logarithms of the probabilities of a row of logits. */
 const logProbabilities = (row: Float32Array): Float64Array => {
   const largest = row.reduce((a, b) => Math.max(a, b), -Infinity)
@@ -53,15 +44,13 @@ const logProbabilities = (row: Float32Array): Float64Array => {
   return Float64Array.from(row, (logit) => logit - largest - Math.log(sum))
 }
 
-const argmax = (row: Float32Array): number => row.reduce((best, logit, i) => (logit > row[best]! ? i : best), 0)
-
 /** How far the logits of a model on the device are from those of the same files on the CPU. */
 async function compareLogits(model: string) {
   await using cpu = await loadModel(model, { accuracy: 'exact' })
-  const next = numbers(1)
+  const random = createRandom(1)
   const { vocabSize } = cpu.description.config
   const count = Math.min(Number(values.positions), cpu.contextLength)
-  const ids = Array.from({ length: count }, () => Math.floor(next() * vocabSize))
+  const ids = Array.from({ length: count }, () => Math.floor(random.next() * vocabSize))
   const expected = await cpu.logits(ids, { all: true })
   await using gpu = await loadModel(model, { ...place, accuracy: 'exact' })
   const made = await gpu.logits(ids, { all: true })
@@ -72,7 +61,7 @@ async function compareLogits(model: string) {
     const [p, q] = [logProbabilities(expected[at]!), logProbabilities(row)]
     for (const [i, logit] of row.entries()) largest = Math.max(largest, Math.abs(logit - expected[at]![i]!))
     divergence += p.reduce((sum, logP, i) => sum + Math.exp(logP) * (logP - q[i]!), 0) / count
-    if (argmax(row) === argmax(expected[at]!)) agreed += 1 / count
+    if (greedy(row) === greedy(expected[at]!)) agreed += 1 / count
   }
   return { positions: count, largestDifference: largest, klDivergence: divergence, sameTop: agreed }
 }
@@ -120,17 +109,17 @@ async function search(name: keyof typeof shapes) {
   const seconds: number[] = []
   try {
     for (const [rows, width] of groups) {
-      const next = numbers(rows + width)
-      const data = Float32Array.from({ length: rows * width }, () => next() - 0.5)
+      const random = createRandom(rows + width)
+      const data = Float32Array.from({ length: rows * width }, () => random.next() - 0.5)
       const gram = new Float32Array(width * width)
-      for (let i = 0; i < width; i++) gram[i * width + i] = 1 + next()
+      for (let i = 0; i < width; i++) gram[i * width + i] = 1 + random.next()
       const problem = {
         weights: [{ data, rows }],
         width,
         gram,
         spec: { bits: 4, groupSize: 64, symmetric: false } as const,
       }
-      const scales = Array.from({ length: 21 }, () => Float32Array.from({ length: width }, () => 0.5 + next()))
+      const scales = Array.from({ length: 21 }, () => Float32Array.from({ length: width }, () => 0.5 + random.next()))
       await evaluateScales(engine, problem, scales.slice(0, 1))
       const started = performance.now()
       await evaluateScales(engine, problem, scales)
