@@ -39,7 +39,7 @@ export const engineSettings = ({ reporter }: Session, { device, threads, engine 
 })
 
 /** Finds and loads a model that generates. */
-export const openModel = async (
+export const loadReference = async (
   session: Session,
   reference: string,
   common: CommonValues,

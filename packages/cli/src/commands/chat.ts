@@ -4,7 +4,7 @@ import { defineCommand, modelPositional } from '../command.ts'
 import { describeError } from '../describe-error.ts'
 import { generationSummary, streamGeneration } from '../generation.ts'
 import type { ChatMessage } from '../libraries.ts'
-import { openModel } from '../model.ts'
+import { loadReference } from '../model.ts'
 import { optional } from '../options.ts'
 import { generateOptions, samplingOf } from '../sampling.ts'
 import { shellQuote } from '../shell-quote.ts'
@@ -18,7 +18,7 @@ export const chatCommand = defineCommand({
   examples: ['awq chat smollm2-4bit --temperature 0.7', 'printf "Hello\\nWho are you?\\n" | awq chat smollm2-4bit'],
   async run(session, [reference = ''], options) {
     const { context, reporter, interruption, signal } = session
-    await using model = await openModel(session, reference, options, options.accuracy)
+    await using model = await loadReference(session, reference, options, options.accuracy)
     if (model.tokenizer.chatTemplate === undefined) {
       const advice = `use ${context.program} run ${shellQuote(reference)} --prompt TEXT`
       throw new AwqError('UNSUPPORTED', `${reference} has no chat template; ${advice}`)

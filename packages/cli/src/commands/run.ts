@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream'
 import { defineCommand, modelPositional, type Session } from '../command.ts'
 import { generationSummary, streamGeneration } from '../generation.ts'
 import type { ChatMessage } from '../libraries.ts'
-import { openModel } from '../model.ts'
+import { loadReference } from '../model.ts'
 import { flag, optional, required } from '../options.ts'
 import { UsageError } from '../parse.ts'
 import { generateOptions, samplingOf } from '../sampling.ts'
@@ -34,7 +34,7 @@ export const runCommand = defineCommand({
     if (options.system !== undefined && !options.chat) throw new UsageError('--system needs --chat')
     const prompt = options.prompt === '-' ? await readStdin(session) : options.prompt
     const system: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
-    await using model = await openModel(session, reference, options, options.accuracy)
+    await using model = await loadReference(session, reference, options, options.accuracy)
     reporter.clear()
     const result = await streamGeneration(
       session,
