@@ -97,8 +97,8 @@ export interface SessionOptions {
   /** Prefix of a JSON trace of every kernel, written when the session is disposed. Node only. */
   readonly profile?: string | undefined
   /**
-   * Wish for large memory pages under what the session holds, granted after it is made: for sessions with many weights
-   * that run thousands of times. Native engine on Linux; elsewhere without effect. Default false.
+   * Wish for large memory pages under what the session holds, and later under what its bound runs use: for sessions with
+   * many weights that run thousands of times. Native engine on Linux; elsewhere without effect. Default false.
    */
   readonly largePages?: boolean | undefined
   /** `false` runs the graph as written, without ONNX Runtime's graph optimisations. Default true. */

@@ -58,7 +58,9 @@ export function makeNativeEngine(
         const pointer = await (turns ? turns.take(load) : load())
         void enlargePages?.()
         const profiled = options.profile !== undefined
-        return wrapNativeSession(runtime, { pointer, store, turns: turns ?? createTurns(), onEnd, profiled })
+        // Again when a loop runs: what it reads and writes, such as a cache, is made after the session.
+        const onSteady = enlargePages && (() => void enlargePages())
+        return wrapNativeSession(runtime, { pointer, store, turns: turns ?? createTurns(), onEnd, profiled, onSteady })
       } catch (error) {
         onEnd()
         throw error

@@ -19,7 +19,12 @@ export interface SessionParts {
   readonly onEnd: () => void
   /** Whether a profile has to be written at the end. */
   readonly profiled: boolean
+  /** Called when a bound run has run so often that its memory is all there. */
+  readonly onSteady?: (() => void) | undefined
 }
+
+/** Runs after which a bound run is taken for the loop it was made for. */
+const steadyAfter = 8
 
 /** What is read from a session when it is made. Frees the session when that fails. */
 function openParts(runtime: Runtime, { pointer }: SessionParts) {
@@ -92,11 +97,14 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
       const prepared = prepare({ ...feeds }, { ...options, into: { ...options.into } })
       let ended = false
       let running = 0
+      let runs = 0
       const run: BoundRun = {
         async run({ signal } = {}) {
           if (ended) throw new AwqError('INVALID_ARGUMENT', 'run: the bound run has been disposed')
           checkAlive('run')
           running += 1
+          runs += 1
+          if (runs === steadyAfter) parts.onSteady?.()
           return turns.take(() =>
             execute(prepared, signal).finally(() => {
               running -= 1
