@@ -81,7 +81,7 @@ export interface Session {
 export interface EngineFeatures {
   /** `into` is written by the kernels themselves, without a copy. */
   readonly inPlaceOutputs: boolean
-  /** `run` leaves the calling thread free, and an abort interrupts it. */
+  /** `run` leaves the calling thread free (bound runs of a few milliseconds may not), and an abort interrupts it. */
   readonly asyncRun: boolean
   /** `upload` and `allocate` place tensors in the device's own memory. */
   readonly deviceTensors: boolean

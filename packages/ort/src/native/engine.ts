@@ -60,7 +60,9 @@ export function makeNativeEngine(
         const profiled = options.profile !== undefined
         // Again when a loop runs: what it reads and writes, such as a cache, is made after the session.
         const onSteady = enlargePages && (() => void enlargePages())
-        return wrapNativeSession(runtime, { pointer, store, turns: turns ?? createTurns(), onEnd, profiled, onSteady })
+        const mayStay = settings.device === 'cpu'
+        const queue = turns ?? createTurns()
+        return wrapNativeSession(runtime, { pointer, store, turns: queue, onEnd, profiled, mayStay, onSteady })
       } catch (error) {
         onEnd()
         throw error

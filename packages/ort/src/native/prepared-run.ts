@@ -30,6 +30,8 @@ export interface PreparedRun {
   check(): void
   /** One run on another thread; the status is the caller's to give to `finish` or to free. */
   start(session: bigint, runOptions: bigint): Promise<Status>
+  /** The same on the calling thread. */
+  runHere(session: bigint, runOptions: bigint): Status
   /** The results of a run that succeeded. Throws as ONNX Runtime failed. */
   finish(status: Status): Record<string, Tensor>
   /** Frees what a run has made whose results nobody wants. */
@@ -116,6 +118,7 @@ export function prepareRun(
     }
   }
 
+  const places = [inputNames, inputValues, inputCount, outputNames, outputCount, outputValues] as const
   const used = [words, names, feeds, into]
   return {
     check() {
@@ -125,19 +128,8 @@ export function prepareRun(
         words[slot] = lease.value
       }
     },
-    start: (session, options) =>
-      callAsync(
-        api.Run,
-        used,
-        session,
-        options,
-        inputNames,
-        inputValues,
-        inputCount,
-        outputNames,
-        outputCount,
-        outputValues,
-      ),
+    start: (session, options) => callAsync(api.Run, used, session, options, ...places),
+    runHere: (session, options) => api.Run(session, options, ...places),
     finish(status) {
       try {
         const failure = takeFailure(runtime, status)

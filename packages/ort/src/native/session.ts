@@ -7,6 +7,7 @@ import { describeInputs, describeOutputs } from './metadata.ts'
 import { nameTable, type PreparedRun, prepareRun } from './prepared-run.ts'
 import { openRunOptions } from './run-options.ts'
 import type { Runtime } from './runtime.ts'
+import { startWhereShort } from './short-runs.ts'
 import type { TensorStore } from './tensor-store.ts'
 
 export interface SessionParts {
@@ -19,6 +20,8 @@ export interface SessionParts {
   readonly onEnd: () => void
   /** Whether a profile has to be written at the end. */
   readonly profiled: boolean
+  /** Whether short bound runs may stay on the calling thread. */
+  readonly mayStay?: boolean | undefined
   /** Called when a bound run has run so often that its memory is all there. */
   readonly onSteady?: (() => void) | undefined
 }
@@ -38,7 +41,7 @@ function openParts(runtime: Runtime, { pointer }: SessionParts) {
   }
 }
 
-/** A session over the C API. Runs go to another thread, one at a time; what they use is freed when they have ended. */
+/** A session over the C API. Runs go to another thread, short bound ones excepted, one at a time; what they use is freed when they have ended. */
 export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Session {
   const { api } = runtime
   const { pointer, store, turns } = parts
@@ -59,10 +62,14 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
     return prepareRun(runtime, store, names, feeds, checkOutputs(outputs, fetch, into), into)
   }
 
-  const execute = async (prepared: PreparedRun, signal: AbortSignal | undefined): Promise<Record<string, Tensor>> => {
+  const execute = async (
+    prepared: PreparedRun,
+    signal: AbortSignal | undefined,
+    start = prepared.start,
+  ): Promise<Record<string, Tensor>> => {
     signal?.throwIfAborted()
     prepared.check()
-    const status = await runOptions.during(signal, (options) => prepared.start(pointer, options))
+    const status = await runOptions.during(signal, (options) => start(pointer, options))
     if (signal?.aborted) {
       prepared.discard(status)
       throw signal.reason
@@ -95,6 +102,7 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
     bind(feeds, options = {}) {
       checkAlive('bind')
       const prepared = prepare({ ...feeds }, { ...options, into: { ...options.into } })
+      const start = parts.mayStay ? startWhereShort(prepared) : prepared.start
       let ended = false
       let running = 0
       let runs = 0
@@ -106,7 +114,7 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
           runs += 1
           if (runs === steadyAfter) parts.onSteady?.()
           return turns.take(() =>
-            execute(prepared, signal).finally(() => {
+            execute(prepared, signal, start).finally(() => {
               running -= 1
               if (ended && running === 0) prepared.release()
             }),
