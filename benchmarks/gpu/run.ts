@@ -18,7 +18,7 @@ const { values } = parseArgs({
     library: { type: 'string' },
     contexts: { type: 'string', default: '16,512,1500' },
     tokens: { type: 'string', default: '64' },
-    prefill: { type: 'string', default: '512' },
+    'prompt-tokens': { type: 'string', default: '512' },
     repeat: { type: 'string', default: '3' },
     positions: { type: 'string', default: '64' },
     search: { type: 'string', default: '7b' },
@@ -29,7 +29,7 @@ if (values.model === undefined) {
   --float DIR      the float model, to compare with on the same GPU (float16 on CUDA)
   --library PATH   an ONNX Runtime library with the device's provider
   --contexts A,B   prompt lengths before the timed tokens (default 16,512,1500)
-  --tokens N       timed tokens (default 64)      --prefill N    length of the timed prompt (default 512)
+  --tokens N       timed tokens (default 64)      --prompt-tokens N length of the timed prompt (default 512)
   --repeat N       figures are medians (default 3) --positions N  compared with the CPU (default 64)
   --search 7b|tiny|none  shape whose scale search is timed (default 7b)`)
   process.exit(2)
@@ -74,7 +74,7 @@ async function speed(model: string) {
   const { decode, prefill } = await benchmark(loaded, {
     contexts: values.contexts.split(',').map(Number),
     tokens: Number(values.tokens),
-    promptTokens: Number(values.prefill),
+    promptTokens: Number(values['prompt-tokens']),
     repeat: Number(values.repeat),
   })
   return { kind: loaded.kind, attention: loaded.attention, loadSeconds, decode, prefill }

@@ -3,17 +3,11 @@ import { cpus } from 'node:os'
 import { awq, type Format, here, modelPath, peersFolder, python } from './folders.ts'
 import type { Job } from './peers/job.ts'
 
-/** What a run measures. */
-export interface Plan {
+/** What a run measures: the part of a job that is the same for everyone. */
+export interface Plan extends Omit<Job, 'model' | 'flash' | 'peers'> {
   readonly name: string
   /** The Hugging Face folder. */
   readonly folder: string
-  readonly threads: number
-  readonly contexts: readonly number[]
-  readonly generate: number
-  readonly prefill: number
-  readonly repeats: number
-  readonly prompt: readonly number[]
 }
 
 /** A process to start, and what it reads. */

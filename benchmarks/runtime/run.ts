@@ -15,10 +15,10 @@ const usage = `usage: run.ts --model NAME MODEL_DIR
   --peers A,B      who takes part, by these names or how they begin (default: all but those in brackets):
                    ${contestants.map(({ key, optional }) => (optional ? `(${key})` : key)).join(', ')}
   --rounds N       turns (default 3); figures are medians
-  --repeats N      times that each figure is taken in a turn (default 3)
+  --repeat N       times that each figure is taken in a turn (default 3)
   --contexts A,B   prompt lengths before the timed tokens (default 16,512,1500)
-  --generate N     timed tokens (default 64)
-  --prefill N      length of the prompt that is timed (default 512)
+  --tokens N       timed tokens (default 64)
+  --prompt-tokens N  length of the prompt that is timed (default 512)
   --threads N      (default ${defaultThreads})
   --prefix COMMAND put before every measured process, such as "taskset -c 0,1"
   --json           print JSON, every measurement included, instead of tables`
@@ -29,10 +29,10 @@ const { values, positionals } = parseArgs({
     model: { type: 'string' },
     peers: { type: 'string' },
     rounds: { type: 'string', default: '3' },
-    repeats: { type: 'string', default: '3' },
+    repeat: { type: 'string', default: '3' },
     contexts: { type: 'string', default: '16,512,1500' },
-    generate: { type: 'string', default: '64' },
-    prefill: { type: 'string', default: '512' },
+    tokens: { type: 'string', default: '64' },
+    'prompt-tokens': { type: 'string', default: '512' },
     threads: { type: 'string', default: String(defaultThreads) },
     prefix: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
@@ -55,15 +55,15 @@ const pseudoRandomIds = (length: number, vocabulary: number): number[] => {
 const folder = resolve(positionals[0])
 const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as { vocab_size: number }
 const contexts = values.contexts.split(',').map(Number)
-const prefill = Number(values.prefill)
+const prefill = Number(values['prompt-tokens'])
 const plan: Plan = {
   name: values.model,
   folder,
   threads: Number(values.threads),
   contexts,
-  generate: Number(values.generate),
+  generate: Number(values.tokens),
   prefill,
-  repeats: Number(values.repeats),
+  repeats: Number(values.repeat),
   prompt: pseudoRandomIds(Math.max(prefill, ...contexts), config.vocab_size),
 }
 const prefix = values.prefix.split(' ').filter((word) => word)
