@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import type { AttentionForm } from '@awq/models'
 import type { EngineName } from '@awq/ort'
+import type { LanguageModel } from '@awq/runtime'
+import { loadModel } from '@awq/runtime/node'
 import { describe, expect, test } from 'vitest'
-import { useSoftwareGpu, withoutSoftwareGpu } from '../../ort/test/software-gpu.ts'
-import type { LanguageModel } from './language-model.ts'
-import { loadModel } from './node.ts'
+import { useSoftwareGpu, withoutSoftwareGpu } from '../packages/ort/test/software-gpu.ts'
 
-const folder = join(import.meta.dirname, '../../../examples/models/stories260k')
+const folder = join(import.meta.dirname, '../examples/models/stories260k')
 
 const textOf = async (model: LanguageModel): Promise<string> => {
   let text = ''
