@@ -81,7 +81,7 @@ export function watchMemory(koffi: Koffi): () => Promise<void> {
     under = true
     for (const { start, end } of largePagesOf(addedRanges(before, readRanges()))) {
       // Memory that was freed meanwhile, or that has no large page left, is refused: its speed is what it was.
-      await callAsync(advise, [], start, end - start, collapse)
+      await callAsync(advise, [], start, end - start, collapse).catch(() => undefined)
     }
     under = false
   }
