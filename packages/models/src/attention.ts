@@ -49,8 +49,9 @@ export interface SequenceInputs {
   /** plain: int64 `[1]`, the position of the first new token. */
   readonly start?: Value
   /**
-   * plain: `[heads / kvHeads * sequence, capacity + sequence]` of the activations' type, added to the scores: 0 where a token may look,
-   * -1e30 (in float16: minus infinity) elsewhere; the rows of the sequence once for each query head that shares a key head.
+   * plain: `[heads / kvHeads * sequence, capacity + sequence]` of the activations' type, added to the scores: 0 where a
+   * token may look, -1e30 (in float16: minus infinity) elsewhere; the rows of the sequence once for each query head that
+   * shares a key head.
    */
   readonly mask?: Value
   /** fused: int32 `[batch]`, the number of tokens, new ones included, less one. */

@@ -66,18 +66,20 @@ const findAdvise = (koffi: Koffi): Advise | undefined => {
 }
 
 /**
- * Watches what memory the process takes from now on; the function returned moves it to large pages, on another
- * thread; calls meanwhile do nothing.
+ * Watches what memory the process takes from now on; the function returned moves it to large pages, on another thread;
+ * calls meanwhile do nothing.
+ *
  * Weights that are read once a token fill no cache, and with pages of 4 KiB looking up their addresses is a tenth of a
  * step. A wish: where the system does not grant it, or is not Linux, nothing happens.
  */
 export function watchMemory(koffi: Koffi): () => Promise<void> {
   if (process.platform !== 'linux') return async () => {}
+  const advise = findAdvise(koffi)
+  if (!advise) return async () => {}
   const before = readRanges()
   let under = false
   return async () => {
-    const advise = under ? undefined : findAdvise(koffi)
-    if (!advise) return
+    if (under) return
     under = true
     for (const { start, end } of largePagesOf(addedRanges(before, readRanges()))) {
       // Memory that was freed meanwhile, or that has no large page left, is refused: its speed is what it was.

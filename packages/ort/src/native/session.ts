@@ -41,7 +41,10 @@ function openParts(runtime: Runtime, { pointer }: SessionParts) {
   }
 }
 
-/** A session over the C API. Runs go to another thread, short bound ones excepted, one at a time; what they use is freed when they have ended. */
+/**
+ * A session over the C API. Runs go to another thread, short bound ones excepted, one at a time; what they use is freed
+ * when they have ended.
+ */
 export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Session {
   const { api } = runtime
   const { pointer, store, turns } = parts
