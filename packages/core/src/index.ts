@@ -19,6 +19,13 @@ export {
   type QuantizeResult,
   quantize,
 } from './quantize.ts'
-export { type GptqPassOptions, gptqPass, rtnPass } from './round-pass.ts'
+export {
+  type GptqPassOptions,
+  gptqPass,
+  type Rounding,
+  type RoundingProblem,
+  roundPass,
+  rtnPass,
+} from './round-pass.ts'
 export { applyScale, type GroupScale, scalePass } from './scale-pass.ts'
 export type { TableBits } from './tables.ts'

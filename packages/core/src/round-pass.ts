@@ -2,24 +2,73 @@
  * Rounding passes: float weights to integer codes.
  * @module
  */
-import { factorGram, type GptqFactor, roundGptq, roundRtn } from '@awq/quantize'
+import type { Engine } from '@awq/ort'
+import { factorGram, type GptqFactor, type GroupRanges, type QuantSpec, roundGptq, roundRtn } from '@awq/quantize'
+import type { QuantizedMatrix } from '@awq/tensor'
 import { type Pass, specOf, statsOf, weightOf } from './block-state.ts'
 
-/** Rounds every weight to the nearest code of its group. */
-export const rtnPass = (): Pass => ({
-  name: 'rtn',
+/** One matrix to round. */
+export interface RoundingProblem {
+  readonly engine: Engine
+  /** `[out, in]`, after all scales were folded. */
+  readonly weight: Float32Array
+  readonly shape: readonly [out: number, width: number]
+  readonly spec: QuantSpec
+  /** What the codes must cover, when a clip pass chose it. */
+  readonly ranges: GroupRanges | undefined
+  /** `[in, in]`, mean of x x^T over the calibration tokens. @throws AwqError when the method collects no statistics */
+  gram(): Float32Array
+  /** Makes something once for all matrices that read the same input: `make` runs for the first of them. */
+  shared<T>(make: () => Promise<T>): Promise<T>
+  /** The parameter's name in the checkpoint, for messages. */
+  readonly name: string
+  readonly layer: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** A way to turn weights into codes. One of your own is any object of this form. */
+export interface Rounding {
+  readonly name: string
+  /** What else decides the result, as JSON: a run is resumed only with the same. */
+  readonly options?: object | undefined
+  round(problem: RoundingProblem): QuantizedMatrix | Promise<QuantizedMatrix>
+}
+
+/** The pass that rounds every linear of a block by `rounding`. */
+export const roundPass = (rounding: Rounding): Pass => ({
+  name: rounding.name,
+  options: rounding.options,
   async run(block) {
-    for (const { name, shape } of block.linears) {
+    const bySite = new Map<string, Promise<unknown>>()
+    for (const { name: linear, shape, site } of block.linears) {
       block.signal?.throwIfAborted()
-      const parameter = block.description.parameter(block.layer, `${name}.weight`)
-      const ranges = block.ranges.get(name)
-      block.quantized.set(
-        name,
-        roundRtn(weightOf(block, name), shape, specOf(block, name), ranges, { name: parameter }),
-      )
+      const problem: RoundingProblem = {
+        engine: block.engine,
+        weight: weightOf(block, linear),
+        shape,
+        spec: specOf(block, linear),
+        ranges: block.ranges.get(linear),
+        gram: () => statsOf(block, site).gram,
+        shared<T>(make: () => Promise<T>) {
+          const found = (bySite.get(site) as Promise<T> | undefined) ?? make()
+          bySite.set(site, found)
+          return found
+        },
+        name: block.description.parameter(block.layer, `${linear}.weight`),
+        layer: block.layer,
+        signal: block.signal,
+      }
+      block.quantized.set(linear, await rounding.round(problem))
     }
   },
 })
+
+/** Rounds every weight to the nearest code of its group. */
+export const rtnPass = (): Pass =>
+  roundPass({
+    name: 'rtn',
+    round: ({ weight, shape, spec, ranges, name }) => roundRtn(weight, shape, spec, ranges, { name }),
+  })
 
 /** Options of `gptqPass`. */
 export interface GptqPassOptions {
@@ -30,24 +79,14 @@ export interface GptqPassOptions {
 }
 
 /** GPTQ (arXiv 2210.17323) with static groups: each column's rounding error is spread over those still to come. */
-export const gptqPass = (options: GptqPassOptions = {}): Pass => ({
-  name: 'gptq',
-  options,
-  async run(block) {
-    const common = { ...options, signal: block.signal }
-    // Linears that read the same activations share a Gram matrix, and with it the factor, which is most of the work.
-    const factors = new Map<string, GptqFactor>()
-    for (const { name, shape, site } of block.linears) {
-      const parameter = block.description.parameter(block.layer, `${name}.weight`)
-      const named = { ...common, name: parameter }
-      const factor = factors.get(site) ?? (await factorGram(block.engine, statsOf(block, site).gram, shape[1], named))
-      factors.set(site, factor)
-      const ranges = block.ranges.get(name)
-      const matrix = await roundGptq(block.engine, weightOf(block, name), shape, factor, specOf(block, name), {
-        ...named,
-        ranges,
-      })
-      block.quantized.set(name, matrix)
-    }
-  },
-})
+export const gptqPass = (options: GptqPassOptions = {}): Pass =>
+  roundPass({
+    name: 'gptq',
+    options,
+    async round({ engine, weight, shape, spec, ranges, gram, shared, name, signal }) {
+      const common = { ...options, name, signal }
+      // The factor is most of the work, and the same for all that read the same activations.
+      const factor = await shared<GptqFactor>(() => factorGram(engine, gram(), shape[1], common))
+      return roundGptq(engine, weight, shape, factor, spec, { ...common, ranges })
+    },
+  })
