@@ -28,4 +28,5 @@ export {
   rtnPass,
 } from './round-pass.ts'
 export { applyScale, type GroupScale, scalePass } from './scale-pass.ts'
+export type { StageSeconds } from './stages.ts'
 export type { TableBits } from './tables.ts'

@@ -19,6 +19,7 @@ import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import type { OnProgress } from './progress.ts'
 import type { SourceModel } from './source-model.ts'
+import { type StageClock, type StageSeconds, stageClock, totalSeconds } from './stages.ts'
 import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
 
 /** What to make, of which model, on which text. */
@@ -41,6 +42,8 @@ export interface VariantResult {
    * manifest, with what it shares with others counted in full.
    */
   readonly seconds: number
+  /** What these seconds were spent on. */
+  readonly stages: readonly StageSeconds[]
   readonly layers: number
   readonly resumedLayers: number
 }
@@ -79,6 +82,7 @@ const copyWeights = (weights: BlockWeights): BlockWeights =>
 const quantizeBlock = async (
   { model, engine, signal }: VariantsOptions,
   variant: Variant,
+  clock: StageClock,
   layer: number,
   weights: BlockWeights,
   stats: ReadonlyMap<string, ActivationStats>,
@@ -92,7 +96,7 @@ const quantizeBlock = async (
     scaleGroups: description.scaleGroups,
     weights,
     stats: new Map(stats),
-    specs: variant.specs,
+    specs: variant.specsOf(layer),
     ranges: new Map(),
     quantized: new Map(),
     folded: [],
@@ -100,7 +104,7 @@ const quantizeBlock = async (
   }
   for (const pass of variant.method.passes) {
     signal?.throwIfAborted()
-    await pass.run(block)
+    await clock.time(pass.name, () => pass.run(block))
   }
   return block
 }
@@ -122,15 +126,19 @@ const embed = (
   return embedBatches(embedding, tokens.blocks, TOKENS_PER_RUN, { signal })
 }
 
-/** Seconds that each variant has taken. */
-type Spent = Map<Variant, number>
+/** The time that each variant has taken. */
+type Clocks = ReadonlyMap<Variant, StageClock>
 
 /** Runs `work` and books the time on every one of `variants`: each would have needed it alone. */
-const timed = async <T>(spent: Spent, variants: readonly Variant[], work: () => Promise<T>): Promise<T> => {
-  const started = performance.now()
-  const result = await work()
-  const took = (performance.now() - started) / 1000
-  for (const variant of variants) spent.set(variant, (spent.get(variant) ?? 0) + took)
+const timed = async <T>(
+  clocks: Clocks,
+  variants: readonly Variant[],
+  stage: string,
+  work: () => Promise<T>,
+): Promise<T> => {
+  const clock = stageClock()
+  const result = await clock.time(stage, work)
+  for (const { seconds } of clock.seconds()) for (const variant of variants) clocks.get(variant)!.add(stage, seconds)
   return result
 }
 
@@ -148,7 +156,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const tokens = needsText ? await calibrationTokens(model, options.calibration, signal, onProgress) : undefined
   const textSeconds = (performance.now() - begun) / 1000
   const variants: Variant[] = []
-  const spent: Spent = new Map()
+  const clocks = new Map<Variant, StageClock>()
   await using runner = openBlockRunner(engine, model.description)
   try {
     for (const { workspace } of options.variants)
@@ -158,23 +166,27 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
           message: `${workspace.name} holds an interrupted run, which is discarded; --resume would have continued it`,
         })
     const inputs = await inputsKey(model, tokens)
-    for (const variant of options.variants) variants.push(await openVariant(model, variant, inputs, options.resume))
+    for (const variant of options.variants) {
+      const opened = await openVariant(model, variant, inputs, options.resume)
+      variants.push(opened)
+      clocks.set(opened, stageClock())
+    }
     const groups = groupByStream(variants)
     const calibrated = variants.filter(({ method }) => method.statistics)
-    for (const variant of calibrated) spent.set(variant, textSeconds)
+    for (const variant of calibrated) clocks.get(variant)!.add('tokenize', textSeconds)
     const first = options.resume ? variants[0]!.resumed.length : 0
-    if (tokens) await timed(spent, calibrated, () => beginStreams(options, groups, tokens, first))
+    if (tokens) await timed(clocks, calibrated, 'embed', () => beginStreams(options, groups, tokens, first))
     onProgress({ type: 'stage', stage: 'blocks' })
     const started = performance.now()
     for (let layer = first; layer < layers; layer++) {
       signal?.throwIfAborted()
       const layerStarted = performance.now()
-      const weights = await timed(spent, variants, () =>
+      const weights = await timed(clocks, variants, 'read', () =>
         readBlockWeights(model.checkpoint, model.description, layer, { signal }),
       )
       const folded = []
       for (const group of groups) {
-        const blocks = await walkGroup(options, runner, group, layer, weights, spent)
+        const blocks = await walkGroup(options, runner, group, layer, weights, clocks)
         folded.push(...blocks.flatMap((block) => block.folded))
       }
       const elapsed = (performance.now() - started) / 1000
@@ -190,14 +202,18 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     onProgress({ type: 'stage', stage: 'tables' })
     const results: VariantResult[] = []
     for (const variant of variants) {
-      const outputBytes = await timed(spent, [variant], () =>
-        variant.finish(tokens, signal, (completed, total) =>
-          onProgress({ type: 'progress', stage: 'tables', completed, total }),
-        ),
-      )
+      const outputBytes = await clocks
+        .get(variant)!
+        .time('tables', () =>
+          variant.finish(tokens, signal, (completed, total) =>
+            onProgress({ type: 'progress', stage: 'tables', completed, total }),
+          ),
+        )
+      const stages = clocks.get(variant)!.seconds()
       results.push({
         outputBytes,
-        seconds: spent.get(variant) ?? 0,
+        seconds: totalSeconds(stages),
+        stages,
         layers: layers - first,
         resumedLayers: first,
       })
@@ -234,7 +250,7 @@ const walkGroup = async (
   group: StreamGroup,
   layer: number,
   weights: BlockWeights,
-  spent: Spent,
+  clocks: Clocks,
 ): Promise<BlockState[]> => {
   const { signal, onProgress, model } = options
   const last = layer === model.description.config.layers - 1
@@ -251,17 +267,22 @@ const walkGroup = async (
       }),
   }
   const observed = group.statistics
-    ? await timed(spent, group.variants, () => runner.run(weights, group.stream, { observe: true, ...runOptions }))
+    ? await timed(clocks, group.variants, 'statistics', () =>
+        runner.run(weights, group.stream, { observe: true, ...runOptions }),
+      )
     : { outputs: [], stats: new Map<string, ActivationStats>() }
   const blocks: BlockState[] = []
   for (const variant of group.variants) {
-    await timed(spent, [variant], async () => {
-      const block = await quantizeBlock(options, variant, layer, copyWeights(weights), observed.stats)
-      blocks.push(block)
-      if (group.propagate === 'quantized' && !last)
-        observed.outputs = (
-          await runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions })
-        ).outputs
+    const clock = clocks.get(variant)!
+    const block = await quantizeBlock(options, variant, clock, layer, copyWeights(weights), observed.stats)
+    blocks.push(block)
+    if (group.propagate === 'quantized' && !last)
+      observed.outputs = (
+        await clock.time('forward', () =>
+          runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions }),
+        )
+      ).outputs
+    await clock.time('write', async () => {
       if (group.statistics && !last && options.variants.length === 1)
         await variant.workspace.saveArrays(
           spoolName(layer + 1),

@@ -11,6 +11,7 @@ import { type Method, resolveMethod } from './methods.ts'
 import type { OnProgress } from './progress.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
+import { type StageSeconds, withOther } from './stages.ts'
 import type { TableBits } from './tables.ts'
 
 /** Bits, groups and tables. */
@@ -50,6 +51,8 @@ export interface QuantizeResult {
   readonly output: string
   readonly method: string
   readonly seconds: number
+  /** What these seconds were spent on; their sum. */
+  readonly stages: readonly StageSeconds[]
   readonly peakRssBytes: number
   /** Bytes of the checkpoint's tensors, and of the files written. */
   readonly inputBytes: number
@@ -80,10 +83,12 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
       onProgress: options.onProgress ?? (() => {}),
     }),
   )
+  const seconds = (performance.now() - started) / 1000
   return {
     output: options.output,
     method: method.name,
-    seconds: (performance.now() - started) / 1000,
+    seconds,
+    stages: withOther(done!.stages, seconds),
     peakRssBytes: peakRssBytes(),
     inputBytes: model.bytes,
     outputBytes: done!.outputBytes,

@@ -10,6 +10,11 @@ const quantizeDone = {
   output: 'out',
   method: 'awq',
   seconds: 200,
+  stages: [
+    { stage: 'statistics', seconds: 150 },
+    { stage: 'scale', seconds: 49.5 },
+    { stage: 'other', seconds: 0.5 },
+  ],
   peakRssBytes: 1.2e9,
   inputBytes: 269e6,
   outputBytes: 90e6,
@@ -35,6 +40,7 @@ describe('quantize', () => {
     expect(seen).not.toHaveProperty('calibration')
     expect(human.code).toBe(0)
     expect(human.stdout).toContain('269 MB of weights -> 90.0 MB on disk (33.5%)')
+    expect(human.stdout).toContain('spent on  statistics 2m 30s, scale 50 s\n')
     expect(human.stderr).toBe('awq: warning: little text\n')
     const json = await runMain([...args, '--json'], library)
     expect(json.events()).toEqual([

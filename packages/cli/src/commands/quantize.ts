@@ -7,6 +7,7 @@ import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
 import { engineSettings, findModel } from '../model.ts'
 import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required, withDefault } from '../options.ts'
 import { shellQuote } from '../shell-quote.ts'
+import { stagesText } from '../stages-text.ts'
 import { oneOf, text } from '../values.ts'
 
 /** What a finished model has, as its last file. */
@@ -103,6 +104,7 @@ export const quantizeCommand = defineCommand({
       `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
       `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})`,
       `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
+      `  spent on  ${stagesText(result.stages)}`,
       `Try: ${context.program} ${await suggestion(model, output)}`,
     )
   },
