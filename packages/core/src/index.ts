@@ -11,6 +11,7 @@ export { clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
 export { awq, awqGptq, gptq, type Method, methods, rtn } from './methods.ts'
+export { type BitsPlan, checkPlan } from './plan.ts'
 export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
 export {
   type ComputeOptions,

@@ -2,10 +2,11 @@
  * The files that make a store a model: configuration, tokenizer, manifest.
  * @module
  */
-import { MANIFEST_FILE, type Manifest, type QuantSpec } from '@awq/quantize'
+import { MANIFEST_FILE, type Manifest } from '@awq/quantize'
 import type { FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
 import type { Method } from './methods.ts'
+import { type BitsPlan, commonSpec } from './plan.ts'
 import type { SourceModel } from './source-model.ts'
 import type { TablePlan } from './tables.ts'
 import type { Workspace } from './workspace.ts'
@@ -28,8 +29,7 @@ export interface ManifestParts {
   readonly model: SourceModel
   readonly workspace: Workspace
   readonly method: Method
-  readonly spec: QuantSpec
-  readonly specs: ReadonlyMap<string, QuantSpec>
+  readonly plan: BitsPlan
   readonly tables: readonly TablePlan[]
   readonly folded: readonly FoldedGroup[]
   readonly tokens: CalibrationTokens | undefined
@@ -46,7 +46,7 @@ const baseName = (name: string): string => name.split(/[/\\]/).at(-1) ?? name
 
 /** Writes the files and commits the workspace, the manifest last. Returns the bytes of all files. */
 export const writeManifest = async (parts: ManifestParts): Promise<number> => {
-  const { model, workspace, spec, tokens } = parts
+  const { model, workspace, plan, tokens } = parts
   const { description, folder } = model
   for (const file of COMPANIONS)
     if (await folder.has(file)) await workspace.writeText(file, await folder.readText(file))
@@ -55,13 +55,15 @@ export const writeManifest = async (parts: ManifestParts): Promise<number> => {
   for (const table of parts.tables)
     if (table.spec) matrices[table.name] = { ...table.spec, shape: [table.source.shape[0]!, table.source.shape[1]!] }
   for (let layer = 0; layer < description.config.layers; layer++)
-    for (const { name, shape } of description.linears)
-      matrices[description.parameter(layer, `${name}.weight`)] = { ...parts.specs.get(name)!, shape: [...shape] }
+    for (const { name, shape } of description.linears) {
+      const full = description.parameter(layer, `${name}.weight`)
+      matrices[full] = { ...plan.linears[full]!, shape: [...shape] }
+    }
   const manifest: Manifest = {
     format: 'awq',
     version: 1,
     method: parts.method.name,
-    ...spec,
+    ...commonSpec(description, plan),
     matrices,
     folded: parts.folded.map(({ layer, producer, consumers, ...measures }) => ({
       producer: description.parameter(layer, producer),

@@ -8,6 +8,7 @@ import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
 import { type Method, resolveMethod } from './methods.ts'
+import type { BitsPlan } from './plan.ts'
 import type { OnProgress } from './progress.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
@@ -26,6 +27,8 @@ export interface QuantizationOptions {
   readonly headBits?: TableBits | undefined
   /** Bits of the embedding table, 4, 8 or 16; default 8. */
   readonly embeddingBits?: TableBits | undefined
+  /** Bits and group of each matrix on its own, in place of the options above. */
+  readonly plan?: BitsPlan | undefined
 }
 
 /** Where and how to compute. */

@@ -7,6 +7,7 @@ import { findParameter, type ModelDescription } from '@awq/models'
 import { matrixEntries, type QuantSpec, roundRtn, type StoreEntry, type StoreWriter } from '@awq/quantize'
 import { type Checkpoint, type DType, fromFloat32, readFloat32, type TensorEntry } from '@awq/tensor'
 import { denseEntry } from './layout.ts'
+import { type BitsPlan, sameSpec } from './plan.ts'
 
 /** A table to store: at 16 bits as it is, below by rounding to nearest. */
 export interface TablePlan {
@@ -28,28 +29,27 @@ const CHUNK_BYTES = 2 ** 26
  */
 const EIGHT_BITS: QuantSpec = { bits: 8, groupSize: 128, symmetric: true }
 
+/** The spec of a table of so many bits; null at 16. The grid given is that of 4-bit tables. */
+export const tableSpec = (
+  bits: TableBits,
+  { groupSize, symmetric }: Pick<QuantSpec, 'groupSize' | 'symmetric'>,
+): QuantSpec | null => (bits === 16 ? null : bits === 8 ? EIGHT_BITS : { bits, groupSize, symmetric })
+
 /**
- * Which tables are stored. A tied table is stored once, unless head and embedding ask for different bits: then the head
- * is stored under its own name. The grid given is that of 4-bit tables.
+ * Which tables are stored. A tied table is stored once, unless head and embedding have different specs: then the head
+ * is stored under its own name.
  */
 export const planTables = (
   checkpoint: Checkpoint,
   description: ModelDescription,
-  bits: { readonly embedding: TableBits; readonly head: TableBits },
-  { groupSize, symmetric }: Pick<QuantSpec, 'groupSize' | 'symmetric'>,
+  specs: Pick<BitsPlan, 'embedding' | 'head'>,
 ): TablePlan[] => {
-  const specOf = (tableBits: TableBits): QuantSpec | null =>
-    tableBits === 16 ? null : tableBits === 8 ? EIGHT_BITS : { bits: tableBits, groupSize, symmetric }
   const { vocabSize, hiddenSize, tiedEmbeddings } = description.config
   const entryOf = (name: string) => findParameter(checkpoint, { name, shape: [vocabSize, hiddenSize] })
-  const embedding = {
-    name: description.embedding,
-    source: entryOf(description.embedding),
-    spec: specOf(bits.embedding),
-  }
-  if (tiedEmbeddings && bits.embedding === bits.head) return [embedding]
+  const embedding = { name: description.embedding, source: entryOf(description.embedding), spec: specs.embedding }
+  if (tiedEmbeddings && sameSpec(specs.embedding, specs.head)) return [embedding]
   const name = `${description.architecture.names.head}.weight`
-  return [embedding, { name, source: entryOf(description.head), spec: specOf(bits.head) }]
+  return [embedding, { name, source: entryOf(description.head), spec: specs.head }]
 }
 
 const denseType = (dtype: DType): DType => (dtype === 'BF16' ? 'BF16' : 'F16')

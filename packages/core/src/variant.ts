@@ -12,9 +12,10 @@ import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 }
 import { blockEntries, denseEntry } from './layout.ts'
 import { writeManifest } from './manifest.ts'
 import type { Method } from './methods.ts'
+import { type BitsPlan, checkPlan, commonSpec, type LinearSpecs, specsOfLayer, uniformPlan } from './plan.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import type { SourceModel } from './source-model.ts'
-import { planTables, type TablePlan, tableEntries, writeTable } from './tables.ts'
+import { planTables, type TablePlan, tableEntries, tableSpec, writeTable } from './tables.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What to make. */
@@ -23,14 +24,12 @@ export interface VariantOptions extends QuantizationOptions {
   readonly workspace: Workspace
 }
 
-/** The specs of all linears of a block by base name. */
-export type LinearSpecs = ReadonlyMap<string, QuantSpec>
-
 /** A variant whose store is open. */
 export interface Variant {
   readonly method: Method
   readonly workspace: Workspace
-  readonly specs: LinearSpecs
+  /** Bits and group of the linears of a block, by base name. */
+  readonly specsOf: (layer: number) => LinearSpecs
   /** Blocks that an interrupted run finished. */
   readonly resumed: readonly JournalBlock[]
   writeBlock(block: BlockState): Promise<void>
@@ -56,12 +55,13 @@ export const inputsKey = async (model: SourceModel, tokens: CalibrationTokens | 
 }
 
 /** Hash over what decides the result: two runs with the same key write the same bytes. */
-const journalKey = (
+const journalKey = async (
   inputs: JournalKey,
-  { method }: VariantOptions,
+  { method, plan: given }: VariantOptions,
   spec: QuantSpec,
+  plan: BitsPlan,
   tables: readonly TablePlan[],
-): JournalKey => ({
+): Promise<JournalKey> => ({
   ...inputs,
   method: method.name,
   passes: method.passes.map(({ name, options }) => name + JSON.stringify(options ?? {})).join(','),
@@ -69,8 +69,28 @@ const journalKey = (
   bits: spec.bits,
   groupSize: spec.groupSize,
   symmetric: spec.symmetric,
+  plan: given ? await sha256(new TextEncoder().encode(JSON.stringify(Object.entries(plan.linears).sort()))) : null,
   tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
 })
+
+/** The plan given, or the one that the options ask for. */
+const planOf = (model: SourceModel, options: VariantOptions): { readonly plan: BitsPlan; readonly spec: QuantSpec } => {
+  const { description } = model
+  if (options.plan) {
+    const plan = checkPlan(description, options.plan)
+    return { plan, spec: commonSpec(description, plan) }
+  }
+  const spec = checkSpec({
+    bits: options.bits ?? 4,
+    groupSize: options.groupSize ?? 128,
+    symmetric: options.symmetric ?? false,
+  })
+  const tables = {
+    embedding: tableSpec(options.embeddingBits ?? 8, spec),
+    head: tableSpec(options.headBits ?? 8, spec),
+  }
+  return { plan: uniformPlan(description, spec, tables), spec }
+}
 
 /** Files of at most 1 GiB, because browsers load them whole; a single table that is larger gets a file that fits it. */
 const fileLimit = (entries: readonly StoreEntry[]): number =>
@@ -88,25 +108,22 @@ export const openVariant = async (
   resume: boolean,
 ): Promise<Variant> => {
   const { description, checkpoint } = model
-  const spec = checkSpec({
-    bits: options.bits ?? 4,
-    groupSize: options.groupSize ?? 128,
-    symmetric: options.symmetric ?? false,
-  })
-  const specs = new Map(description.linears.map(({ name }) => [name, spec]))
-  const bits = { embedding: options.embeddingBits ?? 8, head: options.headBits ?? 8 }
-  const tables = planTables(checkpoint, description, bits, spec)
+  const { plan, spec } = planOf(model, options)
+  const specsOf = (layer: number) => specsOfLayer(description, plan, layer)
+  const tables = planTables(checkpoint, description, plan)
   const { workspace, method } = options
   const entries: StoreEntry[] = [
     ...tables.flatMap(tableEntries),
-    ...Array.from({ length: description.config.layers }, (_, layer) => blockEntries(description, specs, layer)).flat(),
+    ...Array.from({ length: description.config.layers }, (_, layer) =>
+      blockEntries(description, specsOf(layer), layer),
+    ).flat(),
     denseEntry(description.finalNorm, 'F32', [description.config.hiddenSize]),
   ]
-  const key = journalKey(inputs, options, spec, tables)
+  const key = await journalKey(inputs, options, spec, plan, tables)
   if (workspace.unfinished && !resume) await workspace.discard()
   const resumed = await readJournal(workspace, key)
   const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
-    keep: resumed.flatMap(({ layer }) => blockEntries(description, specs, layer).map(({ name }) => name)),
+    keep: resumed.flatMap(({ layer }) => blockEntries(description, specsOf(layer), layer).map(({ name }) => name)),
   })
   try {
     await beginJournal(workspace, key, resumed)
@@ -118,7 +135,7 @@ export const openVariant = async (
   return {
     method,
     workspace,
-    specs,
+    specsOf,
     resumed,
     async writeBlock(block) {
       await writeBlockTensors(block, store)
@@ -131,7 +148,7 @@ export const openVariant = async (
       const norm = checkpoint.tensors.get(description.finalNorm)!
       await store.write(description.finalNorm, storedVector(description.finalNorm, await readFloat32(norm)))
       await store.finish()
-      return writeManifest({ model, workspace, method, spec, specs, tables, folded, tokens: used })
+      return writeManifest({ model, workspace, method, plan, tables, folded, tokens: used })
     },
     close: () => store.close(),
   }
