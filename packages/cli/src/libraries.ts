@@ -130,9 +130,12 @@ export interface EvaluateLibrary {
   }>
 }
 
-/** What `quantize` and `compare` share: storage, calibration, device. */
+/** What `quantize` and `compare` share: search, storage, calibration, device. */
 export interface GridOptions extends EngineSettings {
   model: Folder
+  scaleStrategy?: string
+  objective?: string
+  propagate?: 'float' | 'quantized'
   groupSize: number
   symmetric: boolean
   headBits: TableBits

@@ -123,6 +123,20 @@ export const calibrationOptions = {
   seed: optional('N', integer(0), 'Shuffle the blocks by this seed (default: file order)'),
 } satisfies OptionTable
 
+const scaleStrategyNames = ['alpha'] as const
+const objectiveNames = ['linear'] as const
+
+/** How a method searches; shared by `quantize` and `compare`, left out of methods without the step. */
+export const methodOptions = {
+  scaleStrategy: optional('NAME', oneOf(scaleStrategyNames), `How scales are found: ${scaleStrategyNames.join(', ')}`),
+  objective: optional('NAME', oneOf(objectiveNames), `What scales are judged by: ${objectiveNames.join(', ')}`),
+  propagate: optional(
+    'NAME',
+    oneOf(['float', 'quantized']),
+    'Calibrate each block on the outputs of the float or of the quantized blocks before it (default: as the method has it)',
+  ),
+} satisfies OptionTable
+
 /** The quantization methods. */
 export const methodNames = ['awq', 'rtn', 'gptq', 'awq-gptq'] as const satisfies readonly Method[]
 /** How many bits a weight gets. */

@@ -8,13 +8,17 @@ import { withEngine } from '@awq/ort'
 import { type Folder, openCheckpoint } from '@awq/tensor'
 import { openWorkspace, resolveFolder, temporaryFolder } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
-import { type Method, resolveMethod } from './methods.ts'
+import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
 
 /** Options of `compare`. */
-export interface CompareOptions extends Omit<QuantizationOptions, 'bits'>, CalibrationOptions, ComputeOptions {
+export interface CompareOptions
+  extends Omit<QuantizationOptions, 'bits'>,
+    MethodOptions,
+    CalibrationOptions,
+    ComputeOptions {
   /** A folder, or (in Node) a path or a hub id. */
   readonly model: Folder | string
   readonly methods: readonly (string | Method)[]
@@ -63,7 +67,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
   await using model = await openSource(options.model, options)
   await using scratch = await temporaryFolder()
   const plans = options.bits.flatMap((bits) =>
-    options.methods.map((method) => ({ bits, method: resolveMethod(method) })),
+    options.methods.map((method) => ({ bits, method: resolveMethod(method, options) })),
   )
   const parameters = parameterCount(model.description)
   return await withEngine(options, async (engine) => {

@@ -2,10 +2,12 @@
  * Quantization methods as lists of passes.
  * @module
  */
-import { AwqError } from '@awq/tensor'
+import type { ScaleStrategy } from '@awq/search'
 import type { Pass } from './block-state.ts'
 import { clipPass } from './clip-pass.ts'
+import { named } from './named.ts'
 import { type GptqPassOptions, gptqPass, rtnPass } from './round-pass.ts'
+import type { ScaleObjective } from './scale-objective.ts'
 import { scalePass } from './scale-pass.ts'
 
 /** A method: what is done to every block, and on which activations. */
@@ -18,45 +20,63 @@ export interface Method {
   readonly propagate: 'float' | 'quantized'
 }
 
+/** Options of the methods that have a name; a method without the step in question ignores them. */
+export interface MethodOptions extends GptqPassOptions {
+  /** How scales are found: `alpha` or a strategy of your own; default `alpha`. */
+  readonly scaleStrategy?: string | ScaleStrategy | undefined
+  /** What scales are judged by: `linear` or an objective of your own; default `linear`. */
+  readonly objective?: string | ScaleObjective | undefined
+  /** What each block is calibrated on: the outputs of the float blocks before it, or of the quantized ones. */
+  readonly propagate?: 'float' | 'quantized' | undefined
+}
+
+const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({ strategy: scaleStrategy, objective })
+
+/** Only what GPTQ has an option for: the options of a pass are part of what a resumed run must repeat. */
+const round = ({ damping, order }: MethodOptions): Pass =>
+  gptqPass({ ...(damping === undefined ? {} : { damping }), ...(order === undefined ? {} : { order }) })
+
 /** Round to nearest: no calibration. */
 export const rtn = (): Method => ({ name: 'rtn', passes: [rtnPass()], statistics: false, propagate: 'float' })
 
 /** AWQ (arXiv 2306.00978): scale search, clip search, round to nearest. */
-export const awq = (): Method => ({
+export const awq = (options: MethodOptions = {}): Method => ({
   name: 'awq',
-  passes: [scalePass(), clipPass(), rtnPass()],
+  passes: [scale(options), clipPass(), rtnPass()],
   statistics: true,
-  propagate: 'float',
+  propagate: options.propagate ?? 'float',
 })
 
 /** GPTQ (arXiv 2210.17323): each block is calibrated on the outputs of the quantized blocks before it. */
-export const gptq = (options: GptqPassOptions = {}): Method => ({
+export const gptq = (options: MethodOptions = {}): Method => ({
   name: 'gptq',
-  passes: [gptqPass(options)],
+  passes: [round(options)],
   statistics: true,
-  propagate: 'quantized',
+  propagate: options.propagate ?? 'quantized',
 })
 
 /** AWQ's scales and clips with GPTQ's rounding on the same Gram matrices. */
-export const awqGptq = (options: GptqPassOptions = {}): Method => ({
+export const awqGptq = (options: MethodOptions = {}): Method => ({
   name: 'awq-gptq',
-  passes: [scalePass(), clipPass(), gptqPass(options)],
+  passes: [scale(options), clipPass(), round(options)],
   statistics: true,
-  propagate: 'float',
+  propagate: options.propagate ?? 'float',
 })
 
 /** The methods that have a name on the command line. */
-export const methods: Readonly<Record<string, () => Method>> = { awq, rtn, gptq, 'awq-gptq': awqGptq }
+export const methods: Readonly<Record<string, (options?: MethodOptions) => Method>> = {
+  awq,
+  rtn,
+  gptq,
+  'awq-gptq': awqGptq,
+}
 
 /**
- * A method by name, or the method itself.
+ * A method by name with its options, or the method itself, whose own options stand.
  * @throws AwqError `INVALID_ARGUMENT` for an unknown name
  */
-export const resolveMethod = (method: string | Method): Method => {
+export const resolveMethod = (method: string | Method, options: MethodOptions = {}): Method => {
   if (typeof method !== 'string') return method
-  if (Object.hasOwn(methods, method)) return methods[method]!()
-  throw new AwqError(
-    'INVALID_ARGUMENT',
-    `unknown method "${method}"; known: ${Object.keys(methods).join(', ')}. A method of your own is a list of passes`,
-  )
+  const makers = Object.entries(methods).map(([name, make]) => [name, () => make(options)] as const)
+  return named('method', method, Object.fromEntries(makers))
 }

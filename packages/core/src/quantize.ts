@@ -7,7 +7,7 @@ import { type EngineChoice, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
-import { type Method, resolveMethod } from './methods.ts'
+import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
 import type { OnProgress } from './progress.ts'
 import { quantizeVariants } from './quantize-variants.ts'
@@ -38,7 +38,7 @@ export interface ComputeOptions extends EngineChoice {
 }
 
 /** Options of `quantize`. */
-export interface QuantizeOptions extends QuantizationOptions, CalibrationOptions, ComputeOptions {
+export interface QuantizeOptions extends QuantizationOptions, MethodOptions, CalibrationOptions, ComputeOptions {
   /** A folder, or (in Node) a path or a hub id. */
   readonly model: Folder | string
   /** Path of the output folder; made if it does not exist, and must be empty if it does. */
@@ -72,7 +72,7 @@ export interface QuantizeResult {
  */
 export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
   const started = performance.now()
-  const method = resolveMethod(options.method ?? 'awq')
+  const method = resolveMethod(options.method ?? 'awq', options)
   await using model = await openSource(options.model, options)
   await using workspace = await openWorkspace(options.output)
   const [done] = await withEngine(options, (engine) =>

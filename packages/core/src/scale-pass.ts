@@ -4,9 +4,18 @@
  */
 import { scaleStats } from '@awq/calibration'
 import type { ScaleGroup } from '@awq/models'
-import { foldIntoProducer, type Producer, scaleColumns, searchScale } from '@awq/search'
+import {
+  foldIntoProducer,
+  type Producer,
+  type ScaleStrategy,
+  scaleColumns,
+  scaleStrategies,
+  searchScale,
+} from '@awq/search'
 import { AwqError } from '@awq/tensor'
 import { type BlockState, type FoldedGroup, type Pass, specOf, statsOf, weightOf } from './block-state.ts'
+import { named } from './named.ts'
+import { type ScaleObjective, scaleObjectives } from './scale-objective.ts'
 
 /** A scale for one group, and what the search has to say of it. */
 export interface GroupScale extends Pick<FoldedGroup, 'alpha' | 'loss' | 'identityLoss'> {
@@ -43,26 +52,48 @@ export const applyScale = (block: BlockState, group: ScaleGroup, found: GroupSca
   block.folded.push({ layer: block.layer, producer: group.producer, consumers: group.consumers, ...measures })
 }
 
-/** Searches the alpha grid on the Gram loss for every scale group, identity included. */
-export const scalePass = (): Pass => ({
-  name: 'scale',
-  async run(block) {
-    for (const group of block.scaleGroups) {
-      const [first] = group.consumers
-      const consumers = group.consumers.map((name) => block.description.parameter(block.layer, name)).join(', ')
-      const found = await searchScale(block.engine, {
-        weights: group.consumers.map((name) => {
-          const data = weightOf(block, name)
-          return { data, rows: data.length / group.producerRow.length }
-        }),
-        width: group.producerRow.length,
-        stats: statsOf(block, group.site),
-        spec: specOf(block, first!),
-        producerRow: group.producerRow,
-        name: `scale search of ${consumers}`,
-        signal: block.signal,
-      })
-      applyScale(block, group, found)
-    }
-  },
-})
+/** Options of `scalePass`. */
+export interface ScalePassOptions {
+  /** How scales are found: a name from `scaleStrategies`, or a strategy of your own; default `alpha`. */
+  readonly strategy?: string | ScaleStrategy | undefined
+  /** What scales are judged by: a name from `scaleObjectives`, or an objective of your own; default `linear`. */
+  readonly objective?: string | ScaleObjective | undefined
+}
+
+/**
+ * Searches a scale for every scale group, in the block's order, and folds it; no scale where none is better.
+ * @throws AwqError `INVALID_ARGUMENT` for an unknown name
+ */
+export const scalePass = (options: ScalePassOptions = {}): Pass => {
+  const strategy = named('scale strategy', options.strategy ?? 'alpha', scaleStrategies)
+  const objective = named('objective', options.objective ?? 'linear', scaleObjectives)
+  return {
+    name: 'scale',
+    options: {
+      strategy: { name: strategy.name, ...strategy.options },
+      objective: { name: objective.name, ...objective.options },
+    },
+    async run(block) {
+      for (const group of block.scaleGroups) {
+        const [first] = group.consumers
+        const consumers = group.consumers.map((name) => block.description.parameter(block.layer, name)).join(', ')
+        const evaluate = await objective.open?.(block, group)
+        const found = await searchScale(block.engine, {
+          weights: group.consumers.map((name) => {
+            const data = weightOf(block, name)
+            return { data, rows: data.length / group.producerRow.length }
+          }),
+          width: group.producerRow.length,
+          stats: statsOf(block, group.site),
+          spec: specOf(block, first!),
+          producerRow: group.producerRow,
+          strategy,
+          evaluate,
+          name: `scale search of ${consumers}`,
+          signal: block.signal,
+        })
+        applyScale(block, group, found)
+      }
+    },
+  }
+}

@@ -6,6 +6,7 @@ import { emitError, emitGrid, emitRanges } from './fake-quantize.ts'
 import { emitGramForm, gramFeeds } from './gram-form.ts'
 import { resident } from './resident.ts'
 import { type RowChunk, rowChunks, type WeightRows } from './row-chunks.ts'
+import type { EvaluateScales } from './strategy.ts'
 
 /** What a scale is judged on. */
 export interface ScaleProblem {
@@ -24,47 +25,49 @@ export interface SearchOptions {
   readonly onProgress?: ((event: { readonly done: number; readonly total: number }) => void) | undefined
 }
 
+/** A problem that is ready to judge scales. */
+export interface ScaleLoss {
+  readonly evaluate: EvaluateScales
+  /** Frees what lies on the engine's device. */
+  dispose(): void
+}
+
 /**
- * The loss of each scale s: sum over the weights of tr(E G E^T) with E = Q(W S) S^-1 - W, which is the mean squared
- * error of the outputs, summed over outputs. Q rounds as the quantizer stores: float16 scales, half to even.
+ * Prepares the linear objective: sum over the weights of tr(E G E^T) with E = Q(W S) S^-1 - W, which is the mean squared
+ * error of the outputs, summed over outputs (arXiv 2306.00978, eq. 4, on all tokens at once). Q rounds as the quantizer
+ * stores: float16 scales, half to even.
  *
- * A loss is NaN or infinite when a scale leaves float16.
- *
- * @param scales each [width], positive
- * @throws AwqError INVALID_ARGUMENT for shapes that do not fit or scales that are not positive; `signal.reason`.
+ * @returns `evaluate`, which rejects with AwqError INVALID_ARGUMENT for scales that are not positive, and `signal.reason`
+ * @throws AwqError INVALID_ARGUMENT for shapes that do not fit
  */
-export async function evaluateScales(
+export async function openScaleLoss(
   engine: Engine,
   problem: ScaleProblem,
-  scales: readonly Float32Array[],
   options: SearchOptions = {},
-): Promise<number[]> {
+): Promise<ScaleLoss> {
   const { weights, width, gram } = problem
   const spec = checkSpec(problem.spec)
-  checkProblem(width, gram, scales)
+  checkProblem(width, gram)
   const groupSize = effectiveGroupSize(spec.groupSize, width)
   const padded = groupSize * groupsPerRow(spec.groupSize, width)
   const chunks = rowChunks(weights, width, padded)
   const key = `search scale ${padded} ${groupSize} ${spec.bits} ${spec.symmetric}`
   const session = await cachedSession(engine, key, () => scaleLossGraph(padded, groupSize, spec).toBytes())
   const held = resident(engine)
-  try {
-    const grams = Object.entries(gramFeeds(gram, width, padded)).map(
-      ([name, value]) => [name, held.keep(value)] as const,
-    )
-    const constant = Object.fromEntries(grams)
-    const rows = chunks.map((chunk) => held.keep(chunkTensor(chunk, padded)))
+  const constant = Object.fromEntries(
+    Object.entries(gramFeeds(gram, width, padded)).map(([name, value]) => [name, held.keep(value)] as const),
+  )
+  const rows = chunks.map((chunk) => held.keep(chunkTensor(chunk, padded)))
+  const evaluate: EvaluateScales = async (scales) => {
+    checkScales(width, scales)
     const losses: number[] = []
     for (const scale of scales) {
       const multiplier = padScale(scale, padded)
+      const inverse = multiplier.map((value) => 1 / value)
       const feeds = {
         ...constant,
         scale: tensor('float32', [padded], multiplier),
-        inverse: tensor(
-          'float32',
-          [padded],
-          multiplier.map((value) => 1 / value),
-        ),
+        inverse: tensor('float32', [padded], inverse),
       }
       let loss = 0
       for (const weight of rows) {
@@ -76,8 +79,28 @@ export async function evaluateScales(
       options.onProgress?.({ done: losses.length, total: scales.length })
     }
     return losses
+  }
+  return { evaluate, dispose: () => held.dispose() }
+}
+
+/**
+ * The linear objective of some scales, at once: see {@link openScaleLoss}. A loss is NaN or infinite when a scale leaves
+ * float16.
+ *
+ * @param scales each [width], positive
+ * @throws AwqError INVALID_ARGUMENT for shapes that do not fit or scales that are not positive; `signal.reason`.
+ */
+export async function evaluateScales(
+  engine: Engine,
+  problem: ScaleProblem,
+  scales: readonly Float32Array[],
+  options: SearchOptions = {},
+): Promise<number[]> {
+  const loss = await openScaleLoss(engine, problem, options)
+  try {
+    return await loss.evaluate(scales)
   } finally {
-    held.dispose()
+    loss.dispose()
   }
 }
 
@@ -103,10 +126,13 @@ function padScale(scale: Float32Array, padded: number): Float32Array {
   return result
 }
 
-function checkProblem(width: number, gram: Float32Array, scales: readonly Float32Array[]): void {
+function checkProblem(width: number, gram: Float32Array): void {
   if (!Number.isSafeInteger(width) || width < 1 || gram.length !== width * width) {
     throw new AwqError('INVALID_ARGUMENT', `a gram matrix of ${gram.length} values is not [${width}, ${width}]`)
   }
+}
+
+function checkScales(width: number, scales: readonly Float32Array[]): void {
   scales.forEach((scale, index) => {
     if (scale.length !== width) {
       throw new AwqError('INVALID_ARGUMENT', `scale ${index} has ${scale.length} values for a width of ${width}`)

@@ -1,59 +1,108 @@
-import type { ActivationStats } from '@awq/calibration'
-import type { Engine } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
-import { ALPHAS, alphaScale, sharedMagnitude } from './candidate-scales.ts'
-import { evaluateScales, type ScaleProblem, type SearchOptions } from './scale-loss.ts'
+import { alphaStrategy } from './alpha-strategy.ts'
+import { openScaleLoss, type SearchOptions } from './scale-loss.ts'
+import type { EvaluateScales, ScaleContext, ScaleStrategy } from './strategy.ts'
 
-/** A scale search: the problem by its statistics, and which columns must share a scale. */
-export interface ScaleSearch extends Omit<ScaleProblem, 'gram'>, SearchOptions {
-  readonly stats: ActivationStats
-  /** [width] the producer's row or channel behind each column; columns of one row get one scale. */
-  readonly producerRow: Int32Array
-  /** Exponents to try beside 0; default 0, 1/20 ... 1. */
-  readonly alphas?: readonly number[] | undefined
+/** A scale search: the linears with the statistics of their input, how to search, and what to judge by. */
+export interface ScaleSearch extends Omit<ScaleContext, 'engine' | 'name' | 'evaluate'>, SearchOptions {
+  /** Default {@link alphaStrategy}. */
+  readonly strategy?: ScaleStrategy | undefined
+  /** The objective; by default the squared error of the linears' outputs ({@link openScaleLoss}). */
+  readonly evaluate?: EvaluateScales | undefined
   /** What error messages call the group. */
   readonly name?: string | undefined
 }
 
-/** The best scale of a search. */
-export interface ScaleChoice {
+/** The scale that a search took. */
+export interface FoundScale {
   /** [width], constant over equal `producerRow`. */
   readonly scale: Float32Array
-  readonly alpha: number
-  /** tr(E G E^T) with this scale, summed over the weights; never above `identityLoss`. */
+  /** The exponent, where the strategy has one; 0 for no scale. */
+  readonly alpha?: number
+  /** The objective with this scale; never above `identityLoss`. */
   readonly loss: number
   /** The same without a scale: the loss of plain rounding. */
   readonly identityLoss: number
 }
 
 /**
- * AWQ's scale search (arXiv 2306.00978, section 3.2) on the exact linear objective: for every alpha, s = meanAbs^alpha,
- * normalised; the s with the least loss of {@link evaluateScales}. Alpha 0 (no scale) is always tried, first; of equal
- * losses the first wins, and one that is not finite never does.
+ * Finds the scale of one scale group by a strategy. No scale is always a candidate: it is taken where what the strategy
+ * found is not better.
  *
- * @throws AwqError INVALID_ARGUMENT for shapes or alphas that do not fit; NUMERIC when no candidate has a finite loss;
- *   `signal.reason` when aborted.
+ * @throws AwqError INVALID_ARGUMENT for shapes that do not fit, and for a strategy whose scale is not positive, or
+ *   differs between columns of one producer row; NUMERIC when neither loss is finite; `signal.reason` when aborted.
  */
-export async function searchScale(engine: Engine, search: ScaleSearch): Promise<ScaleChoice> {
-  const { weights, width, stats, spec, producerRow, name = 'scale search' } = search
+export async function searchScale(engine: ScaleContext['engine'], search: ScaleSearch): Promise<FoundScale> {
+  const { weights, width, stats, spec, producerRow, signal, onProgress, name = 'scale search' } = search
   if (stats.width !== width) {
     throw new AwqError('INVALID_ARGUMENT', `${name}: statistics of width ${stats.width} for weights of width ${width}`)
   }
-  const wrong = search.alphas?.find((alpha) => !Number.isFinite(alpha))
-  if (wrong !== undefined) throw new AwqError('INVALID_ARGUMENT', `${name}: ${wrong} is no exponent`)
-  const alphas = [0, ...(search.alphas ?? ALPHAS).filter((alpha) => alpha !== 0)]
-  const magnitude = sharedMagnitude(stats.meanAbs, producerRow)
-  const scales = alphas.map((alpha) => alphaScale(magnitude, alpha))
-  const losses = await evaluateScales(engine, { weights, width, gram: stats.gram, spec }, scales, search)
-  let best = -1
-  losses.forEach((loss, index) => {
-    if (Number.isFinite(loss) && (best < 0 || loss < losses[best]!)) best = index
-  })
-  if (best < 0) {
-    throw new AwqError(
-      'NUMERIC',
-      `${name}: no candidate has a finite loss; the weights or the activation statistics are not finite, or too large`,
-    )
+  const strategy = search.strategy ?? alphaStrategy()
+  const own = search.evaluate
+    ? undefined
+    : await openScaleLoss(engine, { weights, width, gram: stats.gram, spec }, { signal, onProgress })
+  const { evaluate, identityLoss } = rememberIdentity(search.evaluate ?? own!.evaluate, width)
+  try {
+    signal?.throwIfAborted()
+    const context = { engine, weights, width, stats, spec, producerRow, name, evaluate, signal, onProgress }
+    const found = await strategy.search(context)
+    checkScale(found.scale, producerRow, `${name}: strategy ${strategy.name}`)
+    const loss = found.loss ?? (await evaluate([found.scale]))[0]!
+    const plain = await identityLoss()
+    if (!Number.isFinite(loss) && !Number.isFinite(plain)) {
+      throw new AwqError(
+        'NUMERIC',
+        `${name}: no candidate has a finite loss; the weights or the activation statistics are not finite, or too large`,
+      )
+    }
+    if (plain <= loss || !Number.isFinite(loss)) {
+      return { scale: new Float32Array(width).fill(1), alpha: 0, loss: plain, identityLoss: plain }
+    }
+    return {
+      scale: found.scale,
+      ...(found.alpha === undefined ? {} : { alpha: found.alpha }),
+      loss,
+      identityLoss: plain,
+    }
+  } finally {
+    own?.dispose()
   }
-  return { scale: scales[best]!, alpha: alphas[best]!, loss: losses[best]!, identityLoss: losses[0]! }
+}
+
+/** An objective that keeps the loss of the identity when it comes by: most strategies try it. */
+function rememberIdentity(evaluate: EvaluateScales, width: number) {
+  let known: number | undefined
+  const remembering: EvaluateScales = async (scales) => {
+    const losses = await evaluate(scales)
+    const at = known === undefined ? scales.findIndex((scale) => scale.every((value) => value === 1)) : -1
+    if (at >= 0) known = losses[at]
+    return losses
+  }
+  const identityLoss = async (): Promise<number> => {
+    known ??= (await evaluate([new Float32Array(width).fill(1)]))[0]!
+    return known
+  }
+  return { evaluate: remembering, identityLoss }
+}
+
+function checkScale(scale: Float32Array, producerRow: Int32Array, who: string): void {
+  if (scale.length !== producerRow.length) {
+    throw new AwqError('INVALID_ARGUMENT', `${who} gave ${scale.length} scales for ${producerRow.length} columns`)
+  }
+  const byRow = new Map<number, number>()
+  scale.forEach((value, column) => {
+    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
+      throw new AwqError('INVALID_ARGUMENT', `${who} gave the scale ${value} for column ${column}: it must be positive`)
+    }
+    const row = producerRow[column]!
+    const other = byRow.get(row) ?? value
+    if (other !== value) {
+      throw new AwqError(
+        'INVALID_ARGUMENT',
+        `${who} gave column ${column} the scale ${value} and another column of producer row ${row} ${other}: ` +
+          'columns of one producer row need one scale',
+      )
+    }
+    byRow.set(row, value)
+  })
 }

@@ -2,7 +2,16 @@ import { defineCommand, modelPositional } from '../command.ts'
 import { compareCells, compareColumns } from '../compare-table.ts'
 import { defined, pick } from '../defined.ts'
 import { engineSettings, findModel, readWholeText } from '../model.ts'
-import { bitWidth, calibrationOptions, gridOptions, methodNames, optional, required, withDefault } from '../options.ts'
+import {
+  bitWidth,
+  calibrationOptions,
+  gridOptions,
+  methodNames,
+  methodOptions,
+  optional,
+  required,
+  withDefault,
+} from '../options.ts'
 import { columnWidths, tableLine } from '../table.ts'
 import { integer, listOf, oneOf, text } from '../values.ts'
 
@@ -14,6 +23,7 @@ export const compareCommand = defineCommand({
     text: required('FILE', text, 'Text to predict: a text, JSONL or parquet file, or a data set: wikitext'),
     methods: withDefault('LIST', listOf(oneOf(methodNames)), ['rtn', 'gptq', 'awq'], `Of ${methodNames.join(', ')}`),
     bits: withDefault('LIST', listOf(bitWidth), [4], 'Of 2, 3, 4, 8'),
+    ...methodOptions,
     ...gridOptions,
     ...calibrationOptions,
     window: withDefault('N', integer(2), 2048, 'Tokens per window of the text; windows do not overlap'),
@@ -24,7 +34,8 @@ export const compareCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { calibration, seed, maxWindows, methods, bits, groupSize, window } = options
+    const { calibration, seed, scaleStrategy, objective, propagate, maxWindows, methods, bits, groupSize, window } =
+      options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
     const { compare } = await session.context.libraries.core()
@@ -34,7 +45,7 @@ export const compareCommand = defineCommand({
     const rows = await compare({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length']),
       ...engineSettings(session, options),
-      ...defined({ calibration, seed, maxWindows }),
+      ...defined({ calibration, seed, scaleStrategy, objective, propagate, maxWindows }),
       model,
       text: content,
       methods,

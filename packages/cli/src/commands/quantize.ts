@@ -5,7 +5,16 @@ import { defineCommand, modelPositional } from '../command.ts'
 import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
 import { engineSettings, findModel } from '../model.ts'
-import { bitWidth, calibrationOptions, flag, gridOptions, methodNames, required, withDefault } from '../options.ts'
+import {
+  bitWidth,
+  calibrationOptions,
+  flag,
+  gridOptions,
+  methodNames,
+  methodOptions,
+  required,
+  withDefault,
+} from '../options.ts'
 import { shellQuote } from '../shell-quote.ts'
 import { stagesText } from '../stages-text.ts'
 import { oneOf, text } from '../values.ts'
@@ -67,6 +76,7 @@ export const quantizeCommand = defineCommand({
     output: required('OUT', text, 'The folder to write', 'o'),
     method: withDefault('NAME', oneOf(methodNames), 'awq', `How: ${methodNames.join(', ')}`),
     bits: withDefault('B', bitWidth, 4, 'Bits of the linear layers: 2, 3, 4 or 8'),
+    ...methodOptions,
     ...gridOptions,
     ...calibrationOptions,
     resume: flag('Continue an interrupted run: the result has the same bytes'),
@@ -77,14 +87,14 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { calibration, seed, output, method, bits, groupSize, resume } = options
+    const { calibration, seed, scaleStrategy, objective, propagate, output, method, bits, groupSize, resume } = options
     await refuseExisting(output, resume)
     const model = await findModel(session, reference, options)
     const { quantize } = await context.libraries.core()
     const result = await quantize({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume']),
       ...engineSettings(session, options),
-      ...defined({ calibration, seed }),
+      ...defined({ calibration, seed, scaleStrategy, objective, propagate }),
       model,
       output,
       method,

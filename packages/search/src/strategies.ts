@@ -1,0 +1,5 @@
+import { alphaStrategy } from './alpha-strategy.ts'
+import type { ScaleStrategy } from './strategy.ts'
+
+/** The scale strategies that have a name. */
+export const scaleStrategies: Readonly<Record<string, () => ScaleStrategy>> = { alpha: alphaStrategy }
