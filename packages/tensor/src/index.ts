@@ -1,6 +1,7 @@
 export { type ByteSource, blobSource, type FileRange, memorySource } from './byte-source.ts'
 export { openCheckpoint } from './checkpoint.ts'
 export { fromFloat32, toFloat32 } from './convert.ts'
+export { type DenseColumns, indicesProblem, takeDenseColumns, withDenseColumns } from './dense-columns.ts'
 export {
   byteLength,
   byteWidth,

@@ -1,3 +1,4 @@
+import { type DenseColumns, denseColumnsProblem, setDenseColumns } from './dense-columns.ts'
 import { AwqError } from './error.ts'
 import { float16BitsToFloat32 } from './minifloat.ts'
 
@@ -16,6 +17,8 @@ export interface QuantizedMatrix {
   readonly scales: Uint16Array
   /** [out, groups]; null when symmetric, where every zero is 2^(bits - 1). */
   readonly zeroPoints: Uint8Array | null
+  /** Columns that stay float; their codes are the zero points. Absent where every column has codes. */
+  readonly denseColumns?: DenseColumns | undefined
 }
 
 /** Groups per row: ceil(in / groupSize). */
@@ -24,8 +27,9 @@ export function groupCount(matrix: Pick<QuantizedMatrix, 'shape' | 'groupSize'>)
 }
 
 /**
- * Throws INVALID_ARGUMENT unless the bits, group size, shape and lengths agree, every code and zero point fits the bits
- * and every scale is finite. `name` is what the message calls the matrix.
+ * Throws INVALID_ARGUMENT unless the bits, group size, shape and lengths agree, every code and zero point fits the bits,
+ * every scale is finite, and dense columns ascend, are finite and have zero points for codes. `name` is what the message
+ * calls the matrix.
  */
 export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): void {
   const { bits, groupSize, shape, codes, scales, zeroPoints } = matrix
@@ -54,9 +58,14 @@ export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): 
   if (wrongZero >= 0) fail(`zero point ${zeroPoints?.[wrongZero]} at index ${wrongZero} is above ${top}`)
   const wrongScale = scales.findIndex((scale) => (scale & 0x7c00) === 0x7c00)
   if (wrongScale >= 0) fail(`scale at index ${wrongScale} is not finite`)
+  const wrongDense = denseColumnsProblem(matrix)
+  if (wrongDense !== null) fail(wrongDense)
 }
 
-/** The float32 matrix [out, in] of a quantized one; exact, because a code times a float16 scale fits float32. */
+/**
+ * The float32 matrix [out, in] of a quantized one, dense columns included; exact, because a code times a float16 scale
+ * fits float32.
+ */
 export function dequantize(matrix: QuantizedMatrix): Float32Array {
   checkQuantizedMatrix(matrix)
   const { bits, groupSize, codes, scales, zeroPoints } = matrix
@@ -72,5 +81,6 @@ export function dequantize(matrix: QuantizedMatrix): Float32Array {
       for (let i = start; i < end; i++) result[i] = (codes[i]! - zero) * scale
     }
   }
+  if (matrix.denseColumns !== undefined) setDenseColumns(result, width, matrix.denseColumns)
   return result
 }
