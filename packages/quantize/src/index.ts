@@ -6,7 +6,14 @@ export { roundRtn } from './rtn.ts'
 export { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'
 export { matrixEntries, type StoreEntry } from './store/entries.ts'
 export { MANIFEST_FILE, type Manifest, manifestSchema, readManifest } from './store/manifest.ts'
-export { adjoiningRange, openStore, readMatrix, type Store, type StoredMatrix } from './store/open.ts'
+export {
+  adjoiningRange,
+  openStore,
+  readMatrix,
+  type Store,
+  type StoredColumns,
+  type StoredMatrix,
+} from './store/open.ts'
 export { type PlannedFile, type PlannedTensor, planStore, type StorePlan } from './store/plan.ts'
 export { memoryStoreSink, type StoreSink } from './store/sink.ts'
 export { type StoreWriter, type WriteStoreOptions, writeStore } from './store/writer.ts'

@@ -14,16 +14,20 @@ export interface StoreEntry {
   readonly fuse?: string
 }
 
-/** The three parts of a quantized matrix: the store keeps `PARAMETER.codes`, `.scales` and, if asymmetric, `.zeroPoints`. */
-export type MatrixPart = 'codes' | 'scales' | 'zeroPoints'
+/**
+ * The parts of a quantized matrix: the store keeps `PARAMETER.codes`, `.scales`, if asymmetric `.zeroPoints`, and for
+ * columns that stay float `.denseIndices` and `.denseValues`.
+ */
+export type MatrixPart = 'codes' | 'scales' | 'zeroPoints' | 'denseIndices' | 'denseValues'
 
 /** The name of a part of a quantized matrix in the store. */
 export const partName = (parameter: string, part: MatrixPart): string => `${parameter}.${part}`
 
 /**
  * The entries of a quantized matrix [out, in] in MatMulNBits' layout: codes uint8 [out, blocks, bytes], scales float16
- * [out, blocks], zero points uint8 [out, bytes] unless symmetric.
- * @param fuse matrices with the same key get their codes, their scales and their zero points adjacent.
+ * [out, blocks], zero points uint8 [out, bytes] unless symmetric; with `denseColumns` columns that stay float, their
+ * indices int32 [denseColumns] and values float16 [out, denseColumns].
+ * @param fuse matrices with the same key get their codes, their scales, their zero points and their dense values adjacent.
  * @throws AwqError INVALID_ARGUMENT for bits, groups or shapes the layout does not have
  */
 export function matrixEntries(
@@ -31,6 +35,7 @@ export function matrixEntries(
   shape: readonly [out: number, inputs: number],
   spec: QuantSpec,
   fuse?: string,
+  denseColumns = 0,
 ): StoreEntry[] {
   const { codesShape, scalesShape, zeroPointsShape } = layoutOf({ ...spec, shape })
   const entry = (part: MatrixPart, dtype: DType, dimensions: readonly number[]): StoreEntry => ({
@@ -43,5 +48,8 @@ export function matrixEntries(
     entry('codes', 'U8', codesShape),
     entry('scales', 'F16', scalesShape),
     ...(zeroPointsShape === null ? [] : [entry('zeroPoints', 'U8', zeroPointsShape)]),
+    ...(denseColumns === 0
+      ? []
+      : [entry('denseIndices', 'I32', [denseColumns]), entry('denseValues', 'F16', [shape[0], denseColumns])]),
   ]
 }

@@ -16,8 +16,12 @@ const specFields = {
   symmetric: z.boolean(),
 }
 
-/** Bits, group size (-1: per channel), symmetry and shape [out, in] of one matrix. */
-export const matrixSchema = z.object({ ...specFields, shape: z.tuple([dimension, dimension]) })
+/** Bits, group size (-1: per channel), symmetry and shape [out, in] of one matrix, and how many columns stay float. */
+export const matrixSchema = z.object({
+  ...specFields,
+  shape: z.tuple([dimension, dimension]),
+  denseColumns: dimension.optional(),
+})
 
 /**
  * What a scale pass folded: the consumers' input columns were multiplied by a scale and the producer divided by it, so

@@ -2,9 +2,11 @@ import { type LayoutDimensions, layoutOf, unpackMatMulNBits } from '@awq/onnx'
 import {
   AwqError,
   type Checkpoint,
+  checkQuantizedMatrix,
   type DType,
   type FileRange,
   type Folder,
+  indicesProblem,
   messageOf,
   openCheckpoint,
   type QuantizedMatrix,
@@ -28,6 +30,16 @@ export interface StoredMatrix extends QuantSpec {
   readonly scales: TensorEntry
   /** uint8 [out, ceil(blocks * storedBits / 8)]; null when symmetric. */
   readonly zeroPoints: TensorEntry | null
+  /** Columns that stay float; null when every column has codes. */
+  readonly denseColumns: StoredColumns | null
+}
+
+/** Columns of a {@link StoredMatrix} that stay float, their values still in the file. */
+export interface StoredColumns {
+  /** [count], ascending. */
+  readonly indices: Int32Array
+  /** float16 [out, count]. */
+  readonly values: TensorEntry
 }
 
 /** An open quantized model. */
@@ -43,9 +55,10 @@ export interface Store {
 }
 
 /**
- * Opens the quantized store of a folder: reads and checks its manifest and the headers of its files, no weights.
+ * Opens the quantized store of a folder: reads and checks its manifest, the headers of its files and the indices of
+ * dense columns, no weights.
  * @throws AwqError NOT_FOUND when the folder is none, INVALID_FILE naming the tensor that is missing or whose dtype or
- *   shape is not what the manifest says
+ *   shape is not what the manifest says, or whose dense columns are not ascending columns of the matrix
  */
 export async function openStore(
   folder: Folder,
@@ -57,10 +70,12 @@ export async function openStore(
   try {
     const matrices = new Map<string, StoredMatrix>()
     const dense = new Map(checkpoint.tensors)
-    for (const [name, { shape, ...spec }] of Object.entries(manifest.matrices)) {
-      const matrix = storedMatrix(folder.name, checkpoint, name, shape, spec)
-      matrices.set(name, matrix)
-      for (const part of [matrix.codes, matrix.scales, matrix.zeroPoints]) if (part !== null) dense.delete(part.name)
+    const opened = Object.entries(manifest.matrices).map(([name, matrix]) =>
+      storedMatrix(folder.name, checkpoint, name, matrix, options),
+    )
+    for (const matrix of await Promise.all(opened)) {
+      matrices.set(matrix.name, matrix)
+      for (const part of matrixParts) dense.delete(partName(matrix.name, part))
     }
     return { manifest, matrices, dense, close, [Symbol.asyncDispose]: close }
   } catch (error) {
@@ -69,13 +84,15 @@ export async function openStore(
   }
 }
 
-function storedMatrix(
+const matrixParts: readonly MatrixPart[] = ['codes', 'scales', 'zeroPoints', 'denseIndices', 'denseValues']
+
+async function storedMatrix(
   store: string,
   checkpoint: Checkpoint,
   name: string,
-  shape: readonly [number, number],
-  spec: QuantSpec,
-): StoredMatrix {
+  { shape, denseColumns: count, ...spec }: Manifest['matrices'][string],
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<StoredMatrix> {
   const what = `${store}: ${quoted(name)} (${shape.join(' x ')}, ${spec.bits} bits, group ${spec.groupSize})`
   let layout: LayoutDimensions
   try {
@@ -98,6 +115,22 @@ function storedMatrix(
   if (zeroPointsShape === null && checkpoint.tensors.has(partName(name, 'zeroPoints'))) {
     throw new AwqError('INVALID_FILE', `${what} is symmetric but has zero points`)
   }
+  const denseOf = async (columns: number): Promise<StoredColumns> => {
+    // Both shapes are checked before anything is read.
+    const stored = part('denseIndices', 'I32', [columns])
+    const values = part('denseValues', 'F16', [shape[0], columns])
+    const indices = new Int32Array((await stored.read(options)).slice().buffer)
+    const problem = indicesProblem(indices, shape[1])
+    if (problem !== null) throw new AwqError('INVALID_FILE', `${what}: ${stored.name}: ${problem}`)
+    return { indices, values }
+  }
+  const isStray = (kind: MatrixPart) => checkpoint.tensors.has(partName(name, kind))
+  if (count === undefined && (isStray('denseIndices') || isStray('denseValues'))) {
+    throw new AwqError('INVALID_FILE', `${what} has dense columns that the manifest does not mention`)
+  }
+  if (count !== undefined && count > shape[1]) {
+    throw new AwqError('INVALID_FILE', `${what} cannot have ${count} dense columns`)
+  }
   return {
     name,
     ...spec,
@@ -108,6 +141,7 @@ function storedMatrix(
     codes: part('codes', 'U8', codesShape),
     scales: part('scales', 'F16', scalesShape),
     zeroPoints: zeroPointsShape === null ? null : part('zeroPoints', 'U8', zeroPointsShape),
+    denseColumns: count === undefined ? null : await denseOf(count),
   }
 }
 
@@ -127,11 +161,12 @@ export async function readMatrix(
   if (matrix === undefined) {
     throw new AwqError('NOT_FOUND', `the store has no quantized matrix ${quoted(name)}`)
   }
-  const { bits, shape, storedBits, blockSize, blocks } = matrix
-  const [codes, scales, zeroPoints] = await Promise.all([
+  const { bits, shape, storedBits, blockSize, blocks, denseColumns } = matrix
+  const [codes, scales, zeroPoints, dense] = await Promise.all([
     matrix.codes.read(options),
     matrix.scales.read(options),
     matrix.zeroPoints?.read(options) ?? null,
+    denseColumns?.values.read(options) ?? null,
   ])
   const layout = { storedBits, blockSize, blocks, codes, scales: uint16Of(scales), zeroPoints }
   try {
@@ -140,7 +175,12 @@ export async function readMatrix(
       groupSize: effectiveGroupSize(matrix.groupSize, shape[1]),
       shape,
     })
-    return checkScales(quantized)
+    const whole =
+      denseColumns === null || dense === null
+        ? quantized
+        : { ...quantized, denseColumns: { indices: denseColumns.indices, values: uint16Of(dense) } }
+    checkQuantizedMatrix(whole)
+    return whole
   } catch (cause) {
     throw new AwqError('INVALID_FILE', `${quoted(name)} is damaged: ${messageOf(cause)}`, { cause })
   }
@@ -150,12 +190,6 @@ const uint16Of = (bytes: Uint8Array): Uint16Array =>
   bytes.byteOffset % 2 === 0
     ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
     : new Uint16Array(bytes.slice().buffer)
-
-function checkScales(matrix: QuantizedMatrix): QuantizedMatrix {
-  const index = matrix.scales.findIndex((scale) => (scale & 0x7c00) === 0x7c00)
-  if (index >= 0) throw new AwqError('INVALID_FILE', `the scale of group ${index} is not finite`)
-  return matrix
-}
 
 /**
  * The single range that tensors fill together when they follow each other in one file, else null: what makes the

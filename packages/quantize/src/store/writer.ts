@@ -13,7 +13,7 @@ export interface StoreWriter {
    */
   write(name: string, bytes: Uint8Array, at?: number): Promise<void>
   /**
-   * Packs a quantized matrix, or some rows of it, and writes codes, scales and zero points under the parameter's name.
+   * Packs a quantized matrix, or some rows of it, and writes its parts under the parameter's name.
    * @param row where in the stored matrix the first row belongs; pieces follow each other as in `write`
    */
   writeMatrix(parameter: string, matrix: QuantizedMatrix, row?: number): Promise<void>
@@ -80,8 +80,12 @@ export async function writeStore(
       const writePart = (part: MatrixPart, bytes: Uint8Array) =>
         write(partName(parameter, part), bytes, row * (bytes.length / rows))
       await writePart('codes', codes)
-      await writePart('scales', new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength))
+      await writePart('scales', bytesOf(scales))
       if (zeroPoints !== null) await writePart('zeroPoints', zeroPoints)
+      if (matrix.denseColumns === undefined) return
+      const { indices, values } = matrix.denseColumns
+      await writePart('denseValues', bytesOf(values))
+      if (row === 0) await write(partName(parameter, 'denseIndices'), bytesOf(indices))
     },
     flush: () => sink.flush(),
     unwritten,
@@ -97,6 +101,9 @@ export async function writeStore(
     close,
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 function problemOf(
   tensor: PlannedTensor,
