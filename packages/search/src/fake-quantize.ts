@@ -18,7 +18,7 @@ export interface GridValues {
  * bit is left for a fraction. Unlike Round, which some providers lack, every provider has a kernel for it, and the zero
  * point can be added in the same step.
  */
-const ROUNDER = 1.5 * 2 ** 23
+export const ROUNDER = 1.5 * 2 ** 23
 
 const scalar = (graph: Graph, value: number) => scalarOf(graph, 'float32', value)
 

@@ -120,7 +120,8 @@ function scaleLossGraph(padded: number, groupSize: number, spec: QuantSpec): Gra
 
 export const chunkTensor = ({ data, rows }: RowChunk, padded: number) => tensor('float32', [rows, padded], data)
 
-function padScale(scale: Float32Array, padded: number): Float32Array {
+/** A scale [width] with ones up to `padded`. */
+export function padScale(scale: Float32Array, padded: number): Float32Array {
   const result = new Float32Array(padded).fill(1)
   result.set(scale)
   return result
@@ -132,7 +133,8 @@ function checkProblem(width: number, gram: Float32Array): void {
   }
 }
 
-function checkScales(width: number, scales: readonly Float32Array[]): void {
+/** @throws AwqError INVALID_ARGUMENT for a scale that is not [width], positive and finite */
+export function checkScales(width: number, scales: readonly Float32Array[]): void {
   scales.forEach((scale, index) => {
     if (scale.length !== width) {
       throw new AwqError('INVALID_ARGUMENT', `scale ${index} has ${scale.length} values for a width of ${width}`)
