@@ -15,6 +15,7 @@ import {
 import { type Graph, type OnnxType, reshape, scalar, slice, type Value } from '@awq/onnx'
 import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType, type FileRange } from '@awq/tensor'
+import { emitColumns, joinColumns, withoutColumns } from './dense-columns.ts'
 import type { WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
 import { widenCodes } from './widen-codes.ts'
@@ -82,9 +83,10 @@ export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | 
   const codes = adjoiningRange(matrices.map((matrix) => matrix.codes))
   const scales = adjoiningRange(matrices.map((matrix) => matrix.scales))
   const zeroPoints = first.zeroPoints && adjoiningRange(matrices.map((matrix) => matrix.zeroPoints as FileRange))
-  if (!codes || !scales || (first.zeroPoints && !zeroPoints)) return undefined
+  const denseColumns = joinColumns(matrices.map((matrix) => matrix.denseColumns))
+  if (!codes || !scales || (first.zeroPoints && !zeroPoints) || denseColumns === undefined) return undefined
   const rows = matrices.reduce((sum, matrix) => sum + matrix.shape[0], 0)
-  return { ...first, shape: [rows, first.shape[1]], codes, scales, zeroPoints }
+  return { ...first, shape: [rows, first.shape[1]], codes, scales, zeroPoints, denseColumns }
 }
 
 interface PackedValues {
@@ -146,8 +148,27 @@ const emitUnpacked = (
   return blocks * blockSize === width ? padded : slice(graph, padded, { axis: 1, start: 0, end: width })
 }
 
-/** `x W^T + b`, W a packed matrix, in the type of `x`. */
+/** `x W^T + b`, W a packed matrix with any dense columns it has, in the type of `x`. */
 const emitProduct = (
+  graph: Graph,
+  links: WeightLinks,
+  x: Value,
+  name: string,
+  matrix: PackedMatrix,
+  bias: Value | null,
+  source: Pick<BindingSource, 'accuracy' | 'narrowest' | 'unpackEightBits'>,
+): Value => {
+  const { denseColumns, shape } = matrix
+  if (!denseColumns) return emitCoded(graph, links, x, name, matrix, bias, source)
+  const input = source.accuracy === 'fast' ? withoutColumns(graph, x, denseColumns, shape[1]) : x
+  return graph.add('Add', [
+    emitCoded(graph, links, input, name, matrix, bias, source),
+    emitColumns(graph, links, x, name, denseColumns, shape[0]),
+  ])
+}
+
+/** `x W^T + b`, W the codes of a packed matrix, in the type of `x`. */
+const emitCoded = (
   graph: Graph,
   links: WeightLinks,
   x: Value,

@@ -17,7 +17,7 @@ export interface WeightBytesOptions {
 }
 
 /**
- * Bytes of all weights that one token's step reads: codes, scales and zero points of every linear and of the head,
+ * Bytes of all weights that one token's step reads: codes, scales, zero points and dense columns of every linear and of the head,
  * norms and biases, and one row of the embedding table.
  * @throws AwqError as `WeightTable.find`
  */
@@ -30,7 +30,8 @@ export const stepWeightBytes = (
   const bytesOf = (name: string, shape: readonly number[]): number => {
     const found = table.find(name, shape)
     if (found.kind === 'dense') return elementCount(shape) * floatBytes
-    return found.codes.length + found.scales.length + (found.zeroPoints?.length ?? 0)
+    const dense = shape[0]! * (found.denseColumns?.indices.length ?? 0) * floatBytes
+    return found.codes.length + found.scales.length + (found.zeroPoints?.length ?? 0) + dense
   }
   const { embedding, config } = description
   let bytes = 0

@@ -5,6 +5,7 @@
  */
 import { type ModelDescription, modelParameters } from '@awq/models'
 import { AwqError, type Checkpoint, type FileRange, type TensorEntry } from '@awq/tensor'
+import type { PackedColumns } from './dense-columns.ts'
 
 /** A matrix in the layout of MatMulNBits, by where its bytes are. */
 export interface PackedMatrix {
@@ -20,6 +21,8 @@ export interface PackedMatrix {
   readonly scales: FileRange
   /** uint8 `[out, ceil(blocks * storedBits / 8)]`; null for the middle of the range */
   readonly zeroPoints: FileRange | null
+  /** Columns that stay float; null when every column has codes. */
+  readonly denseColumns: PackedColumns | null
 }
 
 /** A tensor that stays as floating point. */
@@ -46,7 +49,8 @@ export const weightTable = (
   const files = new Set<string>()
   for (const entry of dense.values()) files.add(entry.file)
   for (const matrix of packed.values()) {
-    for (const span of [matrix.codes, matrix.scales, matrix.zeroPoints]) if (span) files.add(span.file)
+    const { codes, scales, zeroPoints, denseColumns } = matrix
+    for (const span of [codes, scales, zeroPoints, denseColumns?.values]) if (span) files.add(span.file)
   }
   return {
     files: [...files].sort(),
