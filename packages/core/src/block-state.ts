@@ -11,6 +11,8 @@ import { AwqError, type QuantizedMatrix } from '@awq/tensor'
 /** What a scale pass did to one scale group; kept in the manifest and shown while quantizing. */
 export interface FoldedGroup {
   readonly layer: number
+  /** Name of the pass that folded it. */
+  readonly pass?: string
   readonly producer: string
   readonly consumers: readonly string[]
   /** Strategy's own measure of the chosen scale: the exponent of `meanAbs^alpha` for the alpha grid. */

@@ -10,7 +10,17 @@ export type { CalibrationOptions } from './calibration-text.ts'
 export { clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
-export { awq, awqGptq, gptq, type Method, type MethodOptions, methods, rtn } from './methods.ts'
+export {
+  awq,
+  awqGptq,
+  gptq,
+  type Method,
+  type MethodOptions,
+  methods,
+  rtn,
+  smoothquant,
+  smoothquantAwq,
+} from './methods.ts'
 export { type BitsPlan, checkPlan } from './plan.ts'
 export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
 export {
@@ -20,6 +30,13 @@ export {
   type QuantizeResult,
   quantize,
 } from './quantize.ts'
+export type {
+  InputRecord,
+  LinearRecord,
+  QuantizationRecord,
+  ScaleGroupRecord,
+  TensorRecord,
+} from './record.ts'
 export {
   type GptqPassOptions,
   gptqPass,
@@ -30,5 +47,6 @@ export {
 } from './round-pass.ts'
 export { type ScaleObjective, scaleObjectives } from './scale-objective.ts'
 export { applyScale, type GroupScale, type ScalePassOptions, scalePass } from './scale-pass.ts'
+export { type SmoothPassOptions, smoothPass } from './smooth-pass.ts'
 export type { StageSeconds } from './stages.ts'
 export type { TableBits } from './tables.ts'

@@ -4,6 +4,7 @@
  */
 import { AwqError } from '@awq/tensor'
 import type { FoldedGroup } from './block-state.ts'
+import type { BlockRecord } from './record.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What must be equal for a run to be continued: a hash of it stands in the journal's first line. */
@@ -13,6 +14,8 @@ export type JournalKey = Readonly<Record<string, string | number | boolean | nul
 export interface JournalBlock {
   readonly layer: number
   readonly folded: readonly FoldedGroup[]
+  /** There when the run was asked for a record. */
+  readonly record?: BlockRecord | undefined
 }
 
 /** Hexadecimal SHA-256 of bytes. */

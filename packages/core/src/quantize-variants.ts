@@ -18,6 +18,8 @@ import { AwqError, dequantize } from '@awq/tensor'
 import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import type { OnProgress } from './progress.ts'
+import { recordBlock } from './record-block.ts'
+import type { RecordedVariant } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
 import { type StageClock, type StageSeconds, stageClock, totalSeconds } from './stages.ts'
 import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
@@ -30,6 +32,8 @@ export interface VariantsOptions {
   readonly calibration: CalibrationOptions
   /** Go on with interrupted work; for one variant. */
   readonly resume: boolean
+  /** Measure what the passes did to each block. */
+  readonly record?: boolean | undefined
   readonly signal: AbortSignal | undefined
   readonly onProgress: OnProgress
 }
@@ -46,6 +50,9 @@ export interface VariantResult {
   readonly stages: readonly StageSeconds[]
   readonly layers: number
   readonly resumedLayers: number
+  readonly recorded: RecordedVariant
+  /** null for methods that read no text. */
+  readonly tokens: CalibrationTokens | null
 }
 
 /** Variants that see the same activations. */
@@ -104,7 +111,9 @@ const quantizeBlock = async (
   }
   for (const pass of variant.method.passes) {
     signal?.throwIfAborted()
+    const before = block.folded.length
     await clock.time(pass.name, () => pass.run(block))
+    block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
   }
   return block
 }
@@ -216,6 +225,8 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
         stages,
         layers: layers - first,
         resumedLayers: first,
+        recorded: variant.recorded,
+        tokens: variant.method.statistics ? (tokens ?? null) : null,
       })
     }
     return results
@@ -276,6 +287,9 @@ const walkGroup = async (
     const clock = clocks.get(variant)!
     const block = await quantizeBlock(options, variant, clock, layer, copyWeights(weights), observed.stats)
     blocks.push(block)
+    const record = options.record
+      ? await clock.time('record', () => recordBlock(block, { weights, stats: observed.stats }))
+      : undefined
     if (group.propagate === 'quantized' && !last)
       observed.outputs = (
         await clock.time('forward', () =>
@@ -288,7 +302,7 @@ const walkGroup = async (
           spoolName(layer + 1),
           observed.outputs.map(({ data }) => data as Float32Array),
         )
-      await variant.writeBlock(block)
+      await variant.writeBlock(block, record)
     })
   }
   group.stream = observed.outputs

@@ -11,13 +11,15 @@ import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
 import type { OnProgress } from './progress.ts'
 import { quantizeVariants } from './quantize-variants.ts'
+import type { QuantizationRecord } from './record.ts'
+import { quantizationRecord } from './record-model.ts'
 import { openSource } from './source-model.ts'
 import { type StageSeconds, withOther } from './stages.ts'
 import type { TableBits } from './tables.ts'
 
 /** Bits, groups and tables. */
 export interface QuantizationOptions {
-  /** Bits of the linears; default 4. */
+  /** Bits of the linears; default 4, and 8 for `smoothquant`. */
   readonly bits?: 2 | 3 | 4 | 8 | undefined
   /** Input channels that share a scale: 16, 32, 64, 128 or 256, or -1 for a whole row; default 128. */
   readonly groupSize?: number | undefined
@@ -47,6 +49,8 @@ export interface QuantizeOptions extends QuantizationOptions, MethodOptions, Cal
   readonly method?: string | Method | undefined
   /** Go on with an interrupted run that had the same options. */
   readonly resume?: boolean | undefined
+  /** Return a record of what was done; measuring each block costs about as much as three scales of a search. */
+  readonly record?: boolean | undefined
 }
 
 /** What `quantize` did. */
@@ -63,6 +67,8 @@ export interface QuantizeResult {
   /** Blocks quantized by this run, and taken over from an interrupted one. */
   readonly layers: number
   readonly resumedLayers: number
+  /** There when it was asked for. */
+  readonly record?: QuantizationRecord
 }
 
 /**
@@ -75,27 +81,31 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
   const method = resolveMethod(options.method ?? 'awq', options)
   await using model = await openSource(options.model, options)
   await using workspace = await openWorkspace(options.output)
-  const [done] = await withEngine(options, (engine) =>
-    quantizeVariants({
+  return await withEngine(options, async (engine) => {
+    const [done] = await quantizeVariants({
       model,
       engine,
       variants: [{ ...options, method, workspace }],
       calibration: options,
       resume: options.resume ?? false,
+      record: options.record,
       signal: options.signal,
       onProgress: options.onProgress ?? (() => {}),
-    }),
-  )
-  const seconds = (performance.now() - started) / 1000
-  return {
-    output: options.output,
-    method: method.name,
-    seconds,
-    stages: withOther(done!.stages, seconds),
-    peakRssBytes: peakRssBytes(),
-    inputBytes: model.bytes,
-    outputBytes: done!.outputBytes,
-    layers: done!.layers,
-    resumedLayers: done!.resumedLayers,
-  }
+    })
+    const { outputBytes, layers, resumedLayers, recorded, tokens, stages } = done!
+    const seconds = (performance.now() - started) / 1000
+    const result: QuantizeResult = {
+      output: options.output,
+      method: method.name,
+      seconds,
+      stages: withOther(stages, seconds),
+      peakRssBytes: peakRssBytes(),
+      inputBytes: model.bytes,
+      outputBytes,
+      layers,
+      resumedLayers,
+    }
+    if (!options.record) return result
+    return { ...result, record: quantizationRecord({ model, method, options, engine, recorded, tokens, result }) }
+  })
 }

@@ -7,7 +7,7 @@
 export interface StageSeconds {
   /**
    * `tokenize`, `embed`, `read` (weights), `statistics` (forward pass with Gram matrices), the passes by their names
-   * (`scale`, `clip`, `rtn`, `gptq`), `forward` (of quantized blocks), `write`, `tables`; `other` is what is left.
+   * (`scale`, `clip`, `rtn`, `gptq`), `forward` (of quantized blocks), `record`, `write`, `tables`; `other` is what is left.
    */
   readonly stage: string
   readonly seconds: number

@@ -14,6 +14,8 @@ import { writeManifest } from './manifest.ts'
 import type { Method } from './methods.ts'
 import { type BitsPlan, checkPlan, commonSpec, type LinearSpecs, specsOfLayer, uniformPlan } from './plan.ts'
 import type { QuantizationOptions } from './quantize.ts'
+import type { BlockRecord } from './record.ts'
+import { type RecordedVariant, tensorRecords } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
 import { planTables, type TablePlan, tableEntries, tableSpec, writeTable } from './tables.ts'
 import type { Workspace } from './workspace.ts'
@@ -32,13 +34,15 @@ export interface Variant {
   readonly specsOf: (layer: number) => LinearSpecs
   /** Blocks that an interrupted run finished. */
   readonly resumed: readonly JournalBlock[]
-  writeBlock(block: BlockState): Promise<void>
+  writeBlock(block: BlockState, record?: BlockRecord): Promise<void>
   /** Writes tables, final norm, config, tokenizer and manifest, and moves all to its place. Returns bytes written. */
   finish(
     tokens: CalibrationTokens | undefined,
     signal?: AbortSignal,
     onRows?: (rows: number, total: number) => void,
   ): Promise<number>
+  /** What is known of the blocks written so far, and the tensors of the store. */
+  readonly recorded: RecordedVariant
   /** Closes the files; the work stays for a later `resume`. */
   close(): Promise<void>
 }
@@ -81,7 +85,7 @@ const planOf = (model: SourceModel, options: VariantOptions): { readonly plan: B
     return { plan, spec: commonSpec(description, plan) }
   }
   const spec = checkSpec({
-    bits: options.bits ?? 4,
+    bits: options.bits ?? options.method.bits ?? 4,
     groupSize: options.groupSize ?? 128,
     symmetric: options.symmetric ?? false,
   })
@@ -132,16 +136,20 @@ export const openVariant = async (
     throw error
   }
   const folded: FoldedGroup[] = resumed.flatMap((block) => block.folded)
+  const blocks: JournalBlock[] = [...resumed]
   return {
     method,
     workspace,
     specsOf,
     resumed,
-    async writeBlock(block) {
+    recorded: { blocks, folded, tensors: tensorRecords(model, entries) },
+    async writeBlock(block, record) {
       await writeBlockTensors(block, store)
       await store.flush()
       folded.push(...block.folded)
-      await workspace.appendJournal(JSON.stringify({ layer: block.layer, folded: block.folded } satisfies JournalBlock))
+      const finished: JournalBlock = { layer: block.layer, folded: block.folded, record }
+      blocks.push(finished)
+      await workspace.appendJournal(JSON.stringify(finished))
     },
     async finish(used, signal, onRows) {
       for (const table of tables) await writeTable(table, store, { signal, onRows })

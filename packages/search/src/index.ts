@@ -1,7 +1,7 @@
 export { type AlphaOptions, alphaStrategy } from './alpha-strategy.ts'
 export { ALPHAS, alphaScale, sharedMagnitude } from './candidate-scales.ts'
 export { type FoldedProducer, foldIntoProducer, type Producer, scaleColumns } from './fold-scale.ts'
-export { quantizationLoss } from './quantization-loss.ts'
+export { gramForms, quantizationLoss } from './quantization-loss.ts'
 export { activationBlock, emitRoundedActivations } from './int8-activations.ts'
 export { type Int8Problem, int8Loss } from './int8-loss.ts'
 export type { WeightRows } from './row-chunks.ts'
