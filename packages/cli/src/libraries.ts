@@ -14,7 +14,7 @@ export type AttentionForm = NonNullable<LoadOptions['attention']>
 // The commands see the libraries through these narrow interfaces, so that a test can stand in for each with a few
 // lines; node-libraries.ts is where the compiler checks that the real ones fit.
 
-export type Method = 'awq' | 'rtn' | 'gptq' | 'awq-gptq'
+export type Method = 'awq' | 'rtn' | 'gptq' | 'awq-gptq' | 'smoothquant' | 'smoothquant-awq'
 export type Bits = 2 | 3 | 4 | 8
 
 /** How to reach the hub. */

@@ -124,7 +124,7 @@ export const calibrationOptions = {
 } satisfies OptionTable
 
 const scaleStrategyNames = ['alpha'] as const
-const objectiveNames = ['linear'] as const
+const objectiveNames = ['linear', 'int8-activations'] as const
 
 /** How a method searches; shared by `quantize` and `compare`, left out of methods without the step. */
 export const methodOptions = {
@@ -138,7 +138,14 @@ export const methodOptions = {
 } satisfies OptionTable
 
 /** The quantization methods. */
-export const methodNames = ['awq', 'rtn', 'gptq', 'awq-gptq'] as const satisfies readonly Method[]
+export const methodNames = [
+  'awq',
+  'rtn',
+  'gptq',
+  'awq-gptq',
+  'smoothquant',
+  'smoothquant-awq',
+] as const satisfies readonly Method[]
 /** How many bits a weight gets. */
 export const bitWidth = oneOfNumbers([2, 3, 4, 8])
 /** Arithmetic of the quantized products: exact keeps float32 activations, fast rounds them to int8. */

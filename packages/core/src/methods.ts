@@ -9,6 +9,7 @@ import { named } from './named.ts'
 import { type GptqPassOptions, gptqPass, rtnPass } from './round-pass.ts'
 import type { ScaleObjective } from './scale-objective.ts'
 import { scalePass } from './scale-pass.ts'
+import { smoothPass } from './smooth-pass.ts'
 
 /** A method: what is done to every block, and on which activations. */
 export interface Method {
@@ -16,6 +17,8 @@ export interface Method {
   readonly passes: readonly Pass[]
   /** True when a pass reads activation statistics, so that calibration text is needed. */
   readonly statistics: boolean
+  /** Bits of the linears when none are asked for; default 4. */
+  readonly bits?: 2 | 3 | 4 | 8
   /** What the next block is calibrated on: the outputs of the float blocks before it, or of the quantized ones. */
   readonly propagate: 'float' | 'quantized'
 }
@@ -28,6 +31,8 @@ export interface MethodOptions extends GptqPassOptions {
   readonly objective?: string | ScaleObjective | undefined
   /** What each block is calibrated on: the outputs of the float blocks before it, or of the quantized ones. */
   readonly propagate?: 'float' | 'quantized' | undefined
+  /** How much of the activations' range SmoothQuant moves into the weights, 0 to 1; default 0.5. */
+  readonly smoothAlpha?: number | undefined
 }
 
 const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({ strategy: scaleStrategy, objective })
@@ -63,12 +68,43 @@ export const awqGptq = (options: MethodOptions = {}): Method => ({
   propagate: options.propagate ?? 'float',
 })
 
+/**
+ * SmoothQuant (arXiv 2211.10438): smoothing, round to nearest. For 8-bit weights with 8-bit activations (accuracy
+ * `fast`), which is why 8 bits are its default; fewer bits work, but what smoothing takes off the activations makes the
+ * weights harder to round: `smoothquantAwq` is for those.
+ */
+export const smoothquant = (options: MethodOptions = {}): Method => ({
+  name: 'smoothquant',
+  passes: [smoothPass({ alpha: options.smoothAlpha }), rtnPass()],
+  statistics: true,
+  bits: 8,
+  propagate: options.propagate ?? 'float',
+})
+
+/**
+ * SmoothQuant, then AWQ on the smoothed weights and statistics, with scales judged by the outputs that 8-bit activations
+ * give, then clip search and round to nearest.
+ */
+export const smoothquantAwq = (options: MethodOptions = {}): Method => ({
+  name: 'smoothquant-awq',
+  passes: [
+    smoothPass({ alpha: options.smoothAlpha }),
+    scale({ ...options, objective: options.objective ?? 'int8-activations' }),
+    clipPass(),
+    rtnPass(),
+  ],
+  statistics: true,
+  propagate: options.propagate ?? 'float',
+})
+
 /** The methods that have a name on the command line. */
 export const methods: Readonly<Record<string, (options?: MethodOptions) => Method>> = {
   awq,
   rtn,
   gptq,
   'awq-gptq': awqGptq,
+  smoothquant,
+  'smoothquant-awq': smoothquantAwq,
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { ScaleGroup } from '@awq/models'
 import type { EvaluateScales } from '@awq/search'
 import type { BlockState } from './block-state.ts'
+import { int8Objective } from './int8-objective.ts'
 
 /** A measure of scales. One of your own is any object of this form. */
 export interface ScaleObjective {
@@ -19,4 +20,7 @@ export interface ScaleObjective {
 }
 
 /** The objectives that have a name. */
-export const scaleObjectives: Readonly<Record<string, () => ScaleObjective>> = { linear: () => ({ name: 'linear' }) }
+export const scaleObjectives: Readonly<Record<string, () => ScaleObjective>> = {
+  linear: () => ({ name: 'linear' }),
+  'int8-activations': int8Objective,
+}
