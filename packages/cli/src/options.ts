@@ -123,7 +123,7 @@ export const calibrationOptions = {
   seed: optional('N', integer(0), 'Shuffle the blocks by this seed (default: file order)'),
 } satisfies OptionTable
 
-const scaleStrategyNames = ['alpha'] as const
+const scaleStrategyNames = ['alpha', 'duo', 'gradient'] as const
 const objectiveNames = ['linear', 'int8-activations'] as const
 
 /** How a method searches; shared by `quantize` and `compare`, left out of methods without the step. */
@@ -134,6 +134,11 @@ export const methodOptions = {
     'NAME',
     oneOf(['float', 'quantized']),
     'Calibrate each block on the outputs of the float or of the quantized blocks before it (default: as the method has it)',
+  ),
+  smoothAlpha: optional(
+    'A',
+    number(0, 1),
+    'SmoothQuant: how much of the range of activations moves into the weights, 0 to 1 (default 0.5)',
   ),
 } satisfies OptionTable
 
@@ -146,6 +151,8 @@ export const methodNames = [
   'smoothquant',
   'smoothquant-awq',
 ] as const satisfies readonly Method[]
+/** Bits of the linear layers when none are asked for. */
+export const defaultBits = (method: Method): Bits => (method === 'smoothquant' ? 8 : 4)
 /** How many bits a weight gets. */
 export const bitWidth = oneOfNumbers([2, 3, 4, 8])
 /** Arithmetic of the quantized products: exact keeps float32 activations, fast rounds them to int8. */

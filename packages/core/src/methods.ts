@@ -25,7 +25,7 @@ export interface Method {
 
 /** Options of the methods that have a name; a method without the step in question ignores them. */
 export interface MethodOptions extends GptqPassOptions {
-  /** How scales are found: `alpha` or a strategy of your own; default `alpha`. */
+  /** How scales are found: `alpha`, `duo`, `gradient`, or a strategy of your own; default `alpha`. */
   readonly scaleStrategy?: string | ScaleStrategy | undefined
   /** What scales are judged by: `linear` or an objective of your own; default `linear`. */
   readonly objective?: string | ScaleObjective | undefined

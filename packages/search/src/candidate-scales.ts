@@ -28,19 +28,24 @@ export function sharedMagnitude(meanAbs: Float32Array, producerRow: Int32Array):
   if (wrong >= 0) {
     throw new AwqError('NUMERIC', `the mean magnitude of channel ${wrong} is ${meanAbs[wrong]}: calibrate again`)
   }
+  const shared = sharedMean(meanAbs, producerRow)
+  const least = shared.reduce((found, value) => (value > 0 && value < found ? value : found), Number.POSITIVE_INFINITY)
+  return shared.map((value) => (value > 0 ? value : least === Number.POSITIVE_INFINITY ? 1 : least))
+}
+
+/** The mean of `values` [width] over the columns of each producer row, at each of these columns. */
+export function sharedMean(values: Float32Array, producerRow: Int32Array): Float32Array {
   const sums = new Map<number, { sum: number; count: number }>()
   producerRow.forEach((row, channel) => {
     const entry = sums.get(row) ?? { sum: 0, count: 0 }
-    entry.sum += meanAbs[channel]!
+    entry.sum += values[channel]!
     entry.count++
     sums.set(row, entry)
   })
-  const shared = Float32Array.from(producerRow, (row) => {
+  return Float32Array.from(producerRow, (row) => {
     const { sum, count } = sums.get(row)!
     return sum / count
   })
-  const least = shared.reduce((found, value) => (value > 0 && value < found ? value : found), Number.POSITIVE_INFINITY)
-  return shared.map((value) => (value > 0 ? value : least === Number.POSITIVE_INFINITY ? 1 : least))
 }
 
 /**

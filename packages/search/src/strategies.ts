@@ -1,5 +1,11 @@
 import { alphaStrategy } from './alpha-strategy.ts'
+import { duoStrategy } from './duo-strategy.ts'
+import { gradientStrategy } from './gradient-strategy.ts'
 import type { ScaleStrategy } from './strategy.ts'
 
 /** The scale strategies that have a name. */
-export const scaleStrategies: Readonly<Record<string, () => ScaleStrategy>> = { alpha: alphaStrategy }
+export const scaleStrategies: Readonly<Record<string, () => ScaleStrategy>> = {
+  alpha: alphaStrategy,
+  duo: duoStrategy,
+  gradient: gradientStrategy,
+}

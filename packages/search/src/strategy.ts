@@ -61,3 +61,15 @@ export function leastLoss(losses: readonly number[]): number {
   })
   return best
 }
+
+/** The better of a choice and another scale by the objective in force; the choice when neither is. */
+export async function betterChoice(
+  { evaluate }: Pick<ScaleContext, 'evaluate'>,
+  choice: ScaleChoice,
+  scale: Float32Array,
+): Promise<ScaleChoice> {
+  if (scale === choice.scale) return choice
+  const known = choice.loss
+  const losses = known === undefined ? await evaluate([choice.scale, scale]) : [known, ...(await evaluate([scale]))]
+  return leastLoss(losses) === 1 ? { scale, loss: losses[1]! } : { ...choice, loss: losses[0]! }
+}
