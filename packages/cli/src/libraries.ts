@@ -135,6 +135,7 @@ export interface GridOptions extends EngineSettings {
   model: Folder
   scaleStrategy?: string
   objective?: string
+  smoothAlpha?: number
   propagate?: 'float' | 'quantized'
   groupSize: number
   symmetric: boolean
@@ -192,6 +193,7 @@ export interface CoreLibrary {
     options: GridOptions & {
       text: string
       methods: Method[]
+      accuracy?: Accuracy
       bits: Bits[]
       window?: number
       maxWindows?: number

@@ -1,5 +1,5 @@
-import type { Method } from './libraries.ts'
-import { groupSize, integer, oneOf, oneOfNumbers, text, type ValueParser } from './values.ts'
+import type { Bits, Method } from './libraries.ts'
+import { groupSize, integer, number, oneOf, oneOfNumbers, text, type ValueParser } from './values.ts'
 
 /** One `--option` of a command. Its name on the command line is its key in the table, in kebab case. */
 export interface Option<T> {

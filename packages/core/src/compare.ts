@@ -2,7 +2,7 @@
  * Several methods and bit widths on one model: quality, size and time side by side.
  * @module
  */
-import { evaluate } from '@awq/evaluate'
+import { type EvaluateOptions, evaluate } from '@awq/evaluate'
 import { parameterCount } from '@awq/models'
 import { withEngine } from '@awq/ort'
 import { type Folder, openCheckpoint } from '@awq/tensor'
@@ -28,6 +28,11 @@ export interface CompareOptions
   /** Tokens in a window; default 2048, at most the model's context. */
   readonly window?: number | undefined
   readonly maxWindows?: number | undefined
+  /**
+   * How the quantized models run: `exact` (the default) with float32 activations, `fast` with activations rounded to 8
+   * bits. The float model is always exact.
+   */
+  readonly accuracy?: EvaluateOptions['accuracy']
   /** Called with each row as soon as it is known; the float row comes first. */
   readonly onRow?: ((row: CompareRow) => void) | undefined
 }
@@ -80,6 +85,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
         against: reference,
         window: options.window,
         maxWindows: options.maxWindows,
+        accuracy: options.accuracy,
         signal,
         onProgress: ({ done, total }) => onProgress({ type: 'progress', stage: 'evaluate', completed: done, total }),
         // The second model would only repeat what was said of the text.

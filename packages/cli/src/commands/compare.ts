@@ -3,6 +3,7 @@ import { compareCells, compareColumns } from '../compare-table.ts'
 import { defined, pick } from '../defined.ts'
 import { engineSettings, findModel, readWholeText } from '../model.ts'
 import {
+  accuracy,
   bitWidth,
   calibrationOptions,
   gridOptions,
@@ -28,13 +29,14 @@ export const compareCommand = defineCommand({
     ...calibrationOptions,
     window: withDefault('N', integer(2), 2048, 'Tokens per window of the text; windows do not overlap'),
     maxWindows: optional('N', integer(1), 'Stop after so many windows (default: all of the text)'),
+    accuracy: withDefault('MODE', accuracy, 'exact', 'exact: float32 activations; fast: int8 where the engine can'),
   },
   examples: [
     'awq compare ./model --text wiki.test.raw --calibration c4.txt --methods rtn,gptq,awq --bits 4,3 --group-size 64',
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { calibration, seed, scaleStrategy, objective, propagate, maxWindows, methods, bits, groupSize, window } =
+    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, maxWindows, methods, bits, groupSize, window } =
       options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
@@ -43,9 +45,9 @@ export const compareCommand = defineCommand({
     const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))
     let headed = false
     const rows = await compare({
-      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length']),
+      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'accuracy']),
       ...engineSettings(session, options),
-      ...defined({ calibration, seed, scaleStrategy, objective, propagate, maxWindows }),
+      ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, maxWindows }),
       model,
       text: content,
       methods,

@@ -8,10 +8,12 @@ import { engineSettings, findModel } from '../model.ts'
 import {
   bitWidth,
   calibrationOptions,
+  defaultBits,
   flag,
   gridOptions,
   methodNames,
   methodOptions,
+  optional,
   required,
   withDefault,
 } from '../options.ts'
@@ -75,7 +77,7 @@ export const quantizeCommand = defineCommand({
   options: {
     output: required('OUT', text, 'The folder to write', 'o'),
     method: withDefault('NAME', oneOf(methodNames), 'awq', `How: ${methodNames.join(', ')}`),
-    bits: withDefault('B', bitWidth, 4, 'Bits of the linear layers: 2, 3, 4 or 8'),
+    bits: optional('B', bitWidth, 'Bits of the linear layers: 2, 3, 4 or 8 (default 4, and 8 for smoothquant)'),
     ...methodOptions,
     ...gridOptions,
     ...calibrationOptions,
@@ -87,14 +89,15 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { calibration, seed, scaleStrategy, objective, propagate, output, method, bits, groupSize, resume } = options
+    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, output, method, groupSize, resume } = options
+    const bits = options.bits ?? defaultBits(method)
     await refuseExisting(output, resume)
     const model = await findModel(session, reference, options)
     const { quantize } = await context.libraries.core()
     const result = await quantize({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume']),
       ...engineSettings(session, options),
-      ...defined({ calibration, seed, scaleStrategy, objective, propagate }),
+      ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha }),
       model,
       output,
       method,
