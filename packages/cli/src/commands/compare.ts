@@ -36,8 +36,19 @@ export const compareCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, maxWindows, methods, bits, groupSize, window } =
-      options
+    const {
+      calibration,
+      seed,
+      scaleStrategy,
+      objective,
+      propagate,
+      smoothAlpha,
+      maxWindows,
+      methods,
+      bits,
+      groupSize,
+      window,
+    } = options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
     const { compare } = await session.context.libraries.core()

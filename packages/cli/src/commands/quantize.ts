@@ -89,7 +89,8 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, output, method, groupSize, resume } = options
+    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, output, method, groupSize, resume } =
+      options
     const bits = options.bits ?? defaultBits(method)
     await refuseExisting(output, resume)
     const model = await findModel(session, reference, options)
