@@ -4,7 +4,7 @@
  */
 import type { ActivationStats } from '@awq/calibration'
 import type { BlockWeights, LinearSpec, ModelDescription, ScaleGroup } from '@awq/models'
-import type { Engine } from '@awq/ort'
+import type { Engine, Tensor } from '@awq/ort'
 import type { GroupRanges, QuantSpec } from '@awq/quantize'
 import { AwqError, type QuantizedMatrix } from '@awq/tensor'
 
@@ -33,8 +33,12 @@ export interface BlockState {
   readonly weights: BlockWeights
   /** Statistics of each site that linears read; empty for methods without statistics. */
   readonly stats: Map<string, ActivationStats>
+  /** What the block is calibrated on: residual streams `[batch, length, hidden]`; empty for methods without statistics. */
+  readonly inputs: readonly Tensor[]
   /** Bits and group of each linear by base name. */
   readonly specs: ReadonlyMap<string, QuantSpec>
+  /** Input channels that stay float, ascending, by site; see `codedWeightOf` and `codedStatsOf`. Empty for most methods. */
+  readonly salient: Map<string, Int32Array>
   /** Clip ranges by base name; a linear without an entry uses the full range of its groups. */
   readonly ranges: Map<string, GroupRanges>
   /** The result, by base name: a rounding pass fills it. */

@@ -3,7 +3,8 @@
  * @module
  */
 import { searchClip } from '@awq/search'
-import { type Pass, specOf, statsOf, weightOf } from './block-state.ts'
+import { type Pass, specOf } from './block-state.ts'
+import { codedStatsOf, codedWeightOf } from './salient.ts'
 
 /** Searches the shrink of every group's range on the Gram's diagonal blocks, no shrink included. */
 export const clipPass = (): Pass => ({
@@ -11,10 +12,10 @@ export const clipPass = (): Pass => ({
   async run(block) {
     for (const { name, shape, site } of block.linears) {
       const { ranges } = await searchClip(block.engine, {
-        weight: weightOf(block, name),
+        weight: codedWeightOf(block, name),
         rows: shape[0],
         width: shape[1],
-        gram: statsOf(block, site).gram,
+        gram: codedStatsOf(block, site).gram,
         spec: specOf(block, name),
         name: block.description.parameter(block.layer, `${name}.weight`),
         signal: block.signal,

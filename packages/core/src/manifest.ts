@@ -7,6 +7,7 @@ import type { FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
 import type { Method } from './methods.ts'
 import { type BitsPlan, commonSpec } from './plan.ts'
+import { salientCount } from './salient.ts'
 import type { SourceModel } from './source-model.ts'
 import type { TablePlan } from './tables.ts'
 import type { Workspace } from './workspace.ts'
@@ -57,12 +58,14 @@ export const writeManifest = async (parts: ManifestParts): Promise<number> => {
   for (let layer = 0; layer < description.config.layers; layer++)
     for (const { name, shape } of description.linears) {
       const full = description.parameter(layer, `${name}.weight`)
-      matrices[full] = { ...plan.linears[full]!, shape: [...shape] }
+      const denseColumns = salientCount(parts.method.salient?.fraction ?? 0, shape[1])
+      matrices[full] = { ...plan.linears[full]!, shape: [...shape], ...(denseColumns > 0 ? { denseColumns } : {}) }
     }
   const manifest: Manifest = {
     format: 'awq',
     version: 1,
     method: parts.method.name,
+    ...(parts.method.salient ? { salient: parts.method.salient } : {}),
     ...commonSpec(description, plan),
     matrices,
     folded: parts.folded.map(({ layer, producer, consumers, ...measures }) => ({

@@ -7,6 +7,7 @@ import type { Pass } from './block-state.ts'
 import { clipPass } from './clip-pass.ts'
 import { named } from './named.ts'
 import { type GptqPassOptions, gptqPass, rtnPass } from './round-pass.ts'
+import { keepSalient, type SalientBy, type SalientOptions } from './salient-pass.ts'
 import type { ScaleObjective } from './scale-objective.ts'
 import { scalePass } from './scale-pass.ts'
 import { smoothPass } from './smooth-pass.ts'
@@ -21,6 +22,8 @@ export interface Method {
   readonly bits?: 2 | 3 | 4 | 8
   /** What the next block is calibrated on: the outputs of the float blocks before it, or of the quantized ones. */
   readonly propagate: 'float' | 'quantized'
+  /** Which input channels stay float; `keepSalient` makes methods that keep some. */
+  readonly salient?: SalientOptions | undefined
 }
 
 /** Options of the methods that have a name; a method without the step in question ignores them. */
@@ -33,6 +36,12 @@ export interface MethodOptions extends GptqPassOptions {
   readonly propagate?: 'float' | 'quantized' | undefined
   /** How much of the activations' range SmoothQuant moves into the weights, 0 to 1; default 0.5. */
   readonly smoothAlpha?: number | undefined
+  /** Share of each linear's input channels that stay float16, 0..1; default 0. Any method takes it. */
+  readonly keepSalient?: number | undefined
+  /** What these channels are chosen by; default `activation`. */
+  readonly salientBy?: SalientBy | undefined
+  /** Of the choice by `random`; default 0. */
+  readonly seed?: number | undefined
 }
 
 const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({ strategy: scaleStrategy, objective })
@@ -108,11 +117,12 @@ export const methods: Readonly<Record<string, (options?: MethodOptions) => Metho
 }
 
 /**
- * A method by name with its options, or the method itself, whose own options stand.
+ * A method by name with its options, or the method itself, whose own options stand; salient channels are kept by either.
  * @throws AwqError `INVALID_ARGUMENT` for an unknown name
  */
 export const resolveMethod = (method: string | Method, options: MethodOptions = {}): Method => {
-  if (typeof method !== 'string') return method
+  const salient = { fraction: options.keepSalient ?? 0, by: options.salientBy, seed: options.seed }
+  if (typeof method !== 'string') return method.salient ? method : keepSalient(method, salient)
   const makers = Object.entries(methods).map(([name, make]) => [name, () => make(options)] as const)
-  return named('method', method, Object.fromEntries(makers))
+  return keepSalient(named('method', method, Object.fromEntries(makers)), salient)
 }

@@ -20,6 +20,7 @@ import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } fr
 import type { OnProgress } from './progress.ts'
 import { recordBlock } from './record-block.ts'
 import type { RecordedVariant } from './record-model.ts'
+import { keepSalientColumns } from './salient.ts'
 import type { SourceModel } from './source-model.ts'
 import { type StageClock, type StageSeconds, stageClock, totalSeconds } from './stages.ts'
 import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
@@ -93,6 +94,7 @@ const quantizeBlock = async (
   layer: number,
   weights: BlockWeights,
   stats: ReadonlyMap<string, ActivationStats>,
+  inputs: ActivationStream,
 ): Promise<BlockState> => {
   const { description } = model
   const block: BlockState = {
@@ -103,7 +105,9 @@ const quantizeBlock = async (
     scaleGroups: description.scaleGroups,
     weights,
     stats: new Map(stats),
+    inputs,
     specs: variant.specsOf(layer),
+    salient: new Map(),
     ranges: new Map(),
     quantized: new Map(),
     folded: [],
@@ -115,6 +119,7 @@ const quantizeBlock = async (
     await clock.time(pass.name, () => pass.run(block))
     block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
   }
+  keepSalientColumns(block)
   return block
 }
 
@@ -285,7 +290,7 @@ const walkGroup = async (
   const blocks: BlockState[] = []
   for (const variant of group.variants) {
     const clock = clocks.get(variant)!
-    const block = await quantizeBlock(options, variant, clock, layer, copyWeights(weights), observed.stats)
+    const block = await quantizeBlock(options, variant, clock, layer, copyWeights(weights), observed.stats, group.stream)
     blocks.push(block)
     const record = options.record
       ? await clock.time('record', () => recordBlock(block, { weights, stats: observed.stats }))

@@ -5,12 +5,13 @@
 import type { Engine } from '@awq/ort'
 import { factorGram, type GptqFactor, type GroupRanges, type QuantSpec, roundGptq, roundRtn } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
-import { type Pass, specOf, statsOf, weightOf } from './block-state.ts'
+import { type Pass, specOf } from './block-state.ts'
+import { codedStatsOf, codedWeightOf } from './salient.ts'
 
 /** One matrix to round. */
 export interface RoundingProblem {
   readonly engine: Engine
-  /** `[out, in]`, after all scales were folded. */
+  /** `[out, in]`, after all scales were folded; zeros in channels that stay float. */
   readonly weight: Float32Array
   readonly shape: readonly [out: number, width: number]
   readonly spec: QuantSpec
@@ -44,11 +45,11 @@ export const roundPass = (rounding: Rounding): Pass => ({
       block.signal?.throwIfAborted()
       const problem: RoundingProblem = {
         engine: block.engine,
-        weight: weightOf(block, linear),
+        weight: codedWeightOf(block, linear),
         shape,
         spec: specOf(block, linear),
         ranges: block.ranges.get(linear),
-        gram: () => statsOf(block, site).gram,
+        gram: () => codedStatsOf(block, site).gram,
         shared<T>(make: () => Promise<T>) {
           const found = (bySite.get(site) as Promise<T> | undefined) ?? make()
           bySite.set(site, found)

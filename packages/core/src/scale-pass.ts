@@ -13,8 +13,9 @@ import {
   searchScale,
 } from '@awq/search'
 import { AwqError } from '@awq/tensor'
-import { type BlockState, type FoldedGroup, type Pass, specOf, statsOf, weightOf } from './block-state.ts'
+import { type BlockState, type FoldedGroup, type Pass, specOf, weightOf } from './block-state.ts'
 import { named } from './named.ts'
+import { codedStatsOf, codedWeightOf } from './salient.ts'
 import { type ScaleObjective, scaleObjectives } from './scale-objective.ts'
 
 /** A scale for one group, and what the search has to say of it. */
@@ -80,11 +81,11 @@ export const scalePass = (options: ScalePassOptions = {}): Pass => {
         const evaluate = await objective.open?.(block, group)
         const found = await searchScale(block.engine, {
           weights: group.consumers.map((name) => {
-            const data = weightOf(block, name)
+            const data = codedWeightOf(block, name)
             return { data, rows: data.length / group.producerRow.length }
           }),
           width: group.producerRow.length,
-          stats: statsOf(block, group.site),
+          stats: codedStatsOf(block, group.site),
           spec: specOf(block, first!),
           producerRow: group.producerRow,
           strategy,

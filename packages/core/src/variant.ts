@@ -116,10 +116,11 @@ export const openVariant = async (
   const specsOf = (layer: number) => specsOfLayer(description, plan, layer)
   const tables = planTables(checkpoint, description, plan)
   const { workspace, method } = options
+  const salient = method.salient?.fraction ?? 0
   const entries: StoreEntry[] = [
     ...tables.flatMap(tableEntries),
     ...Array.from({ length: description.config.layers }, (_, layer) =>
-      blockEntries(description, specsOf(layer), layer),
+      blockEntries(description, specsOf(layer), layer, salient),
     ).flat(),
     denseEntry(description.finalNorm, 'F32', [description.config.hiddenSize]),
   ]
@@ -127,10 +128,12 @@ export const openVariant = async (
   if (workspace.unfinished && !resume) await workspace.discard()
   const resumed = await readJournal(workspace, key)
   const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
-    keep: resumed.flatMap(({ layer }) => blockEntries(description, specsOf(layer), layer).map(({ name }) => name)),
+    keep: resumed.flatMap(({ layer }) =>
+      blockEntries(description, specsOf(layer), layer, salient).map(({ name }) => name),
+    ),
   })
   try {
-    await beginJournal(workspace, key, resumed)
+    await beginJournal(workspace, key, resumed, options.planned?.model)
   } catch (error) {
     await store.close()
     throw error
