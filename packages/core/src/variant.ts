@@ -133,7 +133,7 @@ export const openVariant = async (
     ),
   })
   try {
-    await beginJournal(workspace, key, resumed, options.planned?.model)
+    await beginJournal(workspace, key, resumed)
   } catch (error) {
     await store.close()
     throw error
