@@ -4,17 +4,38 @@
  * @module
  */
 import { embedBatches, type ForwardModel } from '@awq/models'
-import { tensor } from '@awq/ort'
+import { type Tensor, tensor } from '@awq/ort'
 import { turnEventLoop } from '@awq/runtime'
 
 /** Tokens that run through a block together; short windows are batched up to it. */
-const tokensPerRun = 2048
+export const tokensPerRun = 2048
 
 /** Options of a pass. */
 export interface StreamOptions {
   readonly signal?: AbortSignal | undefined
   /** Called after each block. */
   readonly onBlock?: ((done: number) => void) | undefined
+}
+
+/**
+ * Carries residual streams through all blocks.
+ * @param runs float32 `[batch, length, hidden]` each, as embedded; replaced in place by what leaves the last block
+ */
+export const carryStreams = async (
+  model: ForwardModel,
+  runs: Tensor[],
+  { signal, onBlock }: StreamOptions = {},
+): Promise<void> => {
+  for (let layer = 0; layer < model.description.config.layers; layer++) {
+    await using block = await model.openBlock(layer, { signal })
+    for (const [i, hidden] of runs.entries()) {
+      signal?.throwIfAborted()
+      const next = await block.run(hidden, { signal })
+      runs[i] = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
+      await turnEventLoop()
+    }
+    onBlock?.(layer + 1)
+  }
 }
 
 /**
@@ -27,20 +48,10 @@ export const residualStreams = async (
   windows: readonly Int32Array[],
   options: StreamOptions = {},
 ): Promise<Float32Array[]> => {
-  const { layers, hiddenSize } = model.description.config
-  const { signal } = options
+  const { hiddenSize } = model.description.config
   const length = windows[0]?.length ?? 0
-  const runs = await embedBatches((ids, batch) => model.embed(ids, batch), windows, tokensPerRun, { signal })
-  for (let layer = 0; layer < layers; layer++) {
-    await using block = await model.openBlock(layer, { signal })
-    for (const [i, hidden] of runs.entries()) {
-      signal?.throwIfAborted()
-      const next = await block.run(hidden, { signal })
-      runs[i] = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
-      await turnEventLoop()
-    }
-    options.onBlock?.(layer + 1)
-  }
+  const runs = await embedBatches((ids, batch) => model.embed(ids, batch), windows, tokensPerRun, options)
+  await carryStreams(model, runs, options)
   const size = length * hiddenSize
   return runs.flatMap((run) =>
     Array.from({ length: run.shape[0] ?? 0 }, (_, i) => (run.data as Float32Array).subarray(i * size, (i + 1) * size)),

@@ -1,4 +1,5 @@
 import { AwqError, type ByteSource, messageOf } from '@awq/tensor'
+import { readJsonLines } from './json-lines.ts'
 import { parquetDocuments } from './parquet.ts'
 import { documentOf } from './records.ts'
 import { type ReadTextOptions, textChunks, textLines } from './text-lines.ts'
@@ -59,17 +60,7 @@ async function* plainText(source: ByteSource, options: ReadTextOptions): AsyncGe
 }
 
 async function* jsonLines(source: ByteSource, options: ReadTextOptions): AsyncGenerator<TextDocument> {
-  for await (const { number, text } of textLines(source, options)) {
-    if (text.trim() === '') continue
-    const where = `${source.name} line ${number}`
-    let record: unknown
-    try {
-      record = JSON.parse(text)
-    } catch (cause) {
-      throw new AwqError('INVALID_FILE', `${where} is not valid JSON: ${messageOf(cause)}`, { cause })
-    }
-    yield documentOf(record, where)
-  }
+  for await (const { value, where } of readJsonLines(source, options)) yield documentOf(value, where)
 }
 
 async function* jsonFile(source: ByteSource, options: ReadTextOptions): AsyncGenerator<TextDocument> {

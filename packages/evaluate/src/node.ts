@@ -1,0 +1,7 @@
+export {
+  type CodeSandbox,
+  type CodeSandboxOptions,
+  createCodeSandbox,
+  type Isolation,
+} from './node/sandbox.ts'
+export { openTaskFile } from './node/task-file.ts'
