@@ -2,11 +2,12 @@ import type { Engine } from '@awq/ort'
 import { AwqError, type QuantizedMatrix } from '@awq/tensor'
 import { copyBlock, factorGramBy, type GptqFactor, type GptqFactorOptions } from './gptq-factor.ts'
 import { roundPanel } from './gptq-panel.ts'
-import { type QuantizationGrid, quantizationGrid, scalesToFloat32, zerosToFloat32 } from './grid.ts'
+import { type QuantizationGrid, quantizationGrid } from './grid.ts'
+import { gridByGroup } from './grid-by-group.ts'
 import { engineProduct, type MatrixProduct } from './product.ts'
 import { type GroupRanges, groupRanges } from './ranges.ts'
 import { checkRanges, roundRtn } from './rtn.ts'
-import { checkMatrix, checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, stepsOf } from './spec.ts'
+import { checkMatrix, checkSpec, effectiveGroupSize, type QuantSpec, stepsOf } from './spec.ts'
 
 /** Options of {@link roundGptq}. */
 export interface GptqOptions extends GptqFactorOptions {
@@ -108,7 +109,7 @@ async function roundRows(
   const { order, dead } = factor
   // Columns become rows, in rounding order: then every inner loop runs along contiguous memory.
   const errors = columnsInOrder(chunk, order, dead)
-  const { scales, zeros } = gridByGroup(chunk)
+  const { scales, zeros } = gridByGroup(chunk.grid, spec, inputs, start, rows)
   const groupSize = effectiveGroupSize(spec.groupSize, inputs)
   for (let first = 0; first < inputs; first += PANEL) {
     signal?.throwIfAborted()
@@ -166,25 +167,4 @@ function columnsInOrder({ weight, start, rows, inputs }: Chunk, order: Int32Arra
     }
   }
   return columns
-}
-
-/** Scales and zero points of a chunk as float32 [groups, rows]. */
-function gridByGroup({ grid, spec, start, rows, inputs }: Chunk): { scales: Float32Array; zeros: Float32Array } {
-  const groups = groupsPerRow(spec.groupSize, inputs)
-  const part = <T extends Uint16Array | Uint8Array>(values: T) =>
-    values.subarray(start * groups, (start + rows) * groups) as T
-  const scales = scalesToFloat32(part(grid.scales))
-  const zeroPoints = grid.zeroPoints === null ? null : part(grid.zeroPoints)
-  const zeros = zerosToFloat32(zeroPoints, spec.bits, rows * groups)
-  return { scales: transposed(scales, rows, groups), zeros: transposed(zeros, rows, groups) }
-}
-
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length)
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      result[column * rows + row] = values[row * columns + column] as number
-    }
-  }
-  return result
 }
