@@ -46,7 +46,7 @@ export {
   rtnPass,
 } from './round-pass.ts'
 export { codedStatsOf, codedWeightOf } from './salient.ts'
-export { keepSalient, type SalientBy, type SalientOptions, salientPass } from './salient-pass.ts'
+export { keepSalient, type SalientBy, type SalientOptions } from './salient-pass.ts'
 export { type ScaleObjective, scaleObjectives } from './scale-objective.ts'
 export { applyScale, type GroupScale, type ScalePassOptions, scalePass } from './scale-pass.ts'
 export { type SmoothPassOptions, smoothPass } from './smooth-pass.ts'
