@@ -71,7 +71,7 @@ const checked = ({ fraction, by = 'activation', seed = 0 }: SalientOptions) => {
  * Fills `block.salient`: of every site the channels that stay float (arXiv 2306.00978, section 3.1 and table 1), on the
  * block as it stands. The passes behind it leave these channels out of group ranges, losses and rounding.
  *
- * Stands in methods that `keepSalient` makes, which also tells the store of the columns.
+ * Stands in the methods that `keepSalient` makes, which also announce the columns to the store.
  * @throws AwqError `INVALID_ARGUMENT` for options out of range; when run, by activation, for a method without statistics
  */
 export const salientPass = (options: SalientOptions): Pass => {
