@@ -3,7 +3,7 @@
  * codes to the last bit. Groups are rows here: a weight matrix comes as [groups, size].
  * @module
  */
-import { type Graph, int64s, scalar as scalarOf, type Value } from '@awq/onnx'
+import { type Graph, int64s, reshape, scalar as scalarOf, type Value } from '@awq/onnx'
 import { type QuantSpec, SMALLEST_SCALE, stepsOf } from '@awq/quantize'
 
 /** Scale and zero point of every group, [groups] each. */
@@ -84,6 +84,25 @@ export function emitCodes(graph: Graph, weight: Value, grid: GridValues, spec: Q
 export function emitError(graph: Graph, weight: Value, grid: GridValues, spec: QuantSpec): Value {
   const { centred, position, scale } = emitCodes(graph, weight, grid, spec)
   return graph.add('Mul', [graph.add('Sub', [centred, position]), scale])
+}
+
+/**
+ * E = Q(W S) S^-1 - W, [rows, padded]: what rounding adds to each weight when columns are scaled beforehand.
+ *
+ * @param weight [rows, padded], padded a multiple of `groupSize`
+ * @param scale [padded]
+ * @param inverse [padded], 1 / scale
+ */
+export function emitScaledError(
+  graph: Graph,
+  weight: Value,
+  { scale, inverse }: { readonly scale: Value; readonly inverse: Value },
+  { padded, groupSize, spec }: { readonly padded: number; readonly groupSize: number; readonly spec: QuantSpec },
+): Value {
+  const groups = reshape(graph, graph.add('Mul', [weight, scale]), [-1, groupSize])
+  const { low, high } = emitRanges(graph, groups)
+  const error = emitError(graph, groups, emitGrid(graph, low, high, spec), spec)
+  return graph.add('Mul', [reshape(graph, error, [-1, padded]), inverse])
 }
 
 /** The rounded weights, (code - zero) * scale, [groups, size]: `dequantize(roundRtn(...))`. */

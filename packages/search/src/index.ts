@@ -1,6 +1,8 @@
 export { type AlphaOptions, alphaStrategy } from './alpha-strategy.ts'
 export { ALPHAS, alphaScale, sharedMagnitude } from './candidate-scales.ts'
+export { CHANNEL_FACTORS, type ChannelOptions, channelStrategy } from './channel-strategy.ts'
 export { DUO_RATIOS, type DuoOptions, duoStrategy } from './duo-strategy.ts'
+export { emitScaledError } from './fake-quantize.ts'
 export { type FoldedProducer, foldIntoProducer, type Producer, scaleColumns } from './fold-scale.ts'
 export { activationBlock, emitRoundedActivations } from './int8-activations.ts'
 export { type Int8Problem, int8Loss } from './int8-loss.ts'

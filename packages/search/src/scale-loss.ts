@@ -1,8 +1,8 @@
-import { Graph, reshape } from '@awq/onnx'
+import { Graph } from '@awq/onnx'
 import { cachedSession, type Engine, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
-import { emitError, emitGrid, emitRanges } from './fake-quantize.ts'
+import { emitScaledError } from './fake-quantize.ts'
 import { emitGramForm, gramFeeds } from './gram-form.ts'
 import { resident } from './resident.ts'
 import { type RowChunk, rowChunks, type WeightRows } from './row-chunks.ts'
@@ -110,10 +110,7 @@ function scaleLossGraph(padded: number, groupSize: number, spec: QuantSpec): Gra
   const weight = graph.input('weight', 'float32', ['rows', padded])
   const scale = graph.input('scale', 'float32', [padded])
   const inverse = graph.input('inverse', 'float32', [padded])
-  const groups = reshape(graph, graph.add('Mul', [weight, scale]), [-1, groupSize])
-  const { low, high } = emitRanges(graph, groups)
-  const scaledError = emitError(graph, groups, emitGrid(graph, low, high, spec), spec)
-  const error = graph.add('Mul', [reshape(graph, scaledError, [-1, padded]), inverse])
+  const error = emitScaledError(graph, weight, { scale, inverse }, { padded, groupSize, spec })
   graph.output('loss', emitGramForm(graph, error, padded))
   return graph
 }

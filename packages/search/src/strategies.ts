@@ -1,4 +1,5 @@
 import { alphaStrategy } from './alpha-strategy.ts'
+import { channelStrategy } from './channel-strategy.ts'
 import { duoStrategy } from './duo-strategy.ts'
 import { gradientStrategy } from './gradient-strategy.ts'
 import type { ScaleStrategy } from './strategy.ts'
@@ -7,5 +8,6 @@ import type { ScaleStrategy } from './strategy.ts'
 export const scaleStrategies: Readonly<Record<string, () => ScaleStrategy>> = {
   alpha: alphaStrategy,
   duo: duoStrategy,
+  channel: channelStrategy,
   gradient: gradientStrategy,
 }
