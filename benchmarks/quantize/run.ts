@@ -86,6 +86,10 @@ const take = async (one: Contestant, setting: Setting, round: number): Promise<R
   return { ...run, ...quality }
 }
 
+/** The line in which Python names the error, if there is one. */
+const refusalOf = (lines: readonly string[]): string =>
+  (lines.findLast((line) => /^[\w.]*Error\b/.test(line)) ?? lines.at(-1)!).slice(0, 160)
+
 /** The rounds of all contestants with one setting; one that fails is not tried again. */
 const compete = async (setting: Setting): Promise<Row[]> => {
   const runs = new Map<string, (Run & { quality?: Quality })[]>(taking.map(({ key }) => [key, []]))
@@ -96,7 +100,7 @@ const compete = async (setting: Setting): Promise<Row[]> => {
         runs.get(one.key)!.push(await take(one, setting, round))
       } catch (error) {
         const lines = (error as Error).message.trim().split('\n')
-        refusals.set(one.key, lines.at(-1)!.slice(0, 160))
+        refusals.set(one.key, refusalOf(lines))
         console.error(`${one.name}: ${lines.slice(-5).join('\n')}`)
       }
   return taking.map(({ key, name }) => {
