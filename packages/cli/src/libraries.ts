@@ -1,10 +1,13 @@
 import type { CompareRow, InspectedTensor, QuantizeResult, TableBits } from '@awq/core'
+import type { EvaluateTaskOptions, Task, TaskEvaluation, TaskName } from '@awq/evaluate'
+import type { CodeSandbox, CodeSandboxOptions, openTaskFile } from '@awq/evaluate/node'
 import type { Device, Engine, EngineName } from '@awq/ort'
 import type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions, LoadOptions } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
 export type { CompareRow, InspectedTensor, TableBits } from '@awq/core'
+export type { TaskEvaluation, TaskName } from '@awq/evaluate'
 export type { Device, EngineName } from '@awq/ort'
 export type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions } from '@awq/runtime'
 
@@ -130,6 +133,18 @@ export interface EvaluateLibrary {
   }>
 }
 
+/** Tasks. */
+export interface TaskLibrary {
+  evaluateTask(options: EvaluateTaskOptions): Promise<TaskEvaluation>
+  readonly tasks: Readonly<Record<TaskName, Pick<Task, 'data'>>>
+}
+
+/** What tasks need of the system. */
+export interface TaskToolsLibrary {
+  createCodeSandbox(options: CodeSandboxOptions): Promise<CodeSandbox>
+  readonly openTaskFile: typeof openTaskFile
+}
+
 /** What `quantize` and `compare` share: search, storage, calibration, device. */
 export interface GridOptions extends EngineSettings {
   model: Folder
@@ -211,5 +226,7 @@ export interface Libraries {
   readonly ort: () => Promise<OrtLibrary>
   readonly runtime: () => Promise<RuntimeLibrary>
   readonly evaluate: () => Promise<EvaluateLibrary>
+  readonly tasks: () => Promise<TaskLibrary>
+  readonly taskTools: () => Promise<TaskToolsLibrary>
   readonly core: () => Promise<CoreLibrary>
 }

@@ -8,5 +8,7 @@ export const nodeLibraries: Libraries = {
   ort: () => import('@awq/ort'),
   runtime: () => import('@awq/runtime'),
   evaluate: () => import('@awq/evaluate'),
+  tasks: () => import('@awq/evaluate'),
+  taskTools: () => import('@awq/evaluate/node'),
   core: () => import('@awq/core'),
 }

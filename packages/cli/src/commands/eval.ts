@@ -1,67 +1,68 @@
-import { AwqError } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
-import { defined } from '../defined.ts'
-import { formatSeconds, formatShare, plural, significant } from '../format.ts'
-import type { EvaluateLibrary } from '../libraries.ts'
-import { engineSettings, findModel, readWholeText } from '../model.ts'
-import { accuracy, optional, required, withDefault } from '../options.ts'
-import { integer, text } from '../values.ts'
+import { findEvaluatedModels } from '../eval-models.ts'
+import { evaluateTask } from '../eval-task.ts'
+import { evaluateText } from '../eval-text.ts'
+import type { TaskName } from '../libraries.ts'
+import { accuracy, flag, optional, withDefault } from '../options.ts'
+import { kebabCase, UsageError } from '../parse.ts'
+import { integer, number, oneOf, text } from '../values.ts'
+
+const taskNames = ['lambada', 'gsm8k', 'humaneval'] as const satisfies readonly TaskName[]
+
+const textOptions = {
+  window: optional('N', integer(2), 'Tokens per window; windows do not overlap (default 2048)'),
+  maxWindows: optional('N', integer(1), 'Stop after so many windows (default: all of the text)'),
+}
+
+const taskOptions = {
+  taskData: optional('FILE', text, "The task's file: JSONL, plain or gzipped"),
+  limit: optional('N', integer(1), 'Take only the first items'),
+  shots: optional('N', integer(0), 'gsm8k: solved examples before each question (default 8)'),
+  shotsData: optional('FILE', text, 'gsm8k: take the examples from this JSONL file (default: built in)'),
+  maxNewTokens: optional('N', integer(1), 'Tokens of an answer (default: 256 for gsm8k, 512 for humaneval)'),
+  chat: flag("Ask through the model's chat template"),
+  save: optional(
+    'FILE',
+    text,
+    'Write the answers, one JSON line each; of humaneval as its official evaluator reads them',
+  ),
+  allowCodeExecution: flag('humaneval: run the programs that the model writes, in a sandbox'),
+  python: optional('FILE', text, 'humaneval: the Python interpreter (default python3)'),
+  timeLimit: optional('S', number(0.1, 3600), 'humaneval: seconds for each program (default 10)'),
+}
 
 export const evalCommand = defineCommand({
   name: 'eval',
-  summary: 'Measure perplexity, and with --against KL divergence and top-1 agreement',
+  summary: 'Measure perplexity on a text or accuracy on a task, also against a reference',
   positionals: [modelPositional],
   options: {
-    text: required('FILE', text, 'Text to predict: a text, JSONL or parquet file, or a data set: wikitext'),
-    window: withDefault('N', integer(2), 2048, 'Tokens per window; windows do not overlap'),
-    maxWindows: optional('N', integer(1), 'Stop after so many windows (default: all of the text)'),
+    text: optional('FILE', text, 'Text to predict: a text, JSONL or parquet file, or a data set: wikitext'),
+    ...textOptions,
+    task: optional('TASK', oneOf(taskNames), 'Instead of --text: lambada, gsm8k or humaneval'),
+    ...taskOptions,
     against: optional('MODEL', text, 'The model to compare with, usually the float one'),
     accuracy: withDefault('MODE', accuracy, 'exact', 'exact: float32 activations; fast: int8 where the engine can'),
   },
   examples: [
     'awq eval smollm2-4bit --text wiki.test.raw',
     'awq eval smollm2-4bit --text wiki.test.raw --against HuggingFaceTB/SmolLM2-135M-Instruct --max-windows 10',
+    'awq eval smollm2-4bit --task lambada --task-data lambada_test_en.jsonl --against HuggingFaceTB/SmolLM2-135M-Instruct',
+    'awq eval smollm2-4bit --task humaneval --task-data HumanEval.jsonl.gz --allow-code-execution',
   ],
   async run(session, [reference = ''], options) {
-    const { reporter, signal } = session
-    const { window, maxWindows, accuracy } = options
-    const content = await readWholeText(session, options.text, options)
-    const model = await findModel(session, reference, options)
-    const against =
-      options.against === undefined
-        ? undefined
-        : await findModel(session, options.against, { ...options, revision: undefined })
-    const { createEngine } = await session.context.libraries.ort()
-    const { evaluate } = await session.context.libraries.evaluate()
-    const engine = await createEngine(engineSettings(session, options))
-    try {
-      const result = await evaluate({
-        ...defined({ against, maxWindows }),
-        model,
-        engine,
-        text: content,
-        window,
-        accuracy,
-        signal,
-        onProgress: ({ done, total }) =>
-          reporter.progress({ type: 'progress', stage: 'evaluate', completed: done, total }),
-        onWarning: (message) => reporter.progress({ type: 'warning', message }),
-      })
-      if (!Number.isFinite(result.perplexity)) {
-        const cause = "the model's logits are not finite numbers"
-        throw new AwqError('NUMERIC', `the perplexity is ${result.perplexity}: ${cause}`)
-      }
-      reporter.event({ type: 'done', ...result })
-      reporter.print(...evaluationLines(result))
-    } finally {
-      await engine.dispose()
+    const values: Readonly<Record<string, unknown>> = options
+    const refuse = (table: object, mode: string): void => {
+      const stray = Object.keys(table).find((key) => values[key] !== undefined && values[key] !== false)
+      if (stray) throw new UsageError(`--${kebabCase(stray)} does not go with --${mode}`)
     }
+    const findModels = () => findEvaluatedModels(session, reference, options)
+    if (options.task !== undefined) {
+      if (options.text !== undefined) throw new UsageError('--text and --task exclude each other')
+      refuse(textOptions, 'task')
+      await evaluateTask(session, options.task, options, findModels)
+    } else if (options.text !== undefined) {
+      refuse(taskOptions, 'text')
+      await evaluateText(session, options.text, options, findModels)
+    } else throw new UsageError('--text is missing: add --text FILE, or --task TASK')
   },
 })
-
-const evaluationLines = (result: Awaited<ReturnType<EvaluateLibrary['evaluate']>>): string[] => [
-  `perplexity  ${significant(result.perplexity, 4)}`,
-  ...(result.kl === undefined ? [] : [`KL          ${significant(result.kl, 3)} nats per token`]),
-  ...(result.top1 === undefined ? [] : [`top-1       ${formatShare(result.top1)} of the predictions agree`]),
-  `text        ${plural(result.windows, 'window')} of ${plural(result.window, 'token')}, in ${formatSeconds(result.seconds)}`,
-]

@@ -15,7 +15,7 @@ export interface TaskProgress {
 }
 
 /** A task, its records, and one or two models. */
-export interface EvaluateTaskOptions extends Omit<RunTaskOptions, 'items' | 'onItem'>, TaskItemOptions {
+export interface EvaluateTaskOptions extends Omit<RunTaskOptions, 'items' | 'onItems'>, TaskItemOptions {
   /** The reference, usually the float checkpoint: adds `agreement` and its figures. It runs after the model is closed. */
   readonly against?: TaskModel | undefined
   readonly onProgress?: ((event: TaskProgress) => void) | undefined
@@ -41,9 +41,8 @@ export const evaluateTask = async (options: EvaluateTaskOptions): Promise<TaskEv
   const task = findTask(options.task)
   const list = await readTaskItems(task, options)
   const run = (model: TaskModel, which: TaskProgress['model']) => {
-    let done = 0
-    const onItem = () => onProgress?.({ model: which, done: ++done, total: list.length })
-    return runTask({ ...given, model, items: list, onItem })
+    const onItems = (done: number) => onProgress?.({ model: which, done, total: list.length })
+    return runTask({ ...given, model, items: list, onItems })
   }
   const items = await run(options.model, 'model')
   const reference = against && (await run(against, 'against'))

@@ -17,7 +17,7 @@ export interface GenerationRunOptions extends RunOptions {
 export const runGenerations = async (
   model: LanguageModel,
   items: readonly GenerationItem[],
-  { maxNewTokens, checkCode, signal, onItem }: GenerationRunOptions,
+  { maxNewTokens, checkCode, signal, onItems }: GenerationRunOptions,
 ): Promise<ItemResult[]> => {
   const results: ItemResult[] = []
   for (const item of items) {
@@ -33,7 +33,7 @@ export const runGenerations = async (
     const { text: output, ids } = await model.generate(input, { maxNewTokens, stop: item.stop, signal }).result
     const { scores, message } = await item.score(output, { checkCode, signal })
     results.push({ id: item.id, scores, answer: item.answer(output), ids, output, ...(message ? { message } : {}) })
-    onItem?.()
+    onItems?.(results.length)
     await turnEventLoop()
   }
   return results

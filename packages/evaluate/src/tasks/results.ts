@@ -24,8 +24,8 @@ export interface ItemResult {
 /** What runs of items share. */
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined
-  /** Called after each item. */
-  readonly onItem?: (() => void) | undefined
+  /** Told how many items' work is done, whole items, never fewer than before. */
+  readonly onItems?: ((done: number) => void) | undefined
 }
 
 /** A model's figures on a task. */

@@ -26,7 +26,8 @@ export interface RunTaskOptions {
   /** Executes programs; without it nothing is executed, and tasks of code have no accuracy. */
   readonly checkCode?: CheckCode | undefined
   readonly signal?: AbortSignal | undefined
-  readonly onItem?: (() => void) | undefined
+  /** Told how many items' work is done. */
+  readonly onItems?: ((done: number) => void) | undefined
 }
 
 /**
@@ -54,21 +55,21 @@ interface Run {
 }
 
 const onTargets = (options: RunTaskOptions, items: readonly TargetItem[]): Run => {
-  const { accuracy = 'exact', signal, onItem } = options
+  const { accuracy = 'exact', signal, onItems } = options
   const [score] = findTask(options.task).scores
   return {
-    loaded: ({ opened, tokenizer }) => runTargets(opened, tokenizer, items, score, { signal, onItem }),
+    loaded: ({ opened, tokenizer }) => runTargets(opened, tokenizer, items, score, { signal, onItems }),
     async folder(model, engine) {
       const tokenizer = await loadTokenizer(model)
       await using opened = await openModel(model, engine, { accuracy, signal })
-      return await runTargets(opened, tokenizer, items, score, { signal, onItem })
+      return await runTargets(opened, tokenizer, items, score, { signal, onItems })
     },
   }
 }
 
 const onQuestions = (options: RunTaskOptions, items: readonly GenerationItem[]): Run => {
-  const { accuracy = 'exact', signal, onItem, checkCode, maxNewTokens } = options
-  const settings = { maxNewTokens: maxNewTokens ?? findTask(options.task).maxNewTokens, checkCode, signal, onItem }
+  const { accuracy = 'exact', signal, onItems, checkCode, maxNewTokens } = options
+  const settings = { maxNewTokens: maxNewTokens ?? findTask(options.task).maxNewTokens, checkCode, signal, onItems }
   return {
     loaded: (model) => runGenerations(model, items, settings),
     async folder(model, engine) {

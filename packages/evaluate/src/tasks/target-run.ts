@@ -27,30 +27,34 @@ export const runTargets = async (
   tokenizer: Tokenizer,
   items: readonly TargetItem[],
   score: string,
-  { signal, onItem }: RunOptions,
+  { signal, onItems }: RunOptions,
 ): Promise<ItemResult[]> => {
-  const { hiddenSize, contextLength } = model.description.config
+  const { hiddenSize, contextLength, layers } = model.description.config
   const encoded = items.map((item) => encodeTarget(tokenizer, item, contextLength))
   const batches = batchTargets(
     encoded.map(({ ids }) => ids.length - 1),
     tokensPerRun,
   )
   const results: ItemResult[] = []
+  let done = 0
   await using forward = model.forward()
   await using head = await openTargetHead(forward)
   for (const group of groupBatches(batches, hiddenSize * 4)) {
     const runs = []
     for (const batch of group) runs.push(await forward.embed(paddedIds(batch, encoded), batch.items.length))
-    await carryStreams(forward, runs, { signal })
+    const inGroup = group.reduce((sum, batch) => sum + batch.items.length, 0)
+    const onBlock = (blocks: number) => onItems?.(done + Math.floor((inGroup * blocks) / (layers + 1)))
+    await carryStreams(forward, runs, { signal, onBlock })
     for (const [i, batch] of group.entries()) {
       const streams = runs[i]?.data as Float32Array
       for (const [row, place] of batch.items.entries()) {
         const stream = streams.subarray(row * batch.length * hiddenSize, (row + 1) * batch.length * hiddenSize)
         const predicted = await predictTarget(forward, head, encoded[place]!, stream, signal)
         results[place] = { id: items[place]!.id, ...judge(predicted, score, tokenizer) }
-        onItem?.()
       }
     }
+    done += inGroup
+    onItems?.(done)
   }
   return results
 }
