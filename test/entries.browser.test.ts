@@ -12,6 +12,7 @@ const entries = {
   runtime: () => import('@awq/runtime'),
   evaluate: () => import('@awq/evaluate'),
   core: () => import('@awq/core'),
+  report: () => import('@awq/report'),
 }
 
 test.each(Object.entries(entries))('@awq/%s loads in a browser', async (_, load) => {

@@ -15,6 +15,7 @@ export const layers: readonly (readonly string[])[] = [
   ['runtime'],
   ['evaluate'],
   ['core'],
+  ['report'],
   ['cli'],
 ]
 

@@ -1,4 +1,4 @@
-import type { CompareRow, InspectedTensor, QuantizeResult, TableBits } from '@awq/core'
+import type { CompareRow, InspectedTensor, QuantizationRecord, QuantizeResult, TableBits } from '@awq/core'
 import type { EvaluateTaskOptions, Task, TaskEvaluation, TaskName } from '@awq/evaluate'
 import type { CodeSandbox, CodeSandboxOptions, openTaskFile } from '@awq/evaluate/node'
 import type { Device, Engine, EngineName } from '@awq/ort'
@@ -6,7 +6,7 @@ import type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions, Load
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
-export type { CompareRow, InspectedTensor, TableBits } from '@awq/core'
+export type { CompareRow, InspectedTensor, QuantizationRecord, TableBits } from '@awq/core'
 export type { TaskEvaluation, TaskName } from '@awq/evaluate'
 export type { Device, EngineName } from '@awq/ort'
 export type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions } from '@awq/runtime'
@@ -202,7 +202,7 @@ export interface Inspection {
 
 export interface CoreLibrary {
   quantize(
-    options: GridOptions & { output: string; method: Method; bits: Bits; resume?: boolean },
+    options: GridOptions & { output: string; method: Method; bits: Bits; resume?: boolean; record?: boolean },
   ): Promise<QuantizeResult>
   compare(
     options: GridOptions & {
@@ -218,6 +218,11 @@ export interface CoreLibrary {
   inspect(model: Folder): Promise<Inspection>
 }
 
+/** The page of a quantization. */
+export interface ReportLibrary {
+  renderReport(record: QuantizationRecord): string
+}
+
 /** The libraries behind the commands, each loaded when a command first needs it: `awq --help` loads none. */
 export interface Libraries {
   readonly tensor: () => Promise<TensorLibrary>
@@ -229,4 +234,5 @@ export interface Libraries {
   readonly tasks: () => Promise<TaskLibrary>
   readonly taskTools: () => Promise<TaskToolsLibrary>
   readonly core: () => Promise<CoreLibrary>
+  readonly report: () => Promise<ReportLibrary>
 }

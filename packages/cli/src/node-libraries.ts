@@ -11,4 +11,5 @@ export const nodeLibraries: Libraries = {
   tasks: () => import('@awq/evaluate'),
   taskTools: () => import('@awq/evaluate/node'),
   core: () => import('@awq/core'),
+  report: () => import('@awq/report'),
 }

@@ -2,8 +2,10 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AwqError, type Folder } from '@awq/tensor'
 import { defineCommand, modelPositional } from '../command.ts'
+import type { Context } from '../context.ts'
 import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
+import type { QuantizationRecord } from '../libraries.ts'
 import { engineSettings, findModel } from '../model.ts'
 import {
   bitWidth,
@@ -17,9 +19,11 @@ import {
   required,
   withDefault,
 } from '../options.ts'
+import { refuseReportPath, writeReport } from '../report-file.ts'
 import { shellQuote } from '../shell-quote.ts'
 import { stagesText } from '../stages-text.ts'
 import { oneOf, text } from '../values.ts'
+import { packageVersion } from '../version.ts'
 
 /** What a finished model has, as its last file. */
 const manifestFile = 'quantization.json'
@@ -69,6 +73,12 @@ const resumeArguments = (args: readonly string[]): string => {
   return [...kept, '--resume'].map(shellQuote).join(' ')
 }
 
+/** The page of a record, which learns here which version of the command made it. */
+const renderRecord = async (context: Context, record: QuantizationRecord): Promise<string> => {
+  const { renderReport } = await context.libraries.report()
+  return renderReport({ ...record, versions: { awq: await packageVersion(), ...record.versions } })
+}
+
 export const quantizeCommand = defineCommand({
   name: 'quantize',
   summary: 'Write a quantized copy of a model',
@@ -81,6 +91,7 @@ export const quantizeCommand = defineCommand({
     ...methodOptions,
     ...gridOptions,
     ...calibrationOptions,
+    report: optional('FILE', text, 'Also write an HTML page with plots of errors, scales, sizes and time'),
     resume: flag('Continue an interrupted run: the result has the same bytes'),
   },
   examples: [
@@ -89,16 +100,29 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, output, method, groupSize, resume } =
-      options
+    const {
+      calibration,
+      seed,
+      scaleStrategy,
+      objective,
+      propagate,
+      smoothAlpha,
+      output,
+      method,
+      groupSize,
+      report,
+      resume,
+    } = options
     const bits = options.bits ?? defaultBits(method)
     await refuseExisting(output, resume)
+    if (report !== undefined) await refuseReportPath(report, output)
     const model = await findModel(session, reference, options)
     const { quantize } = await context.libraries.core()
-    const result = await quantize({
+    const { record, ...result } = await quantize({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume']),
       ...engineSettings(session, options),
       ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha }),
+      ...(report === undefined ? {} : { record: true }),
       model,
       output,
       method,
@@ -111,6 +135,13 @@ export const quantizeCommand = defineCommand({
         reporter.note(`continue with: ${context.program} ${resumeArguments(session.args)}`)
       throw error
     })
+    // The model is whole and gets its last event, whatever becomes of the report.
+    const failure = await (report !== undefined && record
+      ? writeReport(report, () => renderRecord(context, record)).then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+      : undefined)
     reporter.event({ type: 'done', ...result })
     const resumed = result.resumedLayers ? `, ${plural(result.resumedLayers, 'layer')} taken over` : ''
     const share = formatShare(result.outputBytes / result.inputBytes)
@@ -119,7 +150,9 @@ export const quantizeCommand = defineCommand({
       `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})`,
       `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
       `  spent on  ${stagesText(result.stages)}`,
+      ...(report !== undefined && failure === undefined ? [`  report  ${report}`] : []),
       `Try: ${context.program} ${await suggestion(model, output)}`,
     )
+    if (failure !== undefined) throw failure
   },
 })
