@@ -151,6 +151,8 @@ export interface GridOptions extends EngineSettings {
   scaleStrategy?: string
   objective?: string
   smoothAlpha?: number
+  keepSalient?: number
+  salientBy?: 'activation' | 'weight' | 'random'
   propagate?: 'float' | 'quantized'
   groupSize: number
   symmetric: boolean

@@ -140,6 +140,12 @@ export const methodOptions = {
     number(0, 1),
     'SmoothQuant: how much of the range of activations moves into the weights, 0 to 1 (default 0.5)',
   ),
+  keepSalient: optional('F', number(0, 1), 'Share of the input channels that stay float16: 0.01 keeps 1% (default 0)'),
+  salientBy: optional(
+    'WAY',
+    oneOf(['activation', 'weight', 'random']),
+    'Chooses these by the largest mean activation or weight, or random by --seed (default activation)',
+  ),
 } satisfies OptionTable
 
 /** The quantization methods. */

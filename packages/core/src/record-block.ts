@@ -9,6 +9,7 @@ import { gramForms } from '@awq/search'
 import { dequantize, float16BitsToFloat32, type QuantizedMatrix } from '@awq/tensor'
 import { type BlockState, specOf, weightOf } from './block-state.ts'
 import type { BlockRecord, InputRecord, LinearRecord } from './record.ts'
+import { codedWeightOf } from './salient.ts'
 
 /** Channels listed of each input. */
 const LISTED_CHANNELS = 8
@@ -53,7 +54,7 @@ export const recordBlock = async (block: BlockState, original: OriginalBlock): P
         ...{ layer: block.layer, name, shape, bits, groupSize, symmetric },
         weightError: weightError(weight, matrix),
         ...losses[index],
-        clip: clipHistogram(weight, shape, spec, matrix),
+        clip: clipHistogram(codedWeightOf(block, name), shape, spec, matrix),
       })
     }
   }

@@ -58,6 +58,7 @@ export const compareCommand = defineCommand({
     const rows = await compare({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'accuracy']),
       ...engineSettings(session, options),
+      ...defined(pick(options, ['keepSalient', 'salientBy'])),
       ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, maxWindows }),
       model,
       text: content,

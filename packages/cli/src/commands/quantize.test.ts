@@ -48,6 +48,24 @@ describe('quantize', () => {
       { ...quantizeDone, type: 'done' },
     ])
   })
+  it('passes which input channels stay float', async () => {
+    const seen: unknown[] = []
+    const library = core({
+      quantize: async (options) => {
+        seen.push(options)
+        return quantizeDone
+      },
+    })
+    const args = ['quantize', 'm', '-o', output]
+    await runMain(args, library)
+    await runMain([...args, '--keep-salient', '0.01', '--salient-by', 'random'], library)
+    expect(seen[0]).not.toHaveProperty('keepSalient')
+    expect(seen[1]).toMatchObject({ keepSalient: 0.01, salientBy: 'random' })
+    const wrong = await runMain([...args, '--keep-salient', '2'], library)
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).toContain('--keep-salient must be a number from 0 to 1, not "2"')
+    expect((await runMain([...args, '--salient-by', 'size'], library)).stderr).toContain('activation, weight or random')
+  })
   it('stops at Ctrl-C, says how to go on without the token, and the second ends at once', async () => {
     const fake = fakeContext(
       core({

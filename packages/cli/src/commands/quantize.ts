@@ -121,6 +121,7 @@ export const quantizeCommand = defineCommand({
     const { record, ...result } = await quantize({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume']),
       ...engineSettings(session, options),
+      ...defined(pick(options, ['keepSalient', 'salientBy'])),
       ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha }),
       ...(report === undefined ? {} : { record: true }),
       model,
