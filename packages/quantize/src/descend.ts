@@ -1,6 +1,6 @@
 import type { Engine } from '@awq/ort'
 import { AwqError, type QuantizedMatrix } from '@awq/tensor'
-import { copyBlock } from './gptq-factor.ts'
+import { copyBlock } from './cholesky.ts'
 import { roundPanel } from './gptq-panel.ts'
 import { gridByGroup } from './grid-by-group.ts'
 import { engineProduct, type MatrixProduct } from './product.ts'

@@ -1,7 +1,7 @@
 import type { Engine } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
+import { choleskyRows } from './cholesky.ts'
 import { engineProduct, type MatrixProduct } from './product.ts'
-import { upperCholesky, upperInverse } from './triangular.ts'
 
 /** Options of {@link factorGram}. */
 export interface GptqFactorOptions {
@@ -32,7 +32,6 @@ export interface GptqFactor {
   readonly damping: number
 }
 
-const PANEL = 128
 const MAXIMUM_DAMPING = 1
 
 /**
@@ -146,70 +145,6 @@ function reversedMatrix(gram: Float32Array, order: Int32Array, dead: Uint8Array,
     throw new AwqError('NUMERIC', `${name}: the Gram matrix has values that are NaN or infinite; collect it again`)
   }
   return matrix
-}
-
-/**
- * Replaces the upper triangle of a symmetric matrix by its upper Cholesky factor, a panel of rows at a time: what the
- * rows above contribute, and the panel's part right of its diagonal block, are products on the engine.
- * Returns -1, or the row whose pivot is not positive.
- */
-async function choleskyRows(
-  product: MatrixProduct,
-  matrix: Float32Array,
-  width: number,
-  signal?: AbortSignal,
-): Promise<number> {
-  for (let start = 0; start < width; start += PANEL) {
-    signal?.throwIfAborted()
-    const size = Math.min(PANEL, width - start)
-    const columns = width - start
-    let panel = copyBlock(matrix, width, start, size, start, columns)
-    if (start > 0) {
-      const left = copyBlock(matrix, width, 0, start, start, size)
-      const right = copyBlock(matrix, width, 0, start, start, columns)
-      const request = { left, right, addend: panel, rows: size, inner: start, columns }
-      panel = await product({ ...request, transposeLeft: true, subtract: true }, signal)
-    }
-    const factor = upperCholesky(panel, size, columns)
-    if (typeof factor === 'number') return start + factor
-    for (let row = 0; row < size; row++) {
-      matrix.set(factor.subarray(row * size, (row + 1) * size), (start + row) * width + start)
-    }
-    const rest = columns - size
-    if (rest === 0) continue
-    const solved = await product(
-      {
-        left: upperInverse(factor, size),
-        right: copyBlock(panel, columns, 0, size, size, rest),
-        rows: size,
-        inner: size,
-        columns: rest,
-        transposeLeft: true,
-      },
-      signal,
-    )
-    for (let row = 0; row < size; row++) {
-      matrix.set(solved.subarray(row * rest, (row + 1) * rest), (start + row) * width + start + size)
-    }
-  }
-  return -1
-}
-
-/** A copy of rows `row`..`row + rows`, columns `column`..`column + columns` of a row-major matrix. */
-export function copyBlock(
-  matrix: Float32Array,
-  stride: number,
-  row: number,
-  rows: number,
-  column: number,
-  columns: number,
-): Float32Array {
-  const block = new Float32Array(rows * columns)
-  for (let index = 0; index < rows; index++) {
-    const from = (row + index) * stride + column
-    block.set(matrix.subarray(from, from + columns), index * columns)
-  }
-  return block
 }
 
 /** R from the reversed factor, in place, with row i (column i of R) divided by its diagonal. */

@@ -1,6 +1,7 @@
 import type { Engine } from '@awq/ort'
 import { AwqError, type QuantizedMatrix } from '@awq/tensor'
-import { copyBlock, factorGramBy, type GptqFactor, type GptqFactorOptions } from './gptq-factor.ts'
+import { copyBlock } from './cholesky.ts'
+import { factorGramBy, type GptqFactor, type GptqFactorOptions } from './gptq-factor.ts'
 import { roundPanel } from './gptq-panel.ts'
 import { type QuantizationGrid, quantizationGrid } from './grid.ts'
 import { gridByGroup } from './grid-by-group.ts'
