@@ -1,6 +1,7 @@
 import type { ProgressEvent as CoreEvent } from '@awq/core'
 import type { TextOutput } from './context.ts'
 import { formatBytes, formatSeconds, significant } from './format.ts'
+import { planLines } from './plan-text.ts'
 
 /** What the long-running functions report while they work: the stages of `@awq/core`, and those of loading. */
 export type ProgressEvent = CoreEvent<string>
@@ -20,6 +21,7 @@ const stageLabels: Readonly<Record<string, string>> = {
   open: 'opening the model',
   load: 'loading the model',
   tokenize: 'reading the calibration text',
+  plan: 'measuring what bits matter',
   embed: 'embedding the calibration text',
   blocks: 'quantizing',
   tables: 'writing embedding and head',
@@ -44,7 +46,7 @@ export const throttle = (now: () => number, interval: number): ((event: Progress
   let last = Number.NEGATIVE_INFINITY
   let stage = ''
   return (event) => {
-    if (event.type === 'stage' || event.type === 'warning') return true
+    if (event.type === 'stage' || event.type === 'warning' || event.type === 'plan') return true
     const key = event.type === 'layer' ? 'layer' : event.stage
     const ends = event.type === 'layer' ? event.layer + 1 >= event.layers : event.completed >= event.total
     if (key === stage && !ends && now() - last < interval) return false
@@ -95,7 +97,7 @@ const bar = (share: number, width: number): string => {
   return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`
 }
 
-const barText = (event: Exclude<ProgressEvent, { type: 'warning' }>): string => {
+const barText = (event: Exclude<ProgressEvent, { type: 'warning' | 'plan' }>): string => {
   if (event.type === 'stage') return `${stageText(event)}…`
   if (event.type === 'layer') return `${bar((event.layer + 1) / event.layers, 20)} ${layerText(event)}`
   return event.total > 0 ? `${bar(event.completed / event.total, 20)} ${progressText(event)}` : progressText(event)
@@ -118,6 +120,9 @@ const terminalView = (stream: TextOutput, now: () => number): ProgressView => {
       if (event.type === 'warning') {
         clear()
         stream.write(`awq: warning: ${event.message}\n`)
+      } else if (event.type === 'plan') {
+        clear()
+        for (const text of planLines(event)) stream.write(`${text}\n`)
       } else if (passes(event)) {
         const text = barText(event).slice(0, Math.max(10, (stream.columns || 80) - 1))
         stream.write(`\r${text}\u001b[K`)
@@ -146,6 +151,7 @@ const plainView = (stream: TextOutput, now: () => number): ProgressView => {
     clear: () => {},
     show: (event) => {
       if (event.type === 'warning') line(`awq: warning: ${event.message}`)
+      else if (event.type === 'plan') for (const text of planLines(event)) line(text)
       else if (event.type === 'stage') line(`${stageText(event)}…`)
       else if (event.type === 'layer') layerLine(event)
       else if (now() - last >= intervals.line) line(progressText(event))

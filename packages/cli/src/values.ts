@@ -67,6 +67,25 @@ export const sequenceOf =
     return parts.map(item)
   }
 
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+}
+
+/** Bytes, with a decimal (kB, MB, GB) or binary (KiB, MiB, GiB) unit or none: `70MB`, `1.5 GiB`, `70000000`. */
+export const byteSize: ValueParser<number> = (value) => {
+  const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(value) ?? []
+  const size = Math.floor(Number(amount) * (byteUnits[unit.toLowerCase()] ?? Number.NaN))
+  if (amount === '' || !Number.isSafeInteger(size) || size < 1) refuse('a size such as 70MB, 70MiB or 1.5GB', value)
+  return size
+}
+
 /** Weights per scale: a power of two from 16 to 256 (what MatMulNBits has), or -1 for one scale per row. */
 export const groupSize: ValueParser<number> = (value) => {
   if (!['16', '32', '64', '128', '256', '-1'].includes(value)) {

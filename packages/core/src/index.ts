@@ -22,6 +22,9 @@ export {
   smoothquantAwq,
 } from './methods.ts'
 export { type BitsPlan, checkPlan } from './plan.ts'
+export type { PlanTarget } from './plan-budget.ts'
+export type { PlannedModel, PlanShare } from './plan-model.ts'
+export { type PlanModelOptions, planModel } from './plan-target.ts'
 export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
 export {
   type ComputeOptions,

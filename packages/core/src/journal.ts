@@ -4,6 +4,7 @@
  */
 import { AwqError } from '@awq/tensor'
 import type { FoldedGroup } from './block-state.ts'
+import type { PlannedModel } from './plan-model.ts'
 import type { BlockRecord } from './record.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -60,6 +61,19 @@ export const readJournal = async (workspace: Workspace, key: JournalKey): Promis
 /**
  * Writes the journal anew, with the blocks that are taken over: what follows them, such as a torn line, would hide the
  * lines appended behind it.
+ * @param plan the plan for a target size, kept for `journaledPlan`
  */
-export const beginJournal = (workspace: Workspace, key: JournalKey, blocks: readonly JournalBlock[]): Promise<void> =>
-  workspace.writeJournal([{ key }, ...blocks].map((line) => JSON.stringify(line)))
+export const beginJournal = (
+  workspace: Workspace,
+  key: JournalKey,
+  blocks: readonly JournalBlock[],
+  plan?: PlannedModel,
+): Promise<void> =>
+  workspace.writeJournal([plan ? { key, plan } : { key }, ...blocks].map((line) => JSON.stringify(line)))
+
+/** The plan that an interrupted run for the same target made: measuring it anew would cost time, and might differ. */
+export const journaledPlan = async (workspace: Workspace, target: string): Promise<PlannedModel | undefined> => {
+  const [first] = (await workspace.readJournal()).map(parseLine)
+  const { key, plan } = (first ?? {}) as { key?: JournalKey; plan?: PlannedModel }
+  return key?.target === target ? plan : undefined
+}

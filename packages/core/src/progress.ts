@@ -3,9 +3,10 @@
  * @module
  */
 import type { FoldedGroup } from './block-state.ts'
+import type { PlannedModel } from './plan-model.ts'
 
 /** Stages of a quantization, in order; `compare` evaluates first and last. */
-export type Stage = 'download' | 'tokenize' | 'embed' | 'blocks' | 'tables' | 'evaluate'
+export type Stage = 'download' | 'tokenize' | 'plan' | 'embed' | 'blocks' | 'tables' | 'evaluate'
 
 /** An event of `quantize` or `compare`; programs with stages of their own name them by the parameter. */
 export type ProgressEvent<Name extends string = Stage> =
@@ -18,6 +19,8 @@ export type ProgressEvent<Name extends string = Stage> =
       readonly message?: string
     }
   | { readonly type: 'warning'; readonly message: string }
+  /** The plan for a target size. */
+  | ({ readonly type: 'plan' } & Omit<PlannedModel, 'plan'>)
   | {
       readonly type: 'layer'
       /** From 0. */

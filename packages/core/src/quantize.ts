@@ -9,6 +9,9 @@ import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
 import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
+import type { PlanTarget } from './plan-budget.ts'
+import type { PlannedModel } from './plan-model.ts'
+import { planForTarget } from './plan-target.ts'
 import type { OnProgress } from './progress.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import type { QuantizationRecord } from './record.ts'
@@ -40,7 +43,12 @@ export interface ComputeOptions extends EngineChoice {
 }
 
 /** Options of `quantize`. */
-export interface QuantizeOptions extends QuantizationOptions, MethodOptions, CalibrationOptions, ComputeOptions {
+export interface QuantizeOptions
+  extends QuantizationOptions,
+    PlanTarget,
+    MethodOptions,
+    CalibrationOptions,
+    ComputeOptions {
   /** A folder, or (in Node) a path or a hub id. */
   readonly model: Folder | string
   /** Path of the output folder; made if it does not exist, and must be empty if it does. */
@@ -67,6 +75,8 @@ export interface QuantizeResult {
   /** Blocks quantized by this run, and taken over from an interrupted one. */
   readonly layers: number
   readonly resumedLayers: number
+  /** The plan that was made for a target size. */
+  readonly planned?: PlannedModel
   /** There when it was asked for. */
   readonly record?: QuantizationRecord
 }
@@ -82,10 +92,12 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
   await using model = await openSource(options.model, options)
   await using workspace = await openWorkspace(options.output)
   return await withEngine(options, async (engine) => {
+    const planned = await planForTarget({ ...options, model, engine, method, workspace })
+    const planSeconds = (performance.now() - started) / 1000
     const [done] = await quantizeVariants({
       model,
       engine,
-      variants: [{ ...options, method, workspace }],
+      variants: [{ ...options, method, workspace, planned }],
       calibration: options,
       resume: options.resume ?? false,
       record: options.record,
@@ -98,12 +110,13 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
       output: options.output,
       method: method.name,
       seconds,
-      stages: withOther(stages, seconds),
+      stages: withOther(planned ? [{ stage: 'plan', seconds: planSeconds }, ...stages] : stages, seconds),
       peakRssBytes: peakRssBytes(),
       inputBytes: model.bytes,
       outputBytes,
       layers,
       resumedLayers,
+      ...(planned ? { planned: planned.model } : {}),
     }
     if (!options.record) return result
     return { ...result, record: quantizationRecord({ model, method, options, engine, recorded, tokens, result }) }

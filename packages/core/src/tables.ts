@@ -27,7 +27,7 @@ const CHUNK_BYTES = 2 ** 26
  * Tables of 8 bits have a grid of their own: half a step of 8 bits is far below what 4-bit linears lose, and the products
  * of ONNX Runtime read symmetric codes in blocks of 128 about a fifth faster than asymmetric ones in blocks of 64.
  */
-const EIGHT_BITS: QuantSpec = { bits: 8, groupSize: 128, symmetric: true }
+export const EIGHT_BITS: QuantSpec = { bits: 8, groupSize: 128, symmetric: true }
 
 /** The spec of a table of so many bits; null at 16. The grid given is that of 4-bit tables. */
 export const tableSpec = (

@@ -13,6 +13,7 @@ import { blockEntries, denseEntry } from './layout.ts'
 import { writeManifest } from './manifest.ts'
 import type { Method } from './methods.ts'
 import { type BitsPlan, checkPlan, commonSpec, type LinearSpecs, specsOfLayer, uniformPlan } from './plan.ts'
+import type { PlannedVariant } from './plan-target.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import type { BlockRecord } from './record.ts'
 import { type RecordedVariant, tensorRecords } from './record-model.ts'
@@ -24,6 +25,8 @@ import type { Workspace } from './workspace.ts'
 export interface VariantOptions extends QuantizationOptions {
   readonly method: Method
   readonly workspace: Workspace
+  /** The plan that was made for a target size, and what it was made from; in place of the bits of the options. */
+  readonly planned?: PlannedVariant | undefined
 }
 
 /** A variant whose store is open. */
@@ -61,7 +64,7 @@ export const inputsKey = async (model: SourceModel, tokens: CalibrationTokens | 
 /** Hash over what decides the result: two runs with the same key write the same bytes. */
 const journalKey = async (
   inputs: JournalKey,
-  { method, plan: given }: VariantOptions,
+  { method, plan: given, planned }: VariantOptions,
   spec: QuantSpec,
   plan: BitsPlan,
   tables: readonly TablePlan[],
@@ -73,15 +76,20 @@ const journalKey = async (
   bits: spec.bits,
   groupSize: spec.groupSize,
   symmetric: spec.symmetric,
-  plan: given ? await sha256(new TextEncoder().encode(JSON.stringify(Object.entries(plan.linears).sort()))) : null,
+  target: planned?.target ?? null,
+  plan:
+    given || planned
+      ? await sha256(new TextEncoder().encode(JSON.stringify(Object.entries(plan.linears).sort())))
+      : null,
   tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
 })
 
 /** The plan given, or the one that the options ask for. */
 const planOf = (model: SourceModel, options: VariantOptions): { readonly plan: BitsPlan; readonly spec: QuantSpec } => {
   const { description } = model
-  if (options.plan) {
-    const plan = checkPlan(description, options.plan)
+  const given = options.planned?.model.plan ?? options.plan
+  if (given) {
+    const plan = checkPlan(description, given)
     return { plan, spec: commonSpec(description, plan) }
   }
   const spec = checkSpec({
@@ -133,7 +141,7 @@ export const openVariant = async (
     ),
   })
   try {
-    await beginJournal(workspace, key, resumed)
+    await beginJournal(workspace, key, resumed, options.planned?.model)
   } catch (error) {
     await store.close()
     throw error

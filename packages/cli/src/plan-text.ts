@@ -1,0 +1,26 @@
+import type { PlannedModel } from '@awq/core'
+import { formatBytes, formatCount, significant } from './format.ts'
+import { type Column, formatTable } from './table.ts'
+
+const columns: readonly Column[] = [
+  { title: 'matrices', align: 'right' },
+  { title: 'of', width: 18 },
+  { title: 'bits', align: 'right' },
+  { title: 'group', align: 'right' },
+  { title: 'weights', width: 13, align: 'right' },
+]
+
+/** A plan as a table: how many matrices are stored in how many bits. */
+export const planLines = (plan: Pick<PlannedModel, 'bytes' | 'bitsPerWeight' | 'shares'>): string[] => {
+  const rows = plan.shares.map(({ matrices, what, spec, parameters }) => [
+    String(matrices),
+    what,
+    String(spec?.bits ?? 16),
+    spec ? (spec.groupSize === -1 ? 'row' : String(spec.groupSize)) : '-',
+    formatCount(parameters),
+  ])
+  return [
+    `plan: ${significant(plan.bitsPerWeight, 4)} bits per weight, ${formatBytes(plan.bytes)}`,
+    ...formatTable(columns, rows).map((line) => `  ${line}`),
+  ]
+}

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createEngine, type Engine } from '@awq/ort'
+import { openFolder } from '@awq/tensor/node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { inspect, type PlannedModel, type ProgressEvent, planModel, quantize, rtn } from './index.ts'
+import { openPlanner } from './plan-model.ts'
+import { openSource } from './source-model.ts'
+
+const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
+const stories = fileURLToPath(new URL('../../../examples/demo/stories-calibration.txt', import.meta.url))
+
+let engine: Engine
+let scratch: string
+let count = 0
+beforeAll(async () => {
+  engine = await createEngine({ threads: 1 })
+  scratch = await mkdtemp(join(tmpdir(), 'awq-planned-'))
+})
+afterAll(async () => {
+  await engine.dispose()
+  await rm(scratch, { recursive: true, force: true })
+})
+const newOutput = () => join(scratch, `out ${count++}`)
+const common = () => ({ engine, model, calibration: stories, samples: 8, length: 64, method: 'rtn' })
+
+const plan = (options: Partial<Parameters<typeof planModel>[0]>): Promise<PlannedModel> =>
+  planModel({ ...common(), ...options })
+
+describe('a plan for a target size', () => {
+  test('is met by the store, to the byte that was planned', async () => {
+    const output = newOutput()
+    const events: ProgressEvent[] = []
+    const onProgress = (event: ProgressEvent) => events.push(event)
+    const { planned } = await quantize({ ...common(), method: 'awq', output, targetBpw: 4.5, onProgress })
+    const { bytes, parameters, manifest } = await inspect(output)
+    expect(bytes).toBe(planned!.bytes)
+    expect((bytes * 8) / parameters).toBeLessThanOrEqual(4.5)
+    expect((bytes * 8) / parameters).toBeGreaterThan(4.4)
+    expect(planned!.bitsPerWeight).toBe((bytes * 8) / parameters)
+    const bits = new Set(Object.values(manifest!.matrices).map((matrix) => matrix.bits))
+    expect(bits.size).toBeGreaterThan(1)
+    const { plan: _, ...summary } = planned!
+    expect(events).toContainEqual({ type: 'plan', ...summary })
+    const counted = planned!.shares.reduce((sum, { matrices }) => sum + matrices, 0)
+    expect(counted).toBe(36)
+  })
+
+  test('loses less the larger it is', async () => {
+    const targets = [110_000, 140_000, 200_000, 500_000].map((targetBytes) => ({ targetBytes }))
+    await using source = await openSource(model, {})
+    const planner = await openPlanner({
+      model: source,
+      engine,
+      method: rtn(),
+      options: {},
+      calibration: common(),
+      targets,
+    })
+    const plans = targets.map((target) => planner.plan(target))
+    for (const [i, { bytes, expectedLoss }] of plans.entries()) {
+      expect(bytes).toBeLessThanOrEqual(targets[i]!.targetBytes)
+      if (i > 0) expect(expectedLoss).toBeLessThan(plans[i - 1]!.expectedLoss)
+    }
+    // With room for everything nothing is rounded that need not be.
+    expect(plans[3]!.plan.embedding).toBe(null)
+  })
+
+  test('keeps what is asked for of groups and tables', async () => {
+    const { plan: made } = await plan({ targetBpw: 5, groupSize: 32, symmetric: true, headBits: 8 })
+    for (const spec of Object.values(made.linears)) expect(spec).toMatchObject({ groupSize: 32, symmetric: true })
+    expect(made.head!.bits).toBe(8)
+    expect(made.embedding).toEqual(made.head)
+    const untied = await plan({ targetBpw: 6, headBits: 8, embeddingBits: 4 })
+    expect([untied.plan.head!.bits, untied.plan.embedding!.bits]).toEqual([8, 4])
+  })
+
+  test('that is impossible is refused before anything is measured, with the least possible size', async () => {
+    const started: string[] = []
+    const onProgress = (event: ProgressEvent) => event.type === 'stage' && started.push(event.stage)
+    await expect(plan({ targetBpw: 1, onProgress })).rejects.toThrow(
+      /least possible size of this model is \d+ bytes \(\d\.\d+ bits per weight\)/,
+    )
+    expect(started).not.toContain('plan')
+    await expect(plan({ targetBpw: 4, targetBytes: 5 })).rejects.toThrow(/either targetBpw or targetBytes/)
+    await expect(plan({ targetBpw: Number.NaN })).rejects.toThrow(/must be positive/)
+    await expect(plan({ targetBpw: 4, bits: 4 })).rejects.toThrow(/leave out bits/)
+  })
+
+  test('is kept by an interrupted run, and not measured again', async () => {
+    const digest = async (folder: string) =>
+      Promise.all(
+        (await readdir(folder)).sort().map(async (file) => {
+          const bytes = await readFile(join(folder, file))
+          return [file, createHash('sha256').update(bytes).digest('hex')]
+        }),
+      )
+    const whole = newOutput()
+    await quantize({ ...common(), output: whole, targetBpw: 4.2 })
+    const output = newOutput()
+    const controller = new AbortController()
+    const stop = (event: ProgressEvent) =>
+      event.type === 'layer' && event.layer === 1 && controller.abort(new Error('stop here'))
+    const run = { ...common(), output, targetBpw: 4.2 }
+    await expect(quantize({ ...run, signal: controller.signal, onProgress: stop })).rejects.toThrow('stop here')
+    await expect(quantize({ ...run, targetBpw: 4.4, resume: true })).rejects.toThrow(/another target/)
+    const stages: string[] = []
+    const onProgress = (event: ProgressEvent) => event.type === 'stage' && stages.push(event.stage)
+    expect((await quantize({ ...run, resume: true, onProgress })).resumedLayers).toBe(2)
+    expect(stages).not.toContain('plan')
+    expect(await digest(output)).toEqual(await digest(whole))
+  })
+})

@@ -1,0 +1,153 @@
+/**
+ * KL divergence of perturbed residual streams from the float model's, a chunk of the vocabulary at a time: neither the
+ * head nor the logits are ever whole in memory.
+ * @module
+ */
+import { emitHead, emitLinear, findParameter, type ModelDescription } from '@awq/models'
+import { Graph, int64s } from '@awq/onnx'
+import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
+import { type QuantSpec, roundRtn } from '@awq/quantize'
+import { type Checkpoint, dequantize, readFloat32 } from '@awq/tensor'
+
+/** Rows of the head in a chunk, and float32 logits that a run makes at most. */
+const CHUNK_ROWS = 4096
+const RUN_LOGITS = 2 ** 23
+
+/** What is compared. */
+export interface DivergenceOptions {
+  readonly engine: Engine
+  readonly description: ModelDescription
+  readonly checkpoint: Checkpoint
+  /** The float model's residual stream behind the last block, `[rows, hidden]`. */
+  readonly reference: Float32Array
+  /** The perturbed ones at the same positions. */
+  readonly streams: readonly Float32Array[]
+  /** Ways to store the head, which meet the reference's stream; null is float. */
+  readonly headSpecs: readonly (QuantSpec | null)[]
+  readonly signal?: AbortSignal | undefined
+  readonly onChunk?: ((done: number, total: number) => void) | undefined
+}
+
+/**
+ * `hidden` `[streams, rows, hidden]` and `head.weight` `[chunk, hidden]` to `logits` `[streams, rows, chunk]`, their
+ * `peak` (max over the chunk) and `sum` (of exp(logits - peak)); with a reference also `shift`: the sum over the chunk of
+ * `probabilities` * (`reference` - logits).
+ */
+const emitChunk = (description: ModelDescription, against: boolean): Graph => {
+  const { hiddenSize, modelType } = description.config
+  const graph = new Graph(`${modelType}-${against ? 'divergence' : 'reference'}`)
+  const hidden = graph.input('hidden', 'float32', ['streams', 'rows', hiddenSize])
+  const binding = {
+    embed: () => hidden,
+    finalNorm: () => graph.input('final_norm.weight', 'float32', [hiddenSize]),
+    head: (_: Graph, x: typeof hidden) =>
+      emitLinear(graph, x, graph.input('head.weight', 'float32', ['chunk', hiddenSize]), undefined),
+  }
+  const logits = emitHead(graph, description, binding, hidden)
+  const last = int64s(graph, [-1])
+  const peak = graph.add('ReduceMax', [logits, last], { keepdims: 1 })
+  const exponentials = graph.add('Exp', [graph.add('Sub', [logits, peak])])
+  graph.output('peak', peak)
+  graph.output('sum', graph.add('ReduceSum', [exponentials, last], { keepdims: 1 }))
+  if (!against) {
+    graph.output('logits', logits)
+    return graph
+  }
+  const reference = graph.input('reference', 'float32', [1, 'rows', 'chunk'])
+  const probabilities = graph.input('probabilities', 'float32', [1, 'rows', 'chunk'])
+  const terms = graph.add('Mul', [probabilities, graph.add('Sub', [reference, logits])])
+  graph.output('shift', graph.add('ReduceSum', [terms, last], { keepdims: 1 }))
+  return graph
+}
+
+/** log(sum of exp) of each row, gathered over chunks. */
+const logSums = (rows: number) => {
+  const peaks = new Float64Array(rows).fill(Number.NEGATIVE_INFINITY)
+  const sums = new Float64Array(rows)
+  return {
+    add(peak: Float32Array, sum: Float32Array, from: number): void {
+      for (let i = 0; i < peak.length; i++) {
+        const row = from + i
+        const top = Math.max(peaks[row]!, peak[i]!)
+        sums[row] = sums[row]! * Math.exp(peaks[row]! - top) + sum[i]! * Math.exp(peak[i]! - top)
+        peaks[row] = top
+      }
+    },
+    at: (row: number): number => peaks[row]! + Math.log(sums[row]!),
+  }
+}
+
+/**
+ * Mean over rows of KL(float || perturbed) in nats, for each stream and for each way to store the head:
+ * KL = sum over the vocabulary of p (l - l') + log sum exp l' - log sum exp l, with l the float logits and p their
+ * softmax; only differences of logits are summed, so small divergences keep their digits.
+ */
+export const divergences = async (options: DivergenceOptions): Promise<{ streams: number[]; heads: number[] }> => {
+  const { engine, description, checkpoint, reference, streams, headSpecs, signal } = options
+  const { vocabSize, hiddenSize } = description.config
+  const rows = reference.length / hiddenSize
+  const norm = await readFloat32(findParameter(checkpoint, { name: description.finalNorm, shape: [hiddenSize] }))
+  const head = findParameter(checkpoint, { name: description.head, shape: [vocabSize, hiddenSize] })
+  const rowsAt = (start: number) =>
+    readFloat32(head, { rows: [start, Math.min(vocabSize, start + CHUNK_ROWS)], signal })
+  const chunks = Math.ceil(vocabSize / CHUNK_ROWS)
+  const chunkFeeds = (weight: Float32Array) => ({
+    'final_norm.weight': tensor('float32', [hiddenSize], norm),
+    'head.weight': tensor('float32', [weight.length / hiddenSize, hiddenSize], weight),
+  })
+  const data = (value: Tensor | undefined) => value!.data as Float32Array
+  const referenceStream = tensor('float32', [1, rows, hiddenSize], reference)
+  const plain = await engine.createSession(emitChunk(description, false).toBytes())
+  let against: Session | undefined
+  try {
+    against = await engine.createSession(emitChunk(description, true).toBytes())
+    const float = logSums(rows)
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const feeds = chunkFeeds(await rowsAt(chunk * CHUNK_ROWS))
+      const out = await plain.run({ hidden: referenceStream, ...feeds }, { signal })
+      float.add(data(out.peak), data(out.sum), 0)
+      options.onChunk?.(chunk + 1, 2 * chunks)
+    }
+    const measured = [...streams, ...headSpecs.map(() => reference)]
+    const perturbed = logSums(rows * measured.length)
+    const shifts = new Float64Array(measured.length)
+    const perRun = Math.max(1, Math.floor(RUN_LOGITS / (rows * CHUNK_ROWS)))
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const weight = await rowsAt(chunk * CHUNK_ROWS)
+      const feeds = chunkFeeds(weight)
+      const width = weight.length / hiddenSize
+      const logits = data((await plain.run({ hidden: referenceStream, ...feeds }, { signal })).logits)
+      const probabilities = logits.map((value, i) => Math.exp(value - float.at(Math.floor(i / width))))
+      const target = {
+        reference: tensor('float32', [1, rows, width], logits),
+        probabilities: tensor('float32', [1, rows, width], probabilities),
+      }
+      const measure = async (first: number, count: number, weights: typeof feeds) => {
+        const hidden = new Float32Array(count * rows * hiddenSize)
+        for (let i = 0; i < count; i++) hidden.set(measured[first + i]!, i * rows * hiddenSize)
+        const stacked = tensor('float32', [count, rows, hiddenSize], hidden)
+        const out = await against!.run({ hidden: stacked, ...weights, ...target }, { signal })
+        perturbed.add(data(out.peak), data(out.sum), first * rows)
+        for (const [i, value] of data(out.shift).entries()) shifts[first + Math.floor(i / rows)]! += value
+      }
+      for (let first = 0; first < streams.length; first += perRun)
+        await measure(first, Math.min(perRun, streams.length - first), feeds)
+      for (const [i, spec] of headSpecs.entries())
+        await measure(streams.length + i, 1, spec ? chunkFeeds(rounded(weight, hiddenSize, spec)) : feeds)
+      options.onChunk?.(chunks + chunk + 1, 2 * chunks)
+    }
+    const means = measured.map((_, stream) => {
+      let total = shifts[stream]!
+      for (let row = 0; row < rows; row++) total += perturbed.at(stream * rows + row) - float.at(row)
+      return Math.max(0, total / rows)
+    })
+    return { streams: means.slice(0, streams.length), heads: means.slice(streams.length) }
+  } finally {
+    await plain.dispose()
+    await against?.dispose()
+  }
+}
+
+/** Rows of a table as a store holds them. */
+export const rounded = (values: Float32Array, width: number, spec: QuantSpec): Float32Array =>
+  dequantize(roundRtn(values, [values.length / width, width], spec))
