@@ -3,14 +3,15 @@
 //
 //   npx node --conditions=@awq/source benchmarks/quantize/run.ts MODEL_DIR CALIBRATION.txt [options]
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { mkdir, rm } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Contestant, contestant, defaultKeys, type Setting } from './contestants.ts'
 import { evaluate } from './evaluate.ts'
 import { python } from './folders.ts'
 import { measure, type Run } from './measure.ts'
+import { scratchFolder } from './scratch.ts'
 import { type Quality, type Row, settingTable } from './table.ts'
 import { writeTokens } from './tokens.ts'
 import { layerCount, truncateModel } from './truncate.ts'
@@ -60,7 +61,7 @@ const settings: Setting[] = values.settings.split(',').map((text) => {
 const taking = values.methods.split(',').map(contestant)
 const pythons = { autoawq: values.autoawq, 'llm-compressor': values['llm-compressor'] }
 const size = { samples: Number(values.samples), length: Number(values.length), threads: Number(values.threads) }
-const scratch = await mkdtemp(join(tmpdir(), 'awq-benchmark-'))
+const scratch = scratchFolder()
 const outputs = values.output ? resolve(values.output) : scratch
 
 const model = values.layers ? join(scratch, 'model') : whole
@@ -109,21 +110,17 @@ const compete = async (setting: Setting): Promise<Row[]> => {
   })
 }
 
-try {
-  await mkdir(outputs, { recursive: true })
-  const layers = await layerCount(model)
-  const float = values.eval ? (await qualityOf(model)).perplexity : undefined
-  for (const setting of settings) {
-    const rows = await compete(setting)
-    const reference = rows.find(({ key, runs }) => key.startsWith('ours-') && key !== 'ours-rtn' && runs.length > 0)
-    if (values.json) console.log(JSON.stringify({ ...setting, ...size, layers, float, rows }))
-    else {
-      const about = `${setting.bits} bits, group ${setting.groupSize}, ${size.samples} x ${size.length} tokens`
-      const perplexity = float === undefined ? '' : `, float perplexity ${float.toFixed(2)}`
-      console.log(`${about}, ${layers} layers, ${size.threads} threads${perplexity}\n`)
-      console.log(`${settingTable(rows, reference ?? rows[0]!, layers, float)}\n`)
-    }
+await mkdir(outputs, { recursive: true })
+const layers = await layerCount(model)
+const float = values.eval ? (await qualityOf(model)).perplexity : undefined
+for (const setting of settings) {
+  const rows = await compete(setting)
+  const reference = rows.find(({ key, runs }) => key.startsWith('ours-') && key !== 'ours-rtn' && runs.length > 0)
+  if (values.json) console.log(JSON.stringify({ ...setting, ...size, layers, float, rows }))
+  else {
+    const about = `${setting.bits} bits, group ${setting.groupSize}, ${size.samples} x ${size.length} tokens`
+    const perplexity = float === undefined ? '' : `, float perplexity ${float.toFixed(2)}`
+    console.log(`${about}, ${layers} layers, ${size.threads} threads${perplexity}\n`)
+    console.log(`${settingTable(rows, reference ?? rows[0]!, layers, float)}\n`)
   }
-} finally {
-  await rm(scratch, { recursive: true, force: true })
 }

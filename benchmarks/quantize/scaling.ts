@@ -2,8 +2,8 @@
 // and draws both.
 //
 //   npx node --conditions=@awq/source benchmarks/quantize/scaling.ts MODEL_DIR CALIBRATION.txt [options]
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { median } from '../runtime/peers/job.ts'
@@ -11,6 +11,7 @@ import { contestant } from './contestants.ts'
 import { fitLine, type LinearFit, type Point } from './linear-fit.ts'
 import { measure, type Run } from './measure.ts'
 import { type Panel, plot } from './plot.ts'
+import { scratchFolder } from './scratch.ts'
 import { layerCount, truncateModel } from './truncate.ts'
 
 const usage = `usage: scaling.ts MODEL_DIR CALIBRATION.txt [options]
@@ -43,7 +44,7 @@ if (!whole || !calibration) {
 const numbers = (text: string): number[] => text.split(',').map(Number)
 const ours = contestant(`ours-${values.method}`)
 const setting = { bits: Number(values.bits), groupSize: Number(values['group-size']) }
-const scratch = await mkdtemp(join(tmpdir(), 'awq-scaling-'))
+const scratch = scratchFolder()
 
 /** One run of the first `layers` layers. */
 const take = async (layers: number, samples: number): Promise<Run> => {
@@ -80,47 +81,37 @@ const plan = [
   ...samples.map((count) => ({ layers: all, samples: count })),
   ...layers.map((count) => ({ layers: count, samples: samples[0]! })),
 ].filter((point, i, points) => points.findIndex((p) => p.layers === point.layers && p.samples === point.samples) === i)
-try {
-  for (const count of layers) if (count < all) await truncateModel(whole, count, join(scratch, `model-${count}`))
-  const runs = new Map<string, Run[]>()
-  const keyOf = (point: { layers: number; samples: number }): string => `${point.layers} ${point.samples}`
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const point of plan) {
-      const run = await take(point.layers, point.samples)
-      runs.set(keyOf(point), [...(runs.get(keyOf(point)) ?? []), run])
-    }
-  const series = (
-    title: string,
-    xLabel: string,
-    points: readonly { x: number; layers: number; samples: number }[],
-  ): Panel => {
-    const own = points.map((point) => runs.get(keyOf(point))!)
-    const measured = points.map(({ x }, i) => ({ x, y: median(own[i]!.map(({ seconds }) => seconds)) }))
-    const fit = fitLine(measured)
-    console.log(
-      `${title}\n\n${table(
-        xLabel,
-        measured,
-        own.map(([first]) => first!),
-        fit,
-      )}\n`,
-    )
-    return { title, xLabel, yLabel: 'seconds', points: measured, fit }
+for (const count of layers) if (count < all) await truncateModel(whole, count, join(scratch, `model-${count}`))
+const runs = new Map<string, Run[]>()
+const keyOf = (point: { layers: number; samples: number }): string => `${point.layers} ${point.samples}`
+for (let round = 0; round < Number(values.rounds); round++)
+  for (const point of plan) {
+    const run = await take(point.layers, point.samples)
+    runs.set(keyOf(point), [...(runs.get(keyOf(point)) ?? []), run])
   }
-  const length = `${values.length} tokens`
-  const panels = [
-    series(
-      `${values.method}, ${all} layers`,
-      `samples of ${length}`,
-      samples.map((x) => ({ x, layers: all, samples: x })),
-    ),
-    series(
-      `${values.method}, ${samples[0]} samples of ${length}`,
-      'layers',
-      layers.map((x) => ({ x, layers: x, samples: samples[0]! })),
-    ),
-  ]
-  if (values.svg) await writeFile(values.svg, plot(panels))
-} finally {
-  await rm(scratch, { recursive: true, force: true })
+const series = (
+  title: string,
+  xLabel: string,
+  points: readonly { x: number; layers: number; samples: number }[],
+): Panel => {
+  const own = points.map((point) => runs.get(keyOf(point))!)
+  const measured = points.map(({ x }, i) => ({ x, y: median(own[i]!.map(({ seconds }) => seconds)) }))
+  const fit = fitLine(measured)
+  const first = own.map((rounds) => rounds[0]!)
+  console.log(`${title}\n\n${table(xLabel, measured, first, fit)}\n`)
+  return { title, xLabel, yLabel: 'seconds', points: measured, fit }
 }
+const length = `${values.length} tokens`
+const panels = [
+  series(
+    `${values.method}, ${all} layers`,
+    `samples of ${length}`,
+    samples.map((x) => ({ x, layers: all, samples: x })),
+  ),
+  series(
+    `${values.method}, ${samples[0]} samples of ${length}`,
+    'layers',
+    layers.map((x) => ({ x, layers: x, samples: samples[0]! })),
+  ),
+]
+if (values.svg) await writeFile(values.svg, plot(panels))
