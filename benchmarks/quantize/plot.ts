@@ -13,7 +13,7 @@ export interface Panel {
   readonly fit: LinearFit
 }
 
-const size = { width: 340, height: 260, left: 52, right: 14, top: 34, bottom: 46 }
+const size = { width: 340, height: 276, left: 52, right: 14, top: 50, bottom: 46 }
 
 /** A round number not below `value`: 1, 2, 2.5 or 5 times a power of ten. */
 export const roundUp = (value: number): number => {
@@ -37,9 +37,9 @@ const panelBody = ({ title, xLabel, yLabel, points, fit }: Panel): string => {
   const [right, bottom] = [size.width - size.right, size.height - size.bottom]
   const across = (x: number) => (size.left + (x / xTicks.at(-1)!) * (right - size.left)).toFixed(1)
   const down = (y: number) => (bottom - (y / yTicks.at(-1)!) * (bottom - size.top)).toFixed(1)
-  const end = xTicks.at(-1)!
+  const end = Math.max(...points.map(({ x }) => x))
   return [
-    `<text x="${size.left}" y="18" class="title">${escaped(title)}</text>`,
+    `<text x="${size.left}" y="16" class="title">${escaped(title)}</text>`,
     ...yTicks.map(
       (y) =>
         `<path d="M${size.left} ${down(y)}H${right}" class="grid"/>` +
@@ -47,7 +47,7 @@ const panelBody = ({ title, xLabel, yLabel, points, fit }: Panel): string => {
     ),
     ...xTicks.map((x) => `<text x="${across(x)}" y="${bottom + 16}" text-anchor="middle">${label(x)}</text>`),
     `<text x="${(size.left + right) / 2}" y="${size.height - 12}" text-anchor="middle">${escaped(xLabel)}</text>`,
-    `<text x="${size.left - 34}" y="${size.top - 8}">${escaped(yLabel)}</text>`,
+    `<text x="${size.left - 34}" y="${size.top - 12}">${escaped(yLabel)}</text>`,
     `<path d="M${across(0)} ${down(fit.intercept)}L${across(end)} ${down(fit.intercept + fit.slope * end)}" class="fit"/>`,
     ...points.map(({ x, y }) => `<circle cx="${across(x)}" cy="${down(y)}" r="3.5"/>`),
   ].join('\n')
