@@ -48,6 +48,18 @@ test('a row is what quantize and evaluate give one after the other, also beside 
   }
 })
 
+test('quantized models run with 8-bit activations when asked to, the float model never', async () => {
+  const job = { engine, model, methods: ['rtn'], bits: [8] as const, groupSize: 64, text, window: 64 }
+  const [exact, fast] = [await compare(job), await compare({ ...job, accuracy: 'fast' })]
+  expect(fast[0]!.perplexity).toBe(exact[0]!.perplexity)
+  expect(fast[1]!.kl).toBeGreaterThan(exact[1]!.kl! * 1.5)
+  const output = join(scratch, 'fast')
+  await quantize({ engine, model, output, method: 'rtn', bits: 8, groupSize: 64 })
+  const [folder, against] = [await openFolder(output), await openFolder(model)]
+  const alone = await evaluate({ engine, model: folder, against, text, window: 64, accuracy: 'fast' })
+  expect(fast[1]).toMatchObject({ perplexity: alone.perplexity, kl: alone.kl })
+})
+
 /** The folder with a pause before each read of the embedding table. */
 const slowTable = async (pauseMs: number): Promise<Folder> => {
   const folder = await openFolder(model)

@@ -3,12 +3,14 @@
  * @module
  */
 import { int8Loss } from '@awq/search'
-import { specOf, statsOf, weightOf } from './block-state.ts'
+import { specOf } from './block-state.ts'
+import { codedStatsOf, codedWeightOf } from './salient.ts'
 import type { ScaleObjective } from './scale-objective.ts'
 
 /**
  * `int8-activations`: the squared error of the linears' outputs when weights are quantized and activations are rounded as
- * accuracy `fast` rounds them, on the statistics' sample of at most 512 tokens ({@link int8Loss}).
+ * accuracy `fast` rounds them, on the statistics' sample of at most 512 tokens ({@link int8Loss}). Channels that stay float
+ * are left out of both, as they are when the model runs.
  */
 export const int8Objective = (): ScaleObjective => ({
   name: 'int8-activations',
@@ -17,11 +19,11 @@ export const int8Objective = (): ScaleObjective => ({
       block.engine,
       {
         weights: group.consumers.map((name) => {
-          const data = weightOf(block, name)
+          const data = codedWeightOf(block, name)
           return { data, rows: data.length / group.producerRow.length }
         }),
         width: group.producerRow.length,
-        sample: statsOf(block, group.site).sample,
+        sample: codedStatsOf(block, group.site).sample,
         spec: specOf(block, group.consumers[0]!),
       },
       { signal: block.signal },

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { evaluate } from '@awq/evaluate'
-import { describeModel, floatForward, forwardLogits } from '@awq/models'
 import { createEngine, type Engine } from '@awq/ort'
 import { openStore, readMatrix } from '@awq/quantize'
 import { dequantize, openCheckpoint, openSafetensors } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { scaledLogits } from './fixtures/scaled-logits.ts'
 import type { FoldedGroup, Method, Pass } from './index.ts'
 import { awq, gptq, type ProgressEvent, quantize, rtn, scalePass, weightOf } from './index.ts'
 
@@ -85,22 +85,6 @@ describe('quantize', () => {
   })
 })
 
-/** Scales every block, then stores the scaled float weights instead of rounding them. */
-const scaledFloat = (kept: Map<string, Float32Array>): Method => ({
-  ...awq(),
-  name: 'scaled-float',
-  passes: [
-    scalePass(),
-    {
-      name: 'keep',
-      async run(block) {
-        for (const [name, values] of block.weights) kept.set(block.description.parameter(block.layer, name), values)
-      },
-    },
-    ...rtn().passes,
-  ],
-})
-
 describe('after folding, before rounding, the float logits are those before', () => {
   test.each([
     'plain',
@@ -112,71 +96,13 @@ describe('after folding, before rounding, the float logits are those before', ()
     'bfloat16-sharded',
   ])('%s', async (name) => {
     const folder = await openFolder(fixture(name))
-    const kept = new Map<string, Float32Array>()
-    // These checkpoints have no tokenizer: give them one that maps every byte to an id of their 40.
-    const output = newOutput()
-    await quantize({
-      engine,
-      model: withTokenizer(folder),
-      output,
-      method: scaledFloat(kept),
-      bits: 3,
-      groupSize: 16,
-      calibration: ['a quick brown fox jumps over a lazy dog '.repeat(40)],
-      samples: 8,
-      length: 32,
-    })
-    const description = describeModel(JSON.parse(await folder.readText('config.json')))
-    await using checkpoint = await openCheckpoint(folder)
-    const ids = Int32Array.from({ length: 24 }, (_, i) => (i * 7) % 40)
-    await using before = floatForward(engine, checkpoint, description)
-    const expected = await forwardLogits(before, ids, { all: true })
-    const tensors = new Map(
-      [...checkpoint.tensors].map(([key, entry]) => {
-        const values = kept.get(key)
-        if (!values) return [key, entry]
-        const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-        return [key, { ...entry, dtype: 'F32' as const, length: bytes.length, read: async () => bytes }]
-      }),
-    )
-    await using after = floatForward(engine, { ...checkpoint, tensors }, description)
-    const actual = await forwardLogits(after, ids, { all: true })
-    const largest = Math.max(1, ...(expected.data as Float32Array).map(Math.abs))
-    const worst = (actual.data as Float32Array).reduce(
-      (most, value, i) => Math.max(most, Math.abs(value - Number(expected.data[i]))),
-      0,
-    )
+    const { before, after, kept } = await scaledLogits(engine, folder, newOutput(), [scalePass()])
+    const largest = Math.max(1, ...before.map(Math.abs))
+    const worst = after.reduce((most, value, i) => Math.max(most, Math.abs(value - before[i]!)), 0)
     expect(worst).toBeLessThan(1e-4 * largest)
     expect([...kept.values()].length).toBeGreaterThan(0)
   })
 })
-
-/** A folder with a tokenizer whose ids fit the tiny checkpoints. */
-const withTokenizer = (folder: Awaited<ReturnType<typeof openFolder>>): typeof folder => {
-  const letters = [...'abcdefghijklmnopqrstuvwxyz ']
-  const tokenizer = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: null,
-    model: {
-      type: 'BPE',
-      vocab: Object.fromEntries(letters.map((letter, i) => [letter, i + 3])),
-      merges: [],
-      unk_token: 'a',
-    },
-  }
-  const extra: Record<string, string> = { 'tokenizer.json': JSON.stringify(tokenizer), 'tokenizer_config.json': '{}' }
-  return {
-    ...folder,
-    has: async (file) => file in extra || (await folder.has(file)),
-    readText: async (file, options) => extra[file] ?? (await folder.readText(file, options)),
-  }
-}
 
 describe('an interrupted run', () => {
   const abortAfter = (layer: number) => {
