@@ -54,6 +54,8 @@ const STAGES: Readonly<Record<string, string>> = {
   statistics: 'forward pass and statistics',
   scale: 'scale search',
   smooth: 'smoothing',
+  salient: 'choosing salient channels',
+  refine: 'refining codes',
   clip: 'clip search',
   rtn: 'rounding to nearest',
   gptq: 'GPTQ rounding',
