@@ -7,7 +7,7 @@ import { evaluate } from '@awq/evaluate'
 import { loadModel } from '@awq/runtime/node'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { squareRootAwq, stochastic } from './custom-quantizer.ts'
+import { meanAndMax, ownAwq, stochastic } from './custom-quantizer.ts'
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const model = path('../models/stories260k')
@@ -37,7 +37,7 @@ describe('a quantizer of your own', () => {
     float = (await evaluate({ model: await openFolder(model), text, ...windows })).perplexity
   })
 
-  test.each([squareRootAwq, stochastic])(
+  test.each([ownAwq, stochastic])(
     '$name writes a model that runs',
     async (method) => {
       const { story, perplexity } = await tryOut(method)
@@ -49,17 +49,28 @@ describe('a quantizer of your own', () => {
   )
 
   test('at 3 bits the own scale wins back what rounding lost, and chance loses more', async () => {
-    const methods = ['rtn', squareRootAwq, stochastic] as const
+    const methods = ['rtn', ownAwq, stochastic] as const
     const rows = await compare({ ...settings, methods, bits: [3], text, ...windows })
     const perplexityOf = (name: string) => rows.find(({ method }) => method === name)!.perplexity
-    expect(perplexityOf('square-root')).toBeLessThan(perplexityOf('rtn'))
+    expect(perplexityOf('mean-and-max')).toBeLessThan(perplexityOf('rtn'))
     expect(perplexityOf('stochastic')).toBeGreaterThan(perplexityOf('rtn'))
   }, 60_000)
 
-  test('each pass has a body of less than 30 lines', async () => {
+  test('the guide shows this very code, each part of it in less than 30 lines', async () => {
     const source = await readFile(path('custom-quantizer.ts'), 'utf8')
-    const bodies = [...source.matchAll(/^( *)async run\(block\) \{\n(.*?)^\1\},$/gms)]
-    expect(bodies).toHaveLength(2)
-    for (const [, , body] of bodies) expect(body!.trimEnd().split('\n').length).toBeLessThan(30)
+    const guide = await readFile(path('../../docs/custom-quantizer.md'), 'utf8')
+    const parts = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
+    const own = parts.filter((code) => code.startsWith('export const'))
+    expect(own).toHaveLength(3)
+    for (const code of own) {
+      expect(source).toContain(code)
+      expect(code.trimEnd().split('\n').length).toBeLessThan(30)
+    }
   })
+
+  test('a named method takes the strategy as an option', async () => {
+    const output = join(scratch, 'option')
+    const { method } = await quantize({ ...settings, method: 'awq', scaleStrategy: meanAndMax, output, bits: 4 })
+    expect(method).toBe('awq')
+  }, 60_000)
 })

@@ -1,61 +1,61 @@
 /**
- * A quantizer of your own: a scale search and a rounding, each an object with a name and a `run`, put together with the
- * passes that are there.
+ * A quantizer of your own: a scale strategy and a rounding, each an object with a name and one function, put together with
+ * the passes that are there. docs/custom-quantizer.md explains it line by line.
  *
  *   npm start -w @awq/example-custom-quantizer
  */
-import { applyScale, awq, clipPass, type Method, type Pass, rtn, specOf, statsOf, weightOf } from '@awq/core'
+import { awq, clipPass, type Method, type Rounding, roundPass, rtn, rtnPass, scalePass } from '@awq/core'
 import { roundRtn } from '@awq/quantize'
-import { float16BitsToFloat32, type QuantizedMatrix } from '@awq/tensor'
+import type { ScaleStrategy } from '@awq/search'
+import { float16BitsToFloat32 } from '@awq/tensor'
 
-/** Instead of a search: the square root of the activations' magnitude, shared where columns share a producer's row. */
-export const squareRootScale: Pass = {
-  name: 'square-root-scale',
-  async run(block) {
-    for (const group of block.scaleGroups) {
-      const { meanAbs } = statsOf(block, group.site)
+/** Powers of the mean and of the largest magnitude of each channel: a grid of 6 x 4 scales. */
+export const meanAndMax: ScaleStrategy = {
+  name: 'mean-and-max',
+  async search({ stats, producerRow, evaluate }) {
+    const perRow = (values: Float32Array) => {
       const largest = new Map<number, number>()
-      group.producerRow.forEach((row, column) => {
-        largest.set(row, Math.max(largest.get(row) ?? 1e-6, meanAbs[column]!))
+      producerRow.forEach((row, column) => {
+        largest.set(row, Math.max(largest.get(row) ?? 1e-6, values[column]!))
       })
-      const scale = Float32Array.from(group.producerRow, (row) => Math.sqrt(largest.get(row)!))
-      const middle = Math.sqrt(Math.max(...scale) * Math.min(...scale))
-      applyScale(block, group, { scale: scale.map((s) => s / middle) })
+      return Float32Array.from(producerRow, (row) => largest.get(row)!)
     }
+    const [mean, most] = [perRow(stats.meanAbs), perRow(stats.maxAbs)]
+    const scales = [0, 0.1, 0.2, 0.3, 0.4, 0.5].flatMap((a) =>
+      [0, 0.1, 0.2, 0.3].map((b) => mean.map((value, column) => value ** a * most[column]! ** b)),
+    )
+    const losses = await evaluate(scales)
+    return { scale: scales[losses.indexOf(Math.min(...losses))]! }
   },
 }
 
-/**
- * Instead of nearest: up or down at random, with the nearer code more likely (stochastic rounding), seeded. Its mean is
- * right and its error larger: it shows what a rounding is made of, and loses to the nearest code.
- */
-export const stochasticRound = (seed: number): Pass => ({
-  name: 'stochastic-round',
-  async run(block) {
-    let state = seed + block.layer
+/** Up or down at random, the nearer code with more luck (stochastic rounding): right on average, with a larger error. */
+export const stochasticRounding = (seed: number): Rounding => ({
+  name: 'stochastic',
+  options: { seed },
+  round({ weight, shape, spec, ranges, layer }) {
+    let state = seed + layer
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0
       return state / 2 ** 32
     }
-    for (const { name, shape } of block.linears) {
-      const weight = weightOf(block, name)
-      const spec = specOf(block, name)
-      const matrix: QuantizedMatrix = roundRtn(weight, shape, spec, block.ranges.get(name))
-      const groups = matrix.scales.length / shape[0]
-      matrix.codes.forEach((_, i) => {
-        const group = Math.floor(i / shape[1]) * groups + Math.floor((i % shape[1]) / matrix.groupSize)
-        const zero = matrix.zeroPoints?.[group] ?? 2 ** (spec.bits - 1)
-        const exact = weight[i]! / float16BitsToFloat32(matrix.scales[group]!) + zero
-        const code = Math.floor(exact + random())
-        matrix.codes[i] = Math.min(2 ** spec.bits - 1, Math.max(0, code))
-      })
-      block.quantized.set(name, matrix)
-    }
+    const matrix = roundRtn(weight, shape, spec, ranges)
+    const groups = matrix.scales.length / shape[0]
+    matrix.codes.forEach((_, i) => {
+      const group = Math.floor(i / shape[1]) * groups + Math.floor((i % shape[1]) / matrix.groupSize)
+      const zero = matrix.zeroPoints?.[group] ?? 2 ** (spec.bits - 1)
+      const exact = weight[i]! / float16BitsToFloat32(matrix.scales[group]!) + zero
+      matrix.codes[i] = Math.min(2 ** spec.bits - 1, Math.max(0, Math.floor(exact + random())))
+    })
+    return matrix
   },
 })
 
-const [, , round] = awq().passes
-/** The own scale with the clip search and the rounding of AWQ. */
-export const squareRootAwq: Method = { ...awq(), name: 'square-root', passes: [squareRootScale, clipPass(), round!] }
+/** The own scales with the clip search and the rounding of AWQ. */
+export const ownAwq: Method = {
+  ...awq(),
+  name: 'mean-and-max',
+  passes: [scalePass({ strategy: meanAndMax }), clipPass(), rtnPass()],
+}
 /** The own rounding alone. */
-export const stochastic: Method = { ...rtn(), name: 'stochastic', passes: [stochasticRound(1)] }
+export const stochastic: Method = { ...rtn(), name: 'stochastic', passes: [roundPass(stochasticRounding(1))] }

@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { compare } from '@awq/core'
-import { squareRootAwq, stochastic } from './custom-quantizer.ts'
+import { ownAwq, stochastic } from './custom-quantizer.ts'
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
 await compare({
   model: path('../models/stories260k'),
-  methods: ['rtn', stochastic, squareRootAwq, 'awq'],
+  methods: ['rtn', stochastic, ownAwq, 'awq'],
   bits: [3],
   groupSize: 32,
   calibration: path('../demo/stories-calibration.txt'),

@@ -123,8 +123,8 @@ export const calibrationOptions = {
   seed: optional('N', integer(0), 'Shuffle the blocks by this seed (default: file order)'),
 } satisfies OptionTable
 
-const scaleStrategyNames = ['alpha', 'duo', 'gradient'] as const
-const objectiveNames = ['linear', 'int8-activations'] as const
+const scaleStrategyNames = ['alpha', 'duo', 'channel', 'gradient'] as const
+const objectiveNames = ['linear', 'block', 'int8-activations'] as const
 
 /** How a method searches; shared by `quantize` and `compare`, left out of methods without the step. */
 export const methodOptions = {

@@ -33,7 +33,10 @@ export interface BlockState {
   readonly weights: BlockWeights
   /** Statistics of each site that linears read; empty for methods without statistics. */
   readonly stats: Map<string, ActivationStats>
-  /** What the block is calibrated on: residual streams `[batch, length, hidden]`; empty for methods without statistics. */
+  /**
+   * What the block is calibrated on: copies of residual streams `[1, length, hidden]`, about as many tokens as the passes
+   * ask for with `inputTokens`.
+   */
   readonly inputs: readonly Tensor[]
   /** Bits and group of each linear by base name. */
   readonly specs: ReadonlyMap<string, QuantSpec>
@@ -52,6 +55,8 @@ export interface Pass {
   readonly name: string
   /** What else decides the result, as JSON: a run is resumed only by passes with the same options. */
   readonly options?: object | undefined
+  /** About how many tokens it wants in `BlockState.inputs`; default none. */
+  readonly inputTokens?: number | undefined
   run(block: BlockState): Promise<void>
 }
 

@@ -2,25 +2,52 @@
  * The clip pass: for every group of weights, the range that loses least when rounded.
  * @module
  */
-import { searchClip } from '@awq/search'
-import { type Pass, specOf } from './block-state.ts'
+import { collectStats } from '@awq/calibration'
+import { type ClipOptions, searchClip } from '@awq/search'
+import { type BlockState, type Pass, specOf } from './block-state.ts'
 import { codedStatsOf, codedWeightOf } from './salient.ts'
 
-/** Searches the shrink of every group's range on the Gram's diagonal blocks, no shrink included. */
-export const clipPass = (): Pass => ({
-  name: 'clip',
-  async run(block) {
-    for (const { name, shape, site } of block.linears) {
-      const { ranges } = await searchClip(block.engine, {
-        weight: codedWeightOf(block, name),
-        rows: shape[0],
-        width: shape[1],
-        gram: codedStatsOf(block, site).gram,
-        spec: specOf(block, name),
-        name: block.description.parameter(block.layer, `${name}.weight`),
-        signal: block.signal,
-      })
-      block.ranges.set(name, ranges)
-    }
-  },
-})
+/** Options of `clipPass`. */
+export interface ClipPassOptions extends ClipOptions {
+  /**
+   * Whose errors count: those of all calibration tokens (default), or of the sample of at most 512 that the statistics
+   * keep, as peers do.
+   */
+  readonly tokens?: 'all' | 'sample' | undefined
+  /** Linears that keep their full ranges, by the ends of their names; peers leave out `q_proj` and `k_proj`. */
+  readonly skip?: readonly string[] | undefined
+}
+
+const gramOf = async (block: BlockState, site: string, tokens: 'all' | 'sample'): Promise<Float32Array> => {
+  const stats = codedStatsOf(block, site)
+  if (tokens === 'all') return stats.gram
+  return (await collectStats(block.engine, stats.sample, stats.width, { name: site, signal: block.signal })).gram
+}
+
+/** Searches the range of every group on the Gram's diagonal blocks, the full range included. */
+export const clipPass = (options: ClipPassOptions = {}): Pass => {
+  const { tokens = 'all', skip = [], ...clip } = options
+  return {
+    name: 'clip',
+    options,
+    async run(block) {
+      const grams = new Map<string, Float32Array>()
+      for (const { name, shape, site } of block.linears) {
+        if (skip.some((end) => name.endsWith(end))) continue
+        const gram = grams.get(site) ?? (await gramOf(block, site, tokens))
+        grams.set(site, gram)
+        const { ranges } = await searchClip(block.engine, {
+          ...clip,
+          weight: codedWeightOf(block, name),
+          rows: shape[0],
+          width: shape[1],
+          gram,
+          spec: specOf(block, name),
+          name: block.description.parameter(block.layer, `${name}.weight`),
+          signal: block.signal,
+        })
+        block.ranges.set(name, ranges)
+      }
+    },
+  }
+}

@@ -1,3 +1,4 @@
+export { type BlockObjectiveOptions, blockObjective } from './block-objective.ts'
 export {
   type BlockState,
   type FoldedGroup,
@@ -7,7 +8,7 @@ export {
   weightOf,
 } from './block-state.ts'
 export type { CalibrationOptions } from './calibration-text.ts'
-export { clipPass } from './clip-pass.ts'
+export { type ClipPassOptions, clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
 export {

@@ -6,6 +6,7 @@ import { scaleStats } from '@awq/calibration'
 import type { ScaleGroup } from '@awq/models'
 import {
   foldIntoProducer,
+  type GridRule,
   type Producer,
   type ScaleStrategy,
   scaleColumns,
@@ -59,6 +60,10 @@ export interface ScalePassOptions {
   readonly strategy?: string | ScaleStrategy | undefined
   /** What scales are judged by: a name from `scaleObjectives`, or an objective of your own; default `linear`. */
   readonly objective?: string | ScaleObjective | undefined
+  /** How ranges and grids come about while searching, where it is not as they are stored: other programs' rules. */
+  readonly rule?: GridRule | undefined
+  /** Whether no scale is a candidate of its own, which wins where it is better; default true. */
+  readonly identity?: boolean | undefined
 }
 
 /**
@@ -66,6 +71,7 @@ export interface ScalePassOptions {
  * @throws AwqError `INVALID_ARGUMENT` for an unknown name
  */
 export const scalePass = (options: ScalePassOptions = {}): Pass => {
+  const { rule, identity } = options
   const strategy = named('scale strategy', options.strategy ?? 'alpha', scaleStrategies)
   const objective = named('objective', options.objective ?? 'linear', scaleObjectives)
   return {
@@ -73,12 +79,15 @@ export const scalePass = (options: ScalePassOptions = {}): Pass => {
     options: {
       strategy: { name: strategy.name, ...strategy.options },
       objective: { name: objective.name, ...objective.options },
+      ...(rule === undefined ? {} : { rule }),
+      ...(identity === undefined ? {} : { identity }),
     },
+    inputTokens: objective.inputTokens,
     async run(block) {
       for (const group of block.scaleGroups) {
         const [first] = group.consumers
         const consumers = group.consumers.map((name) => block.description.parameter(block.layer, name)).join(', ')
-        const evaluate = await objective.open?.(block, group)
+        const evaluate = await objective.open?.(block, group, rule)
         const found = await searchScale(block.engine, {
           weights: group.consumers.map((name) => {
             const data = codedWeightOf(block, name)
@@ -90,6 +99,8 @@ export const scalePass = (options: ScalePassOptions = {}): Pass => {
           producerRow: group.producerRow,
           strategy,
           evaluate,
+          rule,
+          identity,
           name: `scale search of ${consumers}`,
           signal: block.signal,
         })

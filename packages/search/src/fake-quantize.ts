@@ -22,15 +22,30 @@ export const ROUNDER = 1.5 * 2 ** 23
 
 const scalar = (graph: Graph, value: number) => scalarOf(graph, 'float32', value)
 
+/** Where ranges and grids come about by other rules than those of `@awq/quantize`: for comparing with other programs. */
+export interface GridRule {
+  /**
+   * Whether every range is extended to include zero; default true. AutoAWQ 0.2.9 does not (`false`): a group of one sign
+   * then has a finer grid, all of whose zero points are clamped.
+   */
+  readonly includeZero?: boolean | undefined
+  /** The type that losses see scales in; default `float16`, as they are stored. AutoAWQ searches in the model's type. */
+  readonly scales?: 'float16' | 'float32' | undefined
+}
+
+/** What AutoAWQ bounds a range by. */
+const LEAST_RANGE = 1e-5
+
 /** A vector [groups] as a column that broadcasts over the members of each group. */
 const column = (graph: Graph, value: Value) => graph.add('Unsqueeze', [value, int64s(graph, [1])])
 
-/** min(0, min) and max(0, max) over the last axis of `weight` [groups, size]: `groupRanges`. */
-export function emitRanges(graph: Graph, weight: Value): { low: Value; high: Value } {
+/** min(0, min) and max(0, max) over the last axis of `weight` [groups, size]: `groupRanges`; min and max by a rule. */
+export function emitRanges(graph: Graph, weight: Value, rule: GridRule = {}): { low: Value; high: Value } {
   const lastAxis = int64s(graph, [1])
   // Vectors, not columns: with a scalar, ONNX Runtime handles a last axis of one element by element.
   const least = graph.add('ReduceMin', [weight, lastAxis], { keepdims: 0 })
   const most = graph.add('ReduceMax', [weight, lastAxis], { keepdims: 0 })
+  if (rule.includeZero === false) return { low: least, high: most }
   const zero = scalar(graph, 0)
   return { low: graph.add('Min', [least, zero]), high: graph.add('Max', [most, zero]) }
 }
@@ -43,14 +58,16 @@ const roundToFloat16 = (graph: Graph, value: Value): Value =>
   (['float64', 'float16', 'float64', 'float32'] as const).reduce((x, to) => graph.add('Cast', [x], { to }), value)
 
 /** The grid as it is stored, from ranges [groups]: `quantizationGrid`. A scale beyond float16 becomes infinite. */
-export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec): GridValues {
+export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec, rule: GridRule = {}): GridValues {
   const steps = scalar(graph, stepsOf(spec.bits))
   const negatedLow = graph.add('Neg', [low])
-  const width = spec.symmetric
+  const span = spec.symmetric
     ? graph.add('Mul', [graph.add('Max', [negatedLow, high]), scalar(graph, 2)])
     : graph.add('Sub', [high, low])
+  const asIs = rule.includeZero === false
+  const width = asIs ? graph.add('Max', [span, scalar(graph, LEAST_RANGE)]) : span
   const exact = graph.add('Div', [width, steps])
-  const stored = roundToFloat16(graph, exact)
+  const stored = rule.scales === 'float32' ? exact : roundToFloat16(graph, exact)
   const scale = graph.add('Where', [
     graph.add('Equal', [width, scalar(graph, 0)]),
     scalar(graph, 1),
@@ -60,7 +77,8 @@ export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec)
   const rounder = scalar(graph, ROUNDER)
   const position = graph.add('Div', [negatedLow, scale])
   const rounded = graph.add('Sub', [graph.add('Add', [position, rounder]), rounder])
-  return { scale, zero: graph.add('Min', [rounded, steps]) }
+  const least = asIs ? graph.add('Max', [rounded, scalar(graph, 0)]) : rounded
+  return { scale, zero: graph.add('Min', [least, steps]) }
 }
 
 /** Codes minus zero points, [groups, size], and what they were rounded from: weight / scale. */
@@ -97,11 +115,17 @@ export function emitScaledError(
   graph: Graph,
   weight: Value,
   { scale, inverse }: { readonly scale: Value; readonly inverse: Value },
-  { padded, groupSize, spec }: { readonly padded: number; readonly groupSize: number; readonly spec: QuantSpec },
+  problem: {
+    readonly padded: number
+    readonly groupSize: number
+    readonly spec: QuantSpec
+    readonly rule?: GridRule | undefined
+  },
 ): Value {
+  const { padded, groupSize, spec, rule } = problem
   const groups = reshape(graph, graph.add('Mul', [weight, scale]), [-1, groupSize])
-  const { low, high } = emitRanges(graph, groups)
-  const error = emitError(graph, groups, emitGrid(graph, low, high, spec), spec)
+  const { low, high } = emitRanges(graph, groups, rule)
+  const error = emitError(graph, groups, emitGrid(graph, low, high, spec, rule), spec)
   return graph.add('Mul', [reshape(graph, error, [-1, padded]), inverse])
 }
 

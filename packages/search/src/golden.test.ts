@@ -4,12 +4,13 @@ import { groupRanges, type QuantSpec, roundRtn } from '@awq/quantize'
 import { dequantize } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ALPHAS, alphaScale, sharedMagnitude } from './candidate-scales.ts'
+import { CLIP_RATIOS } from './clip-options.ts'
 import { activations, traceLoss, weights } from './fixtures/data.ts'
 import golden from './fixtures/golden.json' with { type: 'json' }
 import { scaleColumns } from './fold-scale.ts'
 import { quantizationLoss } from './quantization-loss.ts'
 import { evaluateScales } from './scale-loss.ts'
-import { CLIP_RATIOS, searchClip } from './search-clip.ts'
+import { searchClip } from './search-clip.ts'
 import { searchScale } from './search-scale.ts'
 
 let engine: Engine

@@ -2,7 +2,7 @@ import { Graph } from '@awq/onnx'
 import { cachedSession, type Engine, tensor } from '@awq/ort'
 import { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
-import { emitScaledError } from './fake-quantize.ts'
+import { emitScaledError, type GridRule } from './fake-quantize.ts'
 import { emitGramForm, gramFeeds } from './gram-form.ts'
 import { resident } from './resident.ts'
 import { type RowChunk, rowChunks, type WeightRows } from './row-chunks.ts'
@@ -16,6 +16,8 @@ export interface ScaleProblem {
   /** [width, width], symmetric: mean of x x^T over the input. */
   readonly gram: Float32Array
   readonly spec: QuantSpec
+  /** How ranges and grids come about, where it is not as they are stored. */
+  readonly rule?: GridRule | undefined
 }
 
 /** Options of every search. */
@@ -45,14 +47,14 @@ export async function openScaleLoss(
   problem: ScaleProblem,
   options: SearchOptions = {},
 ): Promise<ScaleLoss> {
-  const { weights, width, gram } = problem
+  const { weights, width, gram, rule = {} } = problem
   const spec = checkSpec(problem.spec)
   checkProblem(width, gram)
   const groupSize = effectiveGroupSize(spec.groupSize, width)
   const padded = groupSize * groupsPerRow(spec.groupSize, width)
   const chunks = rowChunks(weights, width, padded)
-  const key = `search scale ${padded} ${groupSize} ${spec.bits} ${spec.symmetric}`
-  const session = await cachedSession(engine, key, () => scaleLossGraph(padded, groupSize, spec).toBytes())
+  const key = `search scale ${padded} ${groupSize} ${spec.bits} ${spec.symmetric} ${JSON.stringify(rule)}`
+  const session = await cachedSession(engine, key, () => scaleLossGraph(padded, groupSize, spec, rule).toBytes())
   const held = resident(engine)
   const constant = Object.fromEntries(
     Object.entries(gramFeeds(gram, width, padded)).map(([name, value]) => [name, held.keep(value)] as const),
@@ -105,12 +107,12 @@ export async function evaluateScales(
 }
 
 /** `weight` [rows, padded], `scale` and `inverse` [padded], the gram's blocks -> `loss`, a scalar. */
-function scaleLossGraph(padded: number, groupSize: number, spec: QuantSpec): Graph {
+function scaleLossGraph(padded: number, groupSize: number, spec: QuantSpec, rule: GridRule): Graph {
   const graph = new Graph('scale-loss')
   const weight = graph.input('weight', 'float32', ['rows', padded])
   const scale = graph.input('scale', 'float32', [padded])
   const inverse = graph.input('inverse', 'float32', [padded])
-  const error = emitScaledError(graph, weight, { scale, inverse }, { padded, groupSize, spec })
+  const error = emitScaledError(graph, weight, { scale, inverse }, { padded, groupSize, spec, rule })
   graph.output('loss', emitGramForm(graph, error, padded))
   return graph
 }

@@ -1,8 +1,9 @@
 import { type ActivationStats, collectStats } from '@awq/calibration'
 import { createEngine, type Engine } from '@awq/ort'
-import { groupRanges, type QuantSpec } from '@awq/quantize'
+import { groupRanges, type QuantSpec, roundRtn } from '@awq/quantize'
+import { dequantize } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { activations, weights } from './fixtures/data.ts'
+import { activations, traceLoss, weights } from './fixtures/data.ts'
 import { searchClip } from './search-clip.ts'
 
 const spec: QuantSpec = { bits: 3, groupSize: 16, symmetric: false }
@@ -28,6 +29,35 @@ describe('searchClip', () => {
     ranges.low.forEach((low, at) => {
       expect(low / full.low[at]!).toBeCloseTo(ranges.high[at]! / full.high[at]!, 5)
     })
+  })
+
+  it('does better with ends on their own, which have the loss it reports', async () => {
+    const together = await searchClip(engine, base())
+    const { ranges, loss } = await searchClip(engine, { ...base(), ends: 'independent' })
+    expect(loss).toBeLessThan(0.98 * together.loss)
+    const rounded = dequantize(roundRtn(weight, [rows, width], spec, ranges))
+    const blocks = stats.gram.map((value, at) =>
+      Math.floor(at / width / 16) === Math.floor((at % width) / 16) ? value : 0,
+    )
+    const exact = traceLoss(
+      rounded.map((value, at) => value - weight[at]!),
+      blocks,
+      width,
+    )
+    expect(Math.abs(loss / exact - 1)).toBeLessThan(1e-4)
+  })
+
+  it('clamps symmetrically, where asked: no weight beyond the limit of its group', async () => {
+    const { ranges } = await searchClip(engine, { ...base(), clamp: 'symmetric', ratios: [0.5] })
+    const full = groupRanges(weight, [rows, width], spec)
+    ranges.low.forEach((low, at) => {
+      const most = Math.max(-full.low[at]!, full.high[at]!)
+      const limit = [1, 0.5].map((ratio) => Math.fround(most * ratio))
+      expect(limit.some((end) => low === Math.max(full.low[at]!, -end))).toBe(true)
+    })
+    await expect(searchClip(engine, { ...base(), clamp: 'symmetric', ends: 'independent' })).rejects.toThrow(
+      /no independent/,
+    )
   })
 
   it('without other ratios gives the full ranges', async () => {

@@ -1,5 +1,6 @@
 import { AwqError } from '@awq/tensor'
 import { alphaStrategy } from './alpha-strategy.ts'
+import type { GridRule } from './fake-quantize.ts'
 import { openScaleLoss, type SearchOptions } from './scale-loss.ts'
 import type { EvaluateScales, ScaleContext, ScaleStrategy } from './strategy.ts'
 
@@ -9,6 +10,10 @@ export interface ScaleSearch extends Omit<ScaleContext, 'engine' | 'name' | 'eva
   readonly strategy?: ScaleStrategy | undefined
   /** The objective; by default the squared error of the linears' outputs ({@link openScaleLoss}). */
   readonly evaluate?: EvaluateScales | undefined
+  /** How ranges and grids come about in the default objective, where it is not as they are stored. */
+  readonly rule?: GridRule | undefined
+  /** Whether no scale is a candidate of its own, which wins where it is better; default true. */
+  readonly identity?: boolean | undefined
   /** What error messages call the group. */
   readonly name?: string | undefined
 }
@@ -19,7 +24,7 @@ export interface FoundScale {
   readonly scale: Float32Array
   /** The exponent, where the strategy has one; 0 for no scale. */
   readonly alpha?: number
-  /** The objective with this scale; never above `identityLoss`. */
+  /** The objective with this scale; never above `identityLoss`, where no scale is a candidate. */
   readonly loss: number
   /** The same without a scale: the loss of plain rounding. */
   readonly identityLoss: number
@@ -33,14 +38,14 @@ export interface FoundScale {
  *   differs between columns of one producer row; NUMERIC when neither loss is finite; `signal.reason` when aborted.
  */
 export async function searchScale(engine: ScaleContext['engine'], search: ScaleSearch): Promise<FoundScale> {
-  const { weights, width, stats, spec, producerRow, signal, onProgress, name = 'scale search' } = search
+  const { weights, width, stats, spec, producerRow, signal, onProgress, rule, name = 'scale search' } = search
   if (stats.width !== width) {
     throw new AwqError('INVALID_ARGUMENT', `${name}: statistics of width ${stats.width} for weights of width ${width}`)
   }
   const strategy = search.strategy ?? alphaStrategy()
   const own = search.evaluate
     ? undefined
-    : await openScaleLoss(engine, { weights, width, gram: stats.gram, spec }, { signal, onProgress })
+    : await openScaleLoss(engine, { weights, width, gram: stats.gram, spec, rule }, { signal, onProgress })
   const { evaluate, identityLoss } = rememberIdentity(search.evaluate ?? own!.evaluate, width)
   try {
     signal?.throwIfAborted()
@@ -55,7 +60,7 @@ export async function searchScale(engine: ScaleContext['engine'], search: ScaleS
         `${name}: no candidate has a finite loss; the weights or the activation statistics are not finite, or too large`,
       )
     }
-    if (plain <= loss || !Number.isFinite(loss)) {
+    if (!Number.isFinite(loss) || (plain <= loss && search.identity !== false)) {
       return { scale: new Float32Array(width).fill(1), alpha: 0, loss: plain, identityLoss: plain }
     }
     return {

@@ -1,0 +1,123 @@
+/**
+ * The part of a block that lies between the input of some linears and the residual stream: attention up to its output
+ * projection, or the MLP. It is what AWQ judges scales on (arXiv 2306.00978, and the modules its code inspects).
+ * @module
+ */
+import { Graph, type Value } from '@awq/onnx'
+import { AwqError } from '@awq/tensor'
+import { emitActivation } from './activation.ts'
+import type { Step } from './architecture.ts'
+import { emitAttention, type SequenceInputs } from './attention.ts'
+import type { BlockBinding } from './binding.ts'
+import type { ModelDescription } from './describe.ts'
+import { declareSequence } from './sequence.ts'
+
+const readsOf = (step: Step): readonly string[] => {
+  switch (step.step) {
+    case 'attention':
+      return [step.query, step.key, step.value]
+    case 'multiply':
+    case 'add':
+      return [step.left, step.right]
+    default:
+      return [step.from]
+  }
+}
+
+/** The steps from `site` to the residual stream, and the values that are added to it. */
+const partSteps = ({ steps }: ModelDescription, site: string): { inner: Step[]; ends: string[] } => {
+  const derived = new Set([site])
+  const inner: Step[] = []
+  const ends: string[] = []
+  for (const step of steps) {
+    const read = readsOf(step).filter((name) => derived.has(name))
+    if (read.length === 0) continue
+    if (step.step === 'add') {
+      ends.push(...read)
+      continue
+    }
+    if (step.step === 'rmsNorm' || read.length < readsOf(step).length)
+      throw new AwqError('UNSUPPORTED', `the block's step ${step.step} does not follow from ${site} alone`)
+    inner.push(step)
+    derived.add(step.to)
+  }
+  return { inner, ends }
+}
+
+/** What the part behind a site is made of. */
+export interface BlockPart {
+  /** Names of its linears, in the order of their steps. */
+  readonly linears: readonly string[]
+  /** True when positions matter: the graph then has the inputs of `declareSequence`. */
+  readonly attention: boolean
+}
+
+/**
+ * The part of the block behind a site.
+ * @param site a value that linears read
+ * @throws AwqError `UNSUPPORTED` when the part also reads values that do not come from the site
+ */
+export const blockPart = (description: ModelDescription, site: string): BlockPart => {
+  const { inner } = partSteps(description, site)
+  return {
+    linears: inner.flatMap((step) => (step.step === 'linear' ? [step.weight] : [])),
+    attention: inner.some(({ step }) => step === 'attention'),
+  }
+}
+
+/** Adds the part to a graph; `x` is the site's value, `[batch, sequence, in]`. */
+const emitPart = (
+  graph: Graph,
+  description: ModelDescription,
+  site: string,
+  x: Value,
+  binding: BlockBinding,
+  sequence: SequenceInputs | undefined,
+): Value => {
+  const { inner, ends } = partSteps(description, site)
+  const { config, linears } = description
+  const values = new Map<string, Value>([[site, x]])
+  const read = (name: string): Value => values.get(name)!
+  for (const step of inner) {
+    switch (step.step) {
+      case 'linear': {
+        const linear = linears.filter(({ name }) => name === step.weight)
+        values.set(step.to, binding.linears(graph, read(step.from), linear)[0]!)
+        break
+      }
+      case 'attention': {
+        const projections = [read(step.query), read(step.key), read(step.value)] as const
+        values.set(step.to, emitAttention(graph, 'plain', config, projections, sequence!, undefined).output)
+        break
+      }
+      case 'activation':
+        values.set(step.to, emitActivation(graph, config.activation, read(step.from)))
+        break
+      case 'multiply':
+        values.set(step.to, graph.add('Mul', [read(step.left), read(step.right)]))
+        break
+    }
+  }
+  return ends.map(read).reduce((sum, end) => graph.add('Add', [sum, end]))
+}
+
+/**
+ * The graph of that part, on whole sequences from position 0. Inputs: `x`, the site's value `[batch, sequence, in]`; those
+ * of `declareSequence` where the part has attention; and the binding's.
+ * @param finish adds the outputs, from what the part adds to the residual stream, `[batch, sequence, hidden]`
+ * @throws AwqError `UNSUPPORTED` as `blockPart`
+ */
+export const emitBlockPart = (
+  description: ModelDescription,
+  site: string,
+  binding: BlockBinding,
+  finish: (graph: Graph, output: Value) => void,
+): Graph => {
+  const graph = new Graph(`${description.config.modelType}-part`)
+  const width = description.linears.find((linear) => linear.site === site)!.shape[1]
+  const x = graph.input('x', 'float32', ['batch', 'sequence', width])
+  const { attention } = blockPart(description, site)
+  const sequence = attention ? declareSequence(graph, description.config, 'plain') : undefined
+  finish(graph, emitPart(graph, description, site, x, binding, sequence))
+  return graph
+}
