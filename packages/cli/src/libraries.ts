@@ -153,7 +153,7 @@ export interface GridOptions extends EngineSettings {
   smoothAlpha?: number
   keepSalient?: number
   salientBy?: 'activation' | 'weight' | 'random'
-  propagate?: 'float' | 'quantized'
+  propagate?: 'float' | 'quantized' | 'compensated'
   groupSize: number
   symmetric: boolean
   headBits: TableBits
@@ -204,7 +204,18 @@ export interface Inspection {
 
 export interface CoreLibrary {
   quantize(
-    options: GridOptions & { output: string; method: Method; bits: Bits; resume?: boolean; record?: boolean },
+    options: Omit<GridOptions, 'groupSize' | 'headBits' | 'embeddingBits'> & {
+      output: string
+      method: Method
+      bits?: Bits
+      groupSize?: number
+      headBits?: TableBits
+      embeddingBits?: TableBits
+      targetBpw?: number
+      targetBytes?: number
+      resume?: boolean
+      record?: boolean
+    },
   ): Promise<QuantizeResult>
   compare(
     options: GridOptions & {

@@ -5,14 +5,13 @@ import { defineCommand, modelPositional } from '../command.ts'
 import type { Context } from '../context.ts'
 import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
+import { gridSettings, plannedGridOptions } from '../grid-settings.ts'
 import type { QuantizationRecord } from '../libraries.ts'
 import { engineSettings, findModel } from '../model.ts'
 import {
   bitWidth,
   calibrationOptions,
-  defaultBits,
   flag,
-  gridOptions,
   methodNames,
   methodOptions,
   optional,
@@ -79,6 +78,15 @@ const renderRecord = async (context: Context, record: QuantizationRecord): Promi
   return renderReport({ ...record, versions: { awq: await packageVersion(), ...record.versions } })
 }
 
+/** `4 bits, group 128`, or `3.50 bits per weight as planned`. */
+const storedText = (
+  { bits, groupSize }: { readonly bits?: number; readonly groupSize?: number },
+  planned: { readonly bitsPerWeight: number } | undefined,
+): string => {
+  if (planned) return `${planned.bitsPerWeight.toFixed(2)} bits per weight as planned`
+  return `${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`
+}
+
 export const quantizeCommand = defineCommand({
   name: 'quantize',
   summary: 'Write a quantized copy of a model',
@@ -89,37 +97,31 @@ export const quantizeCommand = defineCommand({
     method: withDefault('NAME', oneOf(methodNames), 'awq', `How: ${methodNames.join(', ')}`),
     bits: optional('B', bitWidth, 'Bits of the linear layers: 2, 3, 4 or 8 (default 4, and 8 for smoothquant)'),
     ...methodOptions,
-    ...gridOptions,
+    ...plannedGridOptions,
     ...calibrationOptions,
     report: optional('FILE', text, 'Also write an HTML page with plots of errors, scales, sizes and time'),
     resume: flag('Continue an interrupted run: the result has the same bytes'),
   },
   examples: [
     'awq quantize HuggingFaceTB/SmolLM2-135M-Instruct -o smollm2-4bit --group-size 64',
+    'awq quantize ./model -o ./small --target-bpw 3.5',
     'awq quantize ./model -o ./model-3bit --bits 3 --group-size 64 --calibration chats.jsonl',
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const {
-      calibration,
-      seed,
-      scaleStrategy,
-      objective,
-      propagate,
-      smoothAlpha,
-      output,
+    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, output, method, report, resume } =
+      options
+    const grid = gridSettings(
       method,
-      groupSize,
-      report,
-      resume,
-    } = options
-    const bits = options.bits ?? defaultBits(method)
+      pick(options, ['bits', 'groupSize', 'headBits', 'embeddingBits', 'targetBpw', 'targetBytes']),
+    )
     await refuseExisting(output, resume)
     if (report !== undefined) await refuseReportPath(report, output)
     const model = await findModel(session, reference, options)
     const { quantize } = await context.libraries.core()
     const { record, ...result } = await quantize({
-      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'resume']),
+      ...pick(options, ['symmetric', 'samples', 'length', 'resume']),
+      ...grid,
       ...engineSettings(session, options),
       ...defined(pick(options, ['keepSalient', 'salientBy'])),
       ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha }),
@@ -127,8 +129,6 @@ export const quantizeCommand = defineCommand({
       model,
       output,
       method,
-      bits,
-      groupSize,
       signal,
       onProgress: (event) => reporter.progress(event),
     }).catch((error: unknown) => {
@@ -147,7 +147,7 @@ export const quantizeCommand = defineCommand({
     const resumed = result.resumedLayers ? `, ${plural(result.resumedLayers, 'layer')} taken over` : ''
     const share = formatShare(result.outputBytes / result.inputBytes)
     reporter.print(
-      `${output}: ${method}, ${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`,
+      `${output}: ${method}, ${storedText(grid, result.planned)}`,
       `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})`,
       `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
       `  spent on  ${stagesText(result.stages)}`,
