@@ -25,6 +25,27 @@ const quantizeDone = {
 const output = '/nonexistent/out'
 
 describe('quantize', () => {
+  it('takes 8 bits for smoothquant when none are asked for, and a strength', async () => {
+    const seen: object[] = []
+    const library = core({
+      quantize: async (options) => {
+        seen.push(options)
+        return quantizeDone
+      },
+    })
+    const args = ['quantize', 'm', '-o', output, '--method']
+    await runMain([...args, 'smoothquant', '--smooth-alpha', '0.7'], library)
+    await runMain([...args, 'smoothquant', '--bits', '4'], library)
+    await runMain([...args, 'smoothquant-awq', '--objective', 'int8-activations'], library)
+    expect(seen).toMatchObject([
+      { method: 'smoothquant', bits: 8, smoothAlpha: 0.7 },
+      { method: 'smoothquant', bits: 4 },
+      { method: 'smoothquant-awq', bits: 4, objective: 'int8-activations' },
+    ])
+    const wrong = await runMain([...args, 'smoothquant', '--smooth-alpha', '1.5'], library)
+    expect(wrong.stderr).toContain('--smooth-alpha must be a number from 0 to 1, not "1.5"')
+  })
+
   it('passes checked options and prints the result', async () => {
     let seen: unknown
     const library = core({
