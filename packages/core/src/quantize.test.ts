@@ -235,7 +235,7 @@ describe('refuses', () => {
     )
     expect(await readdir(output)).toEqual(['.awq-partial'])
   })
-  test('weights beyond float16 and activations that are not finite, naming the layer', async () => {
+  test('weights beyond float16 and weights that are not finite, naming the tensor', async () => {
     const damaged = (value: number): Method => {
       const damage: Pass = {
         name: 'damage',
@@ -258,7 +258,7 @@ describe('refuses', () => {
     await chmod(file, 0o644)
     await writeFile(file, bytes)
     await expect(quantize({ ...small(), model: folder, output: newOutput() })).rejects.toThrow(
-      /^model\.layers\.1: the activations of 'gated' are not finite/,
+      /^model\.layers\.1\.mlp\.gate_proj\.weight: row 0, column 0 is NaN/,
     )
   })
   test('a method that leaves a matrix without codes, and leaves no model behind', async () => {

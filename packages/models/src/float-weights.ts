@@ -69,7 +69,22 @@ export const checkParameters = (checkpoint: Checkpoint, description: ModelDescri
   }
 }
 
-/** Reads the parameters of one block. */
+/** @throws AwqError `NUMERIC` naming the parameter and the place of a value that is NaN or infinite */
+const checkFinite = (values: Float32Array, { name, shape }: ParameterSpec): void => {
+  // x - x is 0 for every finite x and NaN for NaN and both infinities: one sum finds them all without a branch.
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!
+  if (sum === 0) return
+  const at = values.findIndex((value) => !Number.isFinite(value))
+  const columns = shape.at(-1)!
+  const place = shape.length > 1 ? `row ${Math.floor(at / columns)}, column ${at % columns}` : `element ${at}`
+  throw new AwqError('NUMERIC', `${name}: ${place} is ${values[at]}; the checkpoint is damaged, or overflowed its type`)
+}
+
+/**
+ * Reads the parameters of one block.
+ * @throws AwqError as `findParameter`; `NUMERIC` naming the parameter that holds NaN or an infinity
+ */
 export const readBlockWeights = async (
   checkpoint: Checkpoint,
   description: ModelDescription,
@@ -78,8 +93,10 @@ export const readBlockWeights = async (
 ): Promise<BlockWeights> => {
   const weights: BlockWeights = new Map()
   for (const { name, shape } of description.blockParameters) {
-    const entry = findParameter(checkpoint, { name: description.parameter(layer, name), shape })
-    weights.set(name, await readFloat32(entry, options))
+    const spec = { name: description.parameter(layer, name), shape }
+    const values = await readFloat32(findParameter(checkpoint, spec), options)
+    checkFinite(values, spec)
+    weights.set(name, values)
   }
   return weights
 }
