@@ -17,6 +17,9 @@ const LISTED_CHANNELS = 8
 /** The clip histogram has a bin for every twentieth of the full range. */
 const CLIP_STEPS = 20
 
+/** What the channels of each site were divided by. */
+type ChannelScales = ReadonlyMap<string, Float32Array>
+
 /** What a block was before the first pass. */
 export interface OriginalBlock {
   readonly weights: BlockWeights
@@ -37,15 +40,18 @@ export const recordBlock = async (block: BlockState, original: OriginalBlock): P
   const inputs: InputRecord[] = []
   const sites = new Map<string, LinearSpec[]>()
   for (const linear of block.linears) sites.set(linear.site, [...(sites.get(linear.site) ?? []), linear])
+  const scales: ChannelScales = new Map(
+    [...original.stats].map(([site, stats]) => [site, channelScale(stats, block.stats.get(site) ?? stats)]),
+  )
   for (const [site, readers] of sites) {
     const stats = original.stats.get(site)
-    const scale = stats && channelScale(stats, block.stats.get(site) ?? stats)
+    const scale = scales.get(site)
     if (stats && scale) inputs.push(inputRecord(block.layer, readers, stats, scale))
     const rounded = readers.flatMap((linear) => {
       const matrix = block.quantized.get(linear.name)
       return matrix ? [{ ...linear, matrix }] : []
     })
-    const losses = stats && scale ? await lossesOf(block, original.weights, rounded, stats, scale) : []
+    const losses = stats ? await lossesOf(block, original.weights, rounded, stats, scales) : []
     for (const [index, { name, shape, matrix }] of rounded.entries()) {
       const weight = weightOf(block, name)
       const spec = specOf(block, name)
@@ -95,12 +101,12 @@ const lossesOf = async (
   weights: BlockWeights,
   linears: readonly RoundedLinear[],
   { gram, width }: ActivationStats,
-  scale: Float32Array,
+  scales: ChannelScales,
 ): Promise<Losses[]> => {
-  const matrices = linears.flatMap(({ name, shape, matrix }) => {
+  const matrices = linears.flatMap(({ name, shape, site, matrix }) => {
     const original = weights.get(`${name}.weight`)!
     const plain = () => dequantize(roundRtn(original, shape, specOf(block, name), undefined, { name }))
-    const stored = () => unfold(dequantize(matrix), original, weightOf(block, name), scale)
+    const stored = () => unfold(dequantize(matrix), rowScale(block, name, shape[0], scales), scales.get(site)!)
     return [() => original, () => subtract(plain(), original), () => subtract(stored(), original)]
   })
   const forms = await gramForms(block.engine, gram, width, matrices, { signal: block.signal })
@@ -117,28 +123,24 @@ const subtract = (a: Float32Array, b: Float32Array): Float32Array => {
 }
 
 /**
- * Undoes the folds of a dequantized matrix, in place: its columns are divided by the scale of its input, and its rows
- * multiplied by what its own output was divided by, which is the factor that leads from the folded weight to the original
- * in the least squares. What is left differs from the original by the rounding alone.
+ * What each row of a linear was divided by, all passes together: the scale of the input that its outputs make. 1 for rows
+ * whose outputs were always zero, and for linears that took no inverse scale.
  */
-const unfold = (
-  values: Float32Array,
-  original: Float32Array,
-  folded: Float32Array,
-  scale: Float32Array,
-): Float32Array => {
-  const width = scale.length
-  const inverse = scale.map((factor) => 1 / factor)
-  for (let start = 0; start < values.length; start += width) {
-    let product = 0
-    let square = 0
-    for (let column = 0; column < width; column++) {
-      const unscaled = folded[start + column]! * inverse[column]!
-      product += original[start + column]! * unscaled
-      square += unscaled * unscaled
-    }
-    const row = square > 0 ? product / square : 1
-    for (let column = 0; column < width; column++) values[start + column]! *= row * inverse[column]!
+const rowScale = (block: BlockState, linear: string, rows: number, scales: ChannelScales): Float32Array => {
+  const factors = new Float32Array(rows).fill(1)
+  for (const { producer, site, producerRow } of block.scaleGroups) {
+    const scale = producer === linear ? scales.get(site) : undefined
+    if (scale) for (const [column, row] of producerRow.entries()) if (scale[column] !== 1) factors[row] = scale[column]!
+  }
+  return factors
+}
+
+/** Undoes the folds of a dequantized matrix, in place: what is left differs from the original by the rounding alone. */
+const unfold = (values: Float32Array, rows: Float32Array, columns: Float32Array): Float32Array => {
+  const inverse = columns.map((factor) => 1 / factor)
+  for (const [row, factor] of rows.entries()) {
+    const start = row * columns.length
+    for (let column = 0; column < columns.length; column++) values[start + column]! *= factor * inverse[column]!
   }
   return values
 }
