@@ -13,10 +13,11 @@ export interface Site {
 export interface AccumulatorStep {
   /** The accumulators' current values and the tokens to sample. */
   readonly feeds: Record<string, Tensor>
-  /** Where the new values go: the `into` option of the run. Empty without `inPlace`; never the buffers of `feeds`. */
+  /** Where the new values go: the `into` option of the run. Empty without `inPlace`, else the buffers of `feeds`. */
   readonly into: Record<string, Tensor>
   /**
-   * Takes the run's outputs; the next step builds on them. A step that is not committed leaves no trace.
+   * Takes the run's outputs; the next step builds on them. A step that is not committed leaves no trace, unless
+   * `inPlace`: then a run that failed is the end of the accumulator.
    * @throws AwqError NUMERIC naming the site when an activation was NaN or infinite.
    */
   commit(outputs: Record<string, Tensor>): void
@@ -42,24 +43,25 @@ export interface AccumulatorOptions {
   /** Tokens to keep, at most 512. */
   readonly sampleRows?: number | undefined
   /**
-   * Whether the engine writes outputs where it is told (`engine.features.inPlaceOutputs`): two sets of buffers then
-   * take turns. Otherwise (default) each run's fresh outputs become the next run's inputs, without a copy.
+   * Whether the engine writes outputs where it is told (`engine.features.inPlaceOutputs`): the sums are then written
+   * over their old values, which Gemm (as its C), Add and Max allow: they read each element before they write it.
+   * Otherwise (default) each run's fresh outputs become the next run's inputs, without a copy.
    */
   readonly inPlace?: boolean | undefined
   /** Whose activations they are, for error messages: `model.layers.3`. */
   readonly name?: string | undefined
 }
 
-/** The buffers of one site. ONNX Runtime must not write an output over an input it still reads, hence `spare`. */
+/** The buffers of one site. */
 interface SiteBuffers extends Site {
   readonly names: ReturnType<typeof statsNames>
   now: Map<string, Tensor>
-  spare: Map<string, Tensor>
   readonly sample: Float32Array
 }
 
 /**
- * An accumulator for the given sites. Memory: two copies of about 0.6 * width^2 floats for each site while a run lasts.
+ * An accumulator for the given sites. Memory: about 0.6 * width^2 floats for each site, twice that while a run lasts that
+ * is not `inPlace`.
  * @throws AwqError INVALID_ARGUMENT for sites of one name, widths or totals that are not positive integers.
  */
 export function createAccumulator(sites: readonly Site[], options: AccumulatorOptions): StatsAccumulator {
@@ -72,7 +74,6 @@ export function createAccumulator(sites: readonly Site[], options: AccumulatorOp
       ...site,
       names: statsNames(site.site),
       now: emptySums(site),
-      spare: inPlace ? emptySums(site) : new Map(),
       sample: new Float32Array(limit * site.width),
     }),
   )
@@ -93,9 +94,11 @@ export function createAccumulator(sites: readonly Site[], options: AccumulatorOp
     )
     const feeds: Record<string, Tensor> = {}
     const into: Record<string, Tensor> = {}
-    for (const { now, spare, names } of buffers) {
-      for (const [name, value] of now) feeds[name] = value
-      for (const [name, value] of spare) into[names.next(name)] = value
+    for (const { now, names } of buffers) {
+      for (const [name, value] of now) {
+        feeds[name] = value
+        if (inPlace) into[names.next(name)] = value
+      }
       feeds[names.rows] = indices
     }
     const commit = (outputs: Record<string, Tensor>): void => {
@@ -103,7 +106,6 @@ export function createAccumulator(sites: readonly Site[], options: AccumulatorOp
       buffers.forEach((buffer, index) => {
         const sample = outputOf(buffer, outputs, buffer.names.sample).data as Float32Array
         buffer.sample.set(sample.subarray(0, rows.length * buffer.width), sampled * buffer.width)
-        if (inPlace) buffer.spare = buffer.now
         buffer.now = sums[index]!
       })
       count += tokens

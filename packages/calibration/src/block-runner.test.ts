@@ -1,7 +1,7 @@
 import { describeModel } from '@awq/models'
-import { createEngine, type Tensor, tensor } from '@awq/ort'
+import { createEngine, type Tensor, tensor, zeros } from '@awq/ort'
 import { expect, test } from 'vitest'
-import { openBlockRunner, restoreStream } from './block-runner.ts'
+import { emptyStream, openBlockRunner, sequencesPerRun } from './block-runner.ts'
 
 const description = describeModel({
   model_type: 'llama',
@@ -49,11 +49,42 @@ test('a block gives the same activations with and without statistics, and statis
   await engine.dispose()
 })
 
-test('a saved stream comes back in its batches', () => {
-  const like = [batch(2, 1), batch(1, 2)]
-  const flat = Float32Array.from(like.flatMap(({ data }) => [...(data as Float32Array)]))
-  const restored = restoreStream(flat, like)
-  expect(restored.map(({ shape, data }) => [shape, [...(data as Float32Array)]])).toEqual(
-    like.map(({ shape, data }) => [shape, [...(data as Float32Array)]]),
-  )
+test('outputs written over the stream, or not kept, are the same', async () => {
+  const engine = await createEngine({ threads: 1 })
+  {
+    await using runner = openBlockRunner(engine, description)
+    const stream = [batch(2, 0.3), batch(1, 0.9)]
+    const fresh = await runner.run(weights, stream, { observe: true })
+    const none = await runner.run(weights, stream, { observe: true, outputs: 'none' })
+    expect(none.outputs).toEqual([])
+    expect(none.stats).toEqual(fresh.stats)
+    const seen: Tensor[] = []
+    const other = await runner.run(weights, stream, {
+      observe: false,
+      outputs: stream.map(({ shape }) => zeros('float32', shape)),
+    })
+    expect(other.outputs).toEqual(fresh.outputs)
+    const over = await runner.run(weights, stream, {
+      observe: true,
+      outputs: stream,
+      onBatch: (_, output) => seen.push(output),
+    })
+    expect(over.outputs).toEqual(fresh.outputs)
+    expect(over.stats).toEqual(fresh.stats)
+    over.outputs.forEach((output, i) => {
+      expect(output).toBe(stream[i])
+      expect(seen[i]).toBe(output)
+    })
+  }
+  await engine.dispose()
+})
+
+test('an empty stream has room for every sequence, in full batches but the last', () => {
+  expect(sequencesPerRun(512)).toBe(2)
+  expect(sequencesPerRun(5000)).toBe(1)
+  expect(emptyStream(5, 512, 8).map(({ shape }) => shape)).toEqual([
+    [2, 512, 8],
+    [2, 512, 8],
+    [1, 512, 8],
+  ])
 })

@@ -3,15 +3,16 @@
  * @module
  */
 import {
+  type AttentionForm,
   type BlockWeights,
   blockFeeds,
   emitForwardBlock,
   forwardFeeds,
+  fusedIsPossible,
   inputBinding,
   type ModelDescription,
 } from '@awq/models'
-import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
-import { elementCount } from '@awq/tensor'
+import { type Engine, type Session, type Tensor, zeros } from '@awq/ort'
 import { createAccumulator } from './accumulator.ts'
 import { observeStats } from './observe.ts'
 import type { ActivationStats } from './stats.ts'
@@ -19,62 +20,94 @@ import type { ActivationStats } from './stats.ts'
 /** Residual streams of all calibration tokens, in batches: float32 `[blocks, length, hidden]` each. */
 export type ActivationStream = Tensor[]
 
-/** About this many tokens go through a block in one run: enough to keep the matrix products busy. */
-export const TOKENS_PER_RUN = 4096
+/**
+ * About this many tokens go through a block in one run: enough to keep the matrix products busy, few enough for what
+ * lies between them to stay in the processor's cache.
+ */
+export const TOKENS_PER_RUN = 1024
+
+/** Sequences of a length that go through a block in one run. */
+export const sequencesPerRun = (length: number): number => Math.max(1, Math.floor(TOKENS_PER_RUN / length))
+
+/** A stream of zeros for so many sequences, in the batches that `TOKENS_PER_RUN` asks for. */
+export const emptyStream = (sequences: number, length: number, hiddenSize: number): ActivationStream => {
+  const perRun = sequencesPerRun(length)
+  return Array.from({ length: Math.ceil(sequences / perRun) }, (_, i) =>
+    zeros('float32', [Math.min(perRun, sequences - i * perRun), length, hiddenSize]),
+  )
+}
+
+/** Options of {@link BlockRunner.run}. */
+export interface BlockRunOptions {
+  /** What error messages call the block. */
+  readonly name?: string | undefined
+  /** Collects the statistics of every site that linears read. */
+  readonly observe: boolean
+  /**
+   * `new` (default): tensors of their own. A stream: written over its tensors, which are returned; it may be the stream
+   * that is run, and a run that fails leaves it useless. `none`: no outputs are kept.
+   */
+  readonly outputs?: 'new' | 'none' | ActivationStream | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called after each batch with its output. */
+  readonly onBatch?: ((done: number, output: Tensor) => void) | undefined
+}
 
 /** Runs blocks of one model over activation streams. */
 export interface BlockRunner extends AsyncDisposable {
   /**
    * Runs a block over a stream.
-   * @param name what error messages call the block
-   * @param observe collects the statistics of every site that linears read
+   * @throws AwqError as {@link createAccumulator} and the engine; rejects with `signal.reason`
    */
   run(
     weights: BlockWeights,
     stream: ActivationStream,
-    options: {
-      readonly name?: string | undefined
-      readonly observe: boolean
-      readonly signal?: AbortSignal | undefined
-      readonly onBatch?: (done: number) => void
-    },
+    options: BlockRunOptions,
   ): Promise<{ outputs: ActivationStream; stats: Map<string, ActivationStats> }>
 }
 
+/** The fused operator keeps no scores of all tokens in memory and skips those a token may not see; it is the CPU's. */
+const attentionOf = (engine: Engine, { config }: ModelDescription): AttentionForm =>
+  engine.device === 'cpu' && fusedIsPossible(config.headDim) ? 'fused' : 'plain'
+
 /** Opens a runner. Sessions are made when first needed and serve every block: the weights are inputs. */
 export const openBlockRunner = (engine: Engine, description: ModelDescription): BlockRunner => {
-  const feedsFor = forwardFeeds(description)
+  const attention = attentionOf(engine, description)
+  const feedsFor = forwardFeeds(description, attention)
+  const inPlace = engine.features.inPlaceOutputs
   const sessions = new Map<boolean, Promise<Session>>()
   const sessionFor = (observe: boolean): Promise<Session> => {
     let session = sessions.get(observe)
     if (!session) {
-      const graph = emitForwardBlock(description, inputBinding(), observe ? observeStats : undefined)
-      session = engine.createSession(graph.toBytes())
+      const options = { attention, observe: observe ? observeStats : undefined }
+      session = engine.createSession(emitForwardBlock(description, inputBinding(), options).toBytes())
       sessions.set(observe, session)
     }
     return session
   }
   const sites = [...new Map(description.linears.map(({ site, shape }) => [site, { site, width: shape[1] }])).values()]
   return {
-    async run(weights, stream, { name, observe, signal, onBatch }) {
+    async run(weights, stream, { name, observe, outputs: where = 'new', signal, onBatch }) {
       const session = await sessionFor(observe)
       const parameters = blockFeeds(description, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
-      const accumulator = observe
-        ? createAccumulator(sites, { name, totalTokens, inPlace: engine.features.inPlaceOutputs })
-        : undefined
+      const accumulator = observe ? createAccumulator(sites, { name, totalTokens, inPlace }) : undefined
       const outputs: ActivationStream = []
+      let scratch: Tensor | undefined
       for (const [i, hidden] of stream.entries()) {
         const [batch, length] = hidden.shape as [number, number, number]
         const step = accumulator?.step(batch * length)
-        const feeds = { hidden, ...feedsFor(length), ...parameters, ...step?.feeds }
+        const feeds = { hidden, ...feedsFor(length, batch), ...parameters, ...step?.feeds }
+        if (where === 'none' && scratch?.data.length !== hidden.data.length) scratch = zeros('float32', hidden.shape)
+        // The block's last sum comes after every other reader of its input, so it may be written over it.
+        const target = typeof where === 'string' ? scratch : where[i]
         const results = await session.run(feeds, {
           signal,
-          into: step?.into,
+          into: { ...step?.into, ...(target ? { hidden_out: target } : {}) },
         })
         step?.commit(results)
-        outputs.push(results.hidden_out!)
-        onBatch?.(i + 1)
+        if (where !== 'none') outputs.push(results.hidden_out!)
+        onBatch?.(i + 1, results.hidden_out!)
       }
       return { outputs, stats: accumulator?.finish() ?? new Map() }
     },
@@ -82,15 +115,4 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
       for (const session of sessions.values()) await (await session).dispose()
     },
   }
-}
-
-/** Puts a saved stream back into the batches of `like`. */
-export const restoreStream = (values: Float32Array, like: ActivationStream): ActivationStream => {
-  let offset = 0
-  return like.map(({ shape }) => {
-    const count = elementCount(shape)
-    const data = values.slice(offset, offset + count)
-    offset += count
-    return tensor('float32', shape, data)
-  })
 }

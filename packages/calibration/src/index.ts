@@ -8,8 +8,10 @@ export {
 export {
   type ActivationStream,
   type BlockRunner,
+  type BlockRunOptions,
+  emptyStream,
   openBlockRunner,
-  restoreStream,
+  sequencesPerRun,
   TOKENS_PER_RUN,
 } from './block-runner.ts'
 export { collectStats } from './collect.ts'

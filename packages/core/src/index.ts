@@ -11,6 +11,7 @@ export type { CalibrationOptions } from './calibration-text.ts'
 export { type ClipPassOptions, clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
+export { type MemoryBound, type MemoryUse, memoryBound } from './memory.ts'
 export {
   awq,
   awqGptq,

@@ -8,15 +8,15 @@ import {
   type ActivationStats,
   type ActivationStream,
   type BlockRunner,
+  emptyStream,
   openBlockRunner,
-  restoreStream,
-  TOKENS_PER_RUN,
 } from '@awq/calibration'
-import { type BlockWeights, embedBatches, embedTokens, readBlockWeights } from '@awq/models'
-import type { Engine } from '@awq/ort'
-import { AwqError, dequantize } from '@awq/tensor'
+import { type BlockWeights, embedInto, readBlockWeights } from '@awq/models'
+import type { Engine, Tensor } from '@awq/ort'
+import { dequantize } from '@awq/tensor'
 import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
+import { inputTokensOf, keepInputs } from './kept-inputs.ts'
 import type { OnProgress } from './progress.ts'
 import { recordBlock } from './record-block.ts'
 import type { RecordedVariant } from './record-model.ts'
@@ -63,11 +63,13 @@ interface StreamGroup {
   readonly statistics: boolean
   readonly propagate: 'float' | 'quantized'
   stream: ActivationStream
+  /** True while other groups have the same stream, which may not be written over then. */
+  shared: boolean
 }
 
 const groupByStream = (variants: readonly Variant[]): StreamGroup[] => {
   const group = (members: readonly Variant[], statistics: boolean, propagate: 'float' | 'quantized'): StreamGroup[] =>
-    members.length > 0 ? [{ variants: members, statistics, propagate, stream: [] }] : []
+    members.length > 0 ? [{ variants: members, statistics, propagate, stream: [], shared: false }] : []
   const observed = variants.filter(({ method }) => method.statistics)
   return [
     ...group(
@@ -94,7 +96,7 @@ const quantizeBlock = async (
   layer: number,
   weights: BlockWeights,
   stats: ReadonlyMap<string, ActivationStats>,
-  inputs: ActivationStream,
+  inputs: readonly Tensor[],
 ): Promise<BlockState> => {
   const { description } = model
   const block: BlockState = {
@@ -130,14 +132,11 @@ const quantizedWeights = (block: BlockState): BlockWeights => {
   return weights
 }
 
-const embed = (
-  { model, signal, onProgress }: VariantsOptions,
-  tokens: CalibrationTokens,
-): Promise<ActivationStream> => {
-  onProgress({ type: 'stage', stage: 'embed' })
-  const { checkpoint, description } = model
-  const embedding = (ids: Int32Array, batch: number) => embedTokens(checkpoint, description, ids, batch)
-  return embedBatches(embedding, tokens.blocks, TOKENS_PER_RUN, { signal })
+/** All token ids, one block after the other. */
+const joinedIds = ({ blocks, length }: CalibrationTokens): Int32Array => {
+  const ids = new Int32Array(blocks.length * length)
+  for (const [i, block] of blocks.entries()) ids.set(block, i * length)
+  return ids
 }
 
 /** The time that each variant has taken. */
@@ -242,20 +241,24 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
 
 /** Gives every group that needs one its stream: the embedded tokens, or the activations an interrupted run saved. */
 const beginStreams = async (
-  options: VariantsOptions,
+  { model, signal, onProgress }: VariantsOptions,
   groups: readonly StreamGroup[],
   tokens: CalibrationTokens,
   first: number,
 ): Promise<void> => {
-  const embedded = await embed(options, tokens)
-  const { hiddenSize, layers } = options.model.description.config
-  for (const group of groups) {
-    if (!group.statistics || first >= layers) continue
-    group.stream = embedded
-    if (first === 0) continue
-    const length = tokens.blocks.length * tokens.length * hiddenSize
-    const saved = await group.variants[0]!.workspace.loadArrays(spoolName(first), length)
-    group.stream = restoreStream(saved, embedded)
+  const { checkpoint, description } = model
+  const { hiddenSize, layers } = description.config
+  const needing = groups.filter(({ statistics }) => statistics && first < layers)
+  if (needing.length === 0) return
+  onProgress({ type: 'stage', stage: 'embed' })
+  const stream = emptyStream(tokens.blocks.length, tokens.length, hiddenSize)
+  if (first > 0) {
+    const arrays = stream.map(({ data }) => data as Float32Array)
+    await needing[0]!.variants[0]!.workspace.readArrays(spoolName(first), arrays)
+  } else await embedInto(checkpoint, description, joinedIds(tokens), stream, { signal })
+  for (const group of needing) {
+    group.stream = stream
+    group.shared = needing.length > 1
   }
 }
 
@@ -282,36 +285,48 @@ const walkGroup = async (
         message: `layer ${layer + 1} of ${model.description.config.layers}`,
       }),
   }
-  const observed = group.statistics
-    ? await timed(clocks, group.variants, 'statistics', () =>
-        runner.run(weights, group.stream, { observe: true, ...runOptions }),
+  const { workspace } = group.variants[0]!
+  await using spool =
+    group.statistics && !last && options.variants.length === 1
+      ? await workspace.writeArrays(spoolName(layer + 1))
+      : undefined
+  /** Moves the group's stream past the block, and to the disk. */
+  const pass = async (weights: BlockWeights, observe: boolean) => {
+    const run = await runner.run(weights, group.stream, {
+      ...runOptions,
+      observe,
+      outputs: group.shared ? 'new' : group.stream,
+      onBatch: (done, { data }) => {
+        runOptions.onBatch(done)
+        spool?.append(data as Float32Array)
+      },
+    })
+    group.stream = run.outputs
+    group.shared = false
+    return run.stats
+  }
+  const inputs = keepInputs(group.stream, Math.max(...group.variants.map(({ method }) => inputTokensOf(method.passes))))
+  const stats = !group.statistics
+    ? new Map<string, ActivationStats>()
+    : await timed(clocks, group.variants, 'statistics', async () =>
+        group.propagate === 'float'
+          ? await pass(weights, true)
+          : (await runner.run(weights, group.stream, { ...runOptions, observe: true, outputs: 'none' })).stats,
       )
-    : { outputs: [], stats: new Map<string, ActivationStats>() }
   const blocks: BlockState[] = []
   for (const variant of group.variants) {
     const clock = clocks.get(variant)!
-    const block = await quantizeBlock(options, variant, clock, layer, copyWeights(weights), observed.stats, group.stream)
+    // Passes change what they are given: the weights are needed once more where another variant or the record reads them.
+    const own = options.variants.length === 1 && !options.record ? weights : copyWeights(weights)
+    const block = await quantizeBlock(options, variant, clock, layer, own, stats, inputs)
     blocks.push(block)
-    const record = options.record
-      ? await clock.time('record', () => recordBlock(block, { weights, stats: observed.stats }))
-      : undefined
+    const record = options.record ? await clock.time('record', () => recordBlock(block, { weights, stats })) : undefined
     if (group.propagate === 'quantized' && !last)
-      observed.outputs = (
-        await clock.time('forward', () =>
-          runner.run(quantizedWeights(block), group.stream, { observe: false, ...runOptions }),
-        )
-      ).outputs
+      await clock.time('forward', () => pass(quantizedWeights(block), false))
     await clock.time('write', async () => {
-      if (group.statistics && !last && options.variants.length === 1)
-        await variant.workspace.saveArrays(
-          spoolName(layer + 1),
-          observed.outputs.map(({ data }) => data as Float32Array),
-        )
+      await spool?.finish()
       await variant.writeBlock(block, record)
     })
   }
-  group.stream = observed.outputs
-  if (group.statistics && observed.outputs.length === 0 && !last)
-    throw new AwqError('NUMERIC', `layer ${layer} gave no activations`)
   return blocks
 }

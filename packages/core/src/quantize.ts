@@ -7,6 +7,7 @@ import { type EngineChoice, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
+import { type MemoryUse, memoryBound } from './memory.ts'
 import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
 import type { PlanTarget } from './plan-budget.ts'
@@ -69,6 +70,8 @@ export interface QuantizeResult {
   /** What these seconds were spent on; their sum. */
   readonly stages: readonly StageSeconds[]
   readonly peakRssBytes: number
+  /** The same beside what a quantization is meant to stay within. */
+  readonly memory: MemoryUse
   /** Bytes of the checkpoint's tensors, and of the files written. */
   readonly inputBytes: number
   readonly outputBytes: number
@@ -106,12 +109,17 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
     })
     const { outputBytes, layers, resumedLayers, recorded, tokens, stages } = done!
     const seconds = (performance.now() - started) / 1000
+    const peak = peakRssBytes()
     const result: QuantizeResult = {
       output: options.output,
       method: method.name,
       seconds,
       stages: withOther(planned ? [{ stage: 'plan', seconds: planSeconds }, ...stages] : stages, seconds),
-      peakRssBytes: peakRssBytes(),
+      peakRssBytes: peak,
+      memory: {
+        peakRssBytes: peak,
+        ...memoryBound(model.description, tokens && { samples: tokens.blocks.length, length: tokens.length }),
+      },
       inputBytes: model.bytes,
       outputBytes,
       layers,

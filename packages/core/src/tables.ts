@@ -21,7 +21,7 @@ export interface TablePlan {
 /** Bits of a table. */
 export type TableBits = 4 | 8 | 16
 
-const CHUNK_BYTES = 2 ** 26
+const CHUNK_BYTES = 2 ** 23
 
 /**
  * Tables of 8 bits have a grid of their own: half a step of 8 bits is far below what 4-bit linears lose, and the products
@@ -60,7 +60,7 @@ export const tableEntries = ({ name, source, spec }: TablePlan): StoreEntry[] =>
   return spec ? matrixEntries(name, shape, spec) : [denseEntry(name, denseType(source.dtype), shape)]
 }
 
-/** Reads, rounds and writes a table, 64 MiB of float at a time. */
+/** Reads, rounds and writes a table, 8 MiB of float at a time. */
 export const writeTable = async (
   table: TablePlan,
   store: StoreWriter,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { planStore } from '@awq/quantize'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorkspace } from './workspace.node.ts'
+import type { Workspace } from './workspace.ts'
 
 let directory: string
 let path: string
@@ -15,6 +16,12 @@ afterEach(() => rm(directory, { recursive: true }))
 
 const plan = planStore([{ name: 't', dtype: 'U8', shape: [100] }])
 
+const saveArrays = async (workspace: Workspace, name: string, arrays: readonly Float32Array[]) => {
+  await using writer = await workspace.writeArrays(name)
+  for (const array of arrays) writer.append(array)
+  await writer.finish()
+}
+
 /** A workspace with a written store, two files and a journal, not committed. */
 const begin = async () => {
   const workspace = await openWorkspace(path)
@@ -22,7 +29,7 @@ const begin = async () => {
   await store.write('t', new Uint8Array(100).fill(7))
   await store.finish()
   await workspace.writeJournal(['{"key":{}}', '{"layer":0}'])
-  await workspace.saveArrays('activations-1', [new Float32Array(3)])
+  await saveArrays(workspace, 'activations-1', [new Float32Array(3)])
   await workspace.writeText('config.json', '{}')
   await workspace.writeText('last.json', '{}')
   return workspace
@@ -53,6 +60,26 @@ describe('one writer at a time', () => {
     // This process's id, but no lock of its own: a restarted container counts its processes anew.
     await writeFile(lock, `${process.pid}\n${hostname()}\n`)
     await (await openWorkspace(path))[Symbol.asyncDispose]()
+  })
+})
+
+describe('arrays', () => {
+  const values = (length: number, from: number) => Float32Array.from({ length }, (_, i) => from + i)
+
+  test('come back in any cut, and the old ones stay until the new ones are whole', async () => {
+    await using workspace = await begin()
+    await saveArrays(workspace, 'a', [values(5, 0), values(3, 5)])
+    const whole = new Float32Array(8)
+    {
+      await using unfinished = await workspace.writeArrays('a')
+      unfinished.append(values(2, 100))
+    }
+    await workspace.readArrays('a', [whole.subarray(0, 2), whole.subarray(2)])
+    expect(whole).toEqual(values(8, 0))
+    await saveArrays(workspace, 'a', [values(8, 100)])
+    await workspace.readArrays('a', [whole])
+    expect(whole).toEqual(values(8, 100))
+    await expect(workspace.readArrays('a', [new Float32Array(9)])).rejects.toMatchObject({ code: 'INVALID_FILE' })
   })
 })
 

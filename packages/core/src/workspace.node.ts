@@ -8,6 +8,7 @@ import { basename, join } from 'node:path'
 import { MANIFEST_FILE } from '@awq/quantize'
 import { createStore } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
+import { readArrayFile, writeArrayFile } from './array-file.node.ts'
 import { LOCK, lockFolder } from './folder-lock.node.ts'
 import type { Platform } from './platform.ts'
 import type { Workspace } from './workspace.ts'
@@ -55,8 +56,6 @@ const writeDurably = async (path: string, parts: readonly (Uint8Array | string)[
     await file.close()
   }
 }
-
-const bytesOf = (array: Float32Array): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 
 /** A list of file names as `commit` wrote it; anything else is none. */
 const readCommit = async (file: string): Promise<string[]> => {
@@ -145,18 +144,11 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
         ),
       ),
     appendJournal: (line) => onDisk(path, () => writeDurably(within(JOURNAL), [`${line}\n`], 'a')),
-    saveArrays: (name, arrays) => onDisk(path, () => replace(name, arrays.map(bytesOf))),
-    loadArrays: (name, length) =>
-      onDisk(path, async () => {
-        const { size } = await stat(within(name))
-        if (size !== length * 4)
-          throw new AwqError(
-            'INVALID_FILE',
-            `${within(name)}: ${size} bytes where ${length * 4} are needed; start over`,
-          )
-        const bytes = await readFile(within(name))
-        return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
-      }),
+    async writeArrays(name) {
+      const writer = await onDisk(path, () => writeArrayFile(within(name)))
+      return { ...writer, finish: () => onDisk(path, writer.finish) }
+    },
+    readArrays: (name, into) => onDisk(path, () => readArrayFile(within(name), into)),
     writeText: (file, text) => onDisk(path, () => writeDurably(within(file), [text], 'w')),
     commit: (last) =>
       onDisk(path, async () => {

@@ -4,6 +4,14 @@
  */
 import type { StorePlan, StoreWriter } from '@awq/quantize'
 
+/** Arrays on their way to the disk, beside other work. */
+export interface ArrayWriter extends AsyncDisposable {
+  /** Writes an array behind those before it. Its values must not change until `finish` has resolved. */
+  append(values: Float32Array): void
+  /** Waits until all is on the disk, and puts it in the place of what was there. Rejects with what went wrong. */
+  finish(): Promise<void>
+}
+
 /** An output folder while it is being made. */
 export interface Workspace extends AsyncDisposable {
   /** What messages call it. */
@@ -18,10 +26,10 @@ export interface Workspace extends AsyncDisposable {
   writeJournal(lines: readonly string[]): Promise<void>
   /** Appends a line and waits until it is on the disk. */
   appendJournal(line: string): Promise<void>
-  /** Keeps float32 arrays under a name, durable when the promise resolves; replaces what was there. */
-  saveArrays(name: string, arrays: readonly Float32Array[]): Promise<void>
-  /** The values of `saveArrays`, one after the other. */
-  loadArrays(name: string, length: number): Promise<Float32Array>
+  /** Begins to keep float32 arrays under a name; what was there stays until they are whole. */
+  writeArrays(name: string): Promise<ArrayWriter>
+  /** Fills arrays with the values of `writeArrays`, one after the other. */
+  readArrays(name: string, into: readonly Float32Array[]): Promise<void>
   writeText(file: string, text: string): Promise<void>
   /** Moves everything to its final name, `last` after all others, and removes the journal. Returns the bytes kept. */
   commit(last: string): Promise<number>

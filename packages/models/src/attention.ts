@@ -5,7 +5,7 @@
  * of fixed capacity and only the new rows are outputs, so that an engine which copies its outputs copies little.
  *
  * `fused` is the operator GroupQueryAttention; past and present are the same buffer of fixed capacity, appended to in
- * place.
+ * place. Without a cache its scores never lie in memory as a whole, which makes it the one for long sequences.
  * @module
  */
 import { floats, type Graph, reshape, scalar, type Value } from '@awq/onnx'
@@ -62,7 +62,9 @@ export interface SequenceInputs {
   readonly wholeRows?: boolean
 }
 
-/** What attention makes: the mixed values `[batch, sequence, heads * headDim]`, and what to put into the cache. */
+/**
+ * What attention makes: the mixed values `[batch, sequence, heads * headDim]`, and what to put into the cache.
+ */
 export interface Attended {
   readonly output: Value
   /** plain: the new rows `[batch, kvHeads, sequence, headDim]`; fused: the whole cache. */
@@ -118,7 +120,7 @@ const emitFused = (
   config: ModelConfig,
   projections: Projections,
   inputs: SequenceInputs,
-  past: PastKeyValue,
+  past: PastKeyValue | undefined,
 ): Attended => {
   const { heads, kvHeads, headDim } = config
   const inside = rotatesInside(headDim)
@@ -138,8 +140,8 @@ const emitFused = (
       rotate(query, heads),
       rotate(key, kvHeads),
       value ?? null,
-      past.key,
-      past.value,
+      past?.key ?? null,
+      past?.value ?? null,
       inputs.lastPosition!,
       inputs.totalLength!,
       inside ? inputs.cos : null,
@@ -172,7 +174,7 @@ export const emitAttention = (
   inputs: SequenceInputs,
   past: PastKeyValue | undefined,
 ): Attended => {
-  if (form === 'fused' && past) return emitFused(graph, config, projections, inputs, past)
+  if (form === 'fused') return emitFused(graph, config, projections, inputs, past)
   if (projections.length === 1)
     throw new AwqError('INVALID_ARGUMENT', 'plain attention reads query, key and value apart')
   return emitPlain(graph, config, projections, inputs, past)

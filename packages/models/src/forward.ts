@@ -5,8 +5,9 @@
  */
 import { Graph, type Value } from '@awq/onnx'
 import type { Engine, Session, Tensor } from '@awq/ort'
-import { tensor } from '@awq/ort'
-import { AwqError, type Checkpoint, readFloat32, type TensorEntry } from '@awq/tensor'
+import { tensor, zeros } from '@awq/ort'
+import { AwqError, type Checkpoint, readFloat32 } from '@awq/tensor'
+import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitBlock } from './emit-block.ts'
@@ -51,23 +52,30 @@ export const checkIds = (ids: ArrayLike<number>, vocabSize: number): void => {
       throw new AwqError('INVALID_ARGUMENT', `token id ${ids[i]} is outside the vocabulary of ${vocabSize} tokens`)
 }
 
+/** How a block without a cache is emitted. */
+export interface ForwardBlockOptions {
+  /** Called for each value that linears read, to add outputs of its own. */
+  readonly observe?: ((graph: Graph, site: string, value: Value) => void) | undefined
+  /** Default `plain`, which every provider computes. */
+  readonly attention?: AttentionForm | undefined
+}
+
 /**
  * The graph of one block without a cache. Inputs: `hidden` float32 `[batch, sequence, hidden]`, those of
  * `declareSequence`, and the binding's. Output: `hidden_out`.
- * @param observe called for each value that linears read, to add outputs of its own
  */
 export const emitForwardBlock = (
   description: ModelDescription,
   binding: BlockBinding,
-  observe?: (graph: Graph, site: string, value: Value) => void,
+  { observe, attention = 'plain' }: ForwardBlockOptions = {},
 ): Graph => {
   const graph = new Graph(`${description.config.modelType}-block`)
   const hidden = graph.input('hidden', 'float32', ['batch', 'sequence', description.config.hiddenSize])
-  const sequence = declareSequence(graph, description.config, 'plain')
+  const sequence = declareSequence(graph, description.config, attention)
   const block = emitBlock(graph, description, {
     hidden,
     binding,
-    attention: 'plain',
+    attention,
     sequence,
     ...(observe ? { observe: (site: string, value: Value) => observe(graph, site, value) } : {}),
   })
@@ -75,43 +83,65 @@ export const emitForwardBlock = (
   return graph
 }
 
-/** Rotary tables and mask for sequences of one length, made once. */
-export const forwardFeeds = (description: ModelDescription): ((length: number) => Record<string, Tensor>) => {
-  const made = new Map<number, Record<string, Tensor>>()
-  return (length) => {
-    let feeds = made.get(length)
-    if (!feeds) {
-      made.clear()
-      feeds = {
-        ...ropeFeeds(description.config, 'plain', length),
-        ...sequenceFeeds(description.config, 'plain', { past: 0, length, capacity: 0 }),
-      }
-      made.set(length, feeds)
+/** Rotary tables, and mask or lengths, for batches of sequences of one length; those of the last call are kept. */
+export const forwardFeeds = (
+  { config }: ModelDescription,
+  attention: AttentionForm = 'plain',
+): ((length: number, batch?: number) => Record<string, Tensor>) => {
+  let last: { readonly length: number; readonly batch: number; readonly feeds: Record<string, Tensor> } | undefined
+  return (length, batch = 1) => {
+    if (last?.length !== length || (last.batch !== batch && attention === 'fused')) {
+      const positions = { past: 0, length, capacity: 0 }
+      const feeds = { ...ropeFeeds(config, attention, length), ...sequenceFeeds(config, attention, positions, batch) }
+      last = { length, batch, feeds }
     }
-    return feeds
+    return last.feeds
   }
 }
 
-/** Reads the rows of a table for token ids; rows that lie together are read together. */
-export const gatherRows = async (entry: TensorEntry, ids: Int32Array, width: number): Promise<Float32Array> => {
-  const distinct = [...new Set(ids)].sort((a, b) => a - b)
-  const rowOf = new Map<number, Float32Array>()
-  for (let first = 0; first < distinct.length; ) {
-    let last = first
-    // Reading a few rows in vain is cheaper than another request.
-    while (last + 1 < distinct.length && distinct[last + 1]! - distinct[last]! <= 4 && last - first < 4096) last++
-    const start = distinct[first]!
-    const rows = await readFloat32(entry, { rows: [start, distinct[last]! + 1] })
-    for (let i = first; i <= last; i++) {
-      const offset = (distinct[i]! - start) * width
-      rowOf.set(distinct[i]!, rows.subarray(offset, offset + width))
-    }
-    first = last + 1
+/**
+ * Embeds token ids into tensors that are there: float32 `[..., hidden]`, filled one after the other. Every row of the
+ * table is read once, whatever the number of tokens, and rows that lie together are read together.
+ * @throws AwqError `INVALID_ARGUMENT` for an id outside the vocabulary
+ */
+export const embedInto = async (
+  checkpoint: Checkpoint,
+  { config, embedding }: ModelDescription,
+  ids: Int32Array,
+  targets: readonly Tensor[],
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> => {
+  checkIds(ids, config.vocabSize)
+  const width = config.hiddenSize
+  const table = findParameter(checkpoint, { name: embedding, shape: [config.vocabSize, width] })
+  const ends: number[] = []
+  for (const { data } of targets) ends.push((ends.at(-1) ?? 0) + data.length / width)
+  const write = (position: number, row: Float32Array): void => {
+    const at = ends.findIndex((end) => position < end)
+    ;(targets[at]!.data as Float32Array).set(row, (position - (ends[at - 1] ?? 0)) * width)
   }
-  const out = new Float32Array(ids.length * width)
-  for (let i = 0; i < ids.length; i++) out.set(rowOf.get(ids[i]!)!, i * width)
-  return out
+  const order = Uint32Array.from(ids.keys()).sort((a, b) => ids[a]! - ids[b]!)
+  for (let first = 0; first < order.length; ) {
+    options.signal?.throwIfAborted()
+    const start = ids[order[first]!]!
+    let next = first + 1
+    let last = start
+    // Reading a few rows in vain is cheaper than another request.
+    for (; next < order.length; next++) {
+      const id = ids[order[next]!]!
+      if (id - last > 4 || id - start >= ROWS_PER_READ) break
+      last = id
+    }
+    const rows = await readFloat32(table, { rows: [start, last + 1], signal: options.signal })
+    for (; first < next; first++) {
+      const offset = (ids[order[first]!]! - start) * width
+      write(order[first]!, rows.subarray(offset, offset + width))
+    }
+  }
 }
+
+/** Rows of an embedding table that are read at once, at most. */
+const ROWS_PER_READ = 1024
 
 /**
  * Embeds token ids of a float checkpoint: the rows of its embedding table.
@@ -121,14 +151,13 @@ export const gatherRows = async (entry: TensorEntry, ids: Int32Array, width: num
  */
 export const embedTokens = async (
   checkpoint: Checkpoint,
-  { config, embedding }: ModelDescription,
+  description: ModelDescription,
   ids: Int32Array,
   batch: number,
 ): Promise<Tensor> => {
-  checkIds(ids, config.vocabSize)
-  const table = findParameter(checkpoint, { name: embedding, shape: [config.vocabSize, config.hiddenSize] })
-  const rows = await gatherRows(table, ids, config.hiddenSize)
-  return tensor('float32', [batch, ids.length / batch, config.hiddenSize], rows)
+  const embedded = zeros('float32', [batch, ids.length / batch, description.config.hiddenSize])
+  await embedInto(checkpoint, description, ids, [embedded])
+  return embedded
 }
 
 /** Binds the final norm and the head as float32 inputs. Embedding happens outside the graph. */

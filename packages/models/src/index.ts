@@ -28,9 +28,11 @@ export {
 } from './float-weights.ts'
 export {
   checkIds,
+  embedInto,
   embedTokens,
   emitForwardBlock,
   type ForwardBlock,
+  type ForwardBlockOptions,
   type ForwardModel,
   floatForward,
   forwardFeeds,

@@ -16,6 +16,15 @@ const quantizeDone = {
     { stage: 'other', seconds: 0.5 },
   ],
   peakRssBytes: 1.2e9,
+  memory: {
+    peakRssBytes: 1.2e9,
+    boundBytes: 634e6,
+    baseBytes: 262e6,
+    blockBytes: 14.2e6,
+    stackedBytes: 42.5e6,
+    gramBytes: 13.4e6,
+    activationBytes: 302e6,
+  },
   inputBytes: 269e6,
   outputBytes: 90e6,
   layers: 30,
@@ -61,7 +70,8 @@ describe('quantize', () => {
     expect(seen).not.toHaveProperty('calibration')
     expect(human.code).toBe(0)
     expect(human.stdout).toContain('269 MB of weights -> 90.0 MB on disk (33.5%)')
-    expect(human.stdout).toContain('spent on  statistics 2m 30s, scale 50 s\n')
+    expect(human.stdout).toContain('time  3m 20s: statistics 2m 30s, scale 50 s\n')
+    expect(human.stdout).toContain('memory  peak 1.20 GB, expected at most 634 MB\n')
     expect(human.stderr).toBe('awq: warning: little text\n')
     const json = await runMain([...args, '--json'], library)
     expect(json.events()).toEqual([

@@ -149,8 +149,8 @@ export const quantizeCommand = defineCommand({
     reporter.print(
       `${output}: ${method}, ${storedText(grid, result.planned)}`,
       `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})`,
-      `  time  ${formatSeconds(result.seconds)}, peak memory ${formatBytes(result.peakRssBytes)}${resumed}`,
-      `  spent on  ${stagesText(result.stages)}`,
+      `  time  ${formatSeconds(result.seconds)}${resumed}: ${stagesText(result.stages)}`,
+      `  memory  peak ${formatBytes(result.peakRssBytes)}, expected at most ${formatBytes(result.memory.boundBytes)}`,
       ...(report !== undefined && failure === undefined ? [`  report  ${report}`] : []),
       `Try: ${context.program} ${await suggestion(model, output)}`,
     )

@@ -1,0 +1,61 @@
+/**
+ * What a quantization may take of memory.
+ * @module
+ */
+import type { LinearSpec, ModelDescription } from '@awq/models'
+
+/** Bytes of a quantization's memory: measured, and what it is meant to stay within. */
+export interface MemoryUse extends MemoryBound {
+  /** The most memory the process has used, for whatever; 0 where that cannot be known. */
+  readonly peakRssBytes: number
+}
+
+/** The bound, and the parts that it is the sum of. */
+export interface MemoryBound {
+  readonly boundBytes: number
+  /** JavaScript, the engine and its scratch, the tokenizer: 250 MiB. */
+  readonly baseBytes: number
+  /** The parameters of one block in float32. */
+  readonly blockBytes: number
+  /** Six times the largest set of linears that read the same input, float32. */
+  readonly stackedBytes: number
+  /** The Gram matrices of one block, float32; 0 without calibration. */
+  readonly gramBytes: number
+  /** The calibration tokens' residual streams before and after a block, float32; 0 without calibration. */
+  readonly activationBytes: number
+}
+
+const FLOAT = 4
+const BASE = 250 * 2 ** 20
+const STACKS = 6
+
+const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
+
+/** Linears by the input that they read. */
+const bySite = (linears: readonly LinearSpec[]): LinearSpec[][] => {
+  const sites = new Map<string, LinearSpec[]>()
+  for (const linear of linears) sites.set(linear.site, [...(sites.get(linear.site) ?? []), linear])
+  return [...sites.values()]
+}
+
+/**
+ * What a quantization is meant to stay within: 250 MiB + one float block + 6 times the largest stack of linears that read
+ * the same input + the block's Gram matrices + 2 * samples * length * hidden * 4 bytes. It does not depend on the number
+ * of blocks.
+ * @param tokens null for methods that read no calibration text
+ */
+export const memoryBound = (
+  description: Pick<ModelDescription, 'config' | 'linears' | 'blockParameters'>,
+  tokens: { readonly samples: number; readonly length: number } | null,
+): MemoryBound => {
+  const stacks = bySite(description.linears)
+  const stackOf = (linears: readonly LinearSpec[]) => linears.reduce((sum, { shape }) => sum + elements(shape), 0)
+  const parts = {
+    baseBytes: BASE,
+    blockBytes: FLOAT * description.blockParameters.reduce((sum, { shape }) => sum + elements(shape), 0),
+    stackedBytes: STACKS * FLOAT * Math.max(0, ...stacks.map(stackOf)),
+    gramBytes: tokens ? FLOAT * stacks.reduce((sum, [first]) => sum + first!.shape[1] ** 2, 0) : 0,
+    activationBytes: tokens ? 2 * FLOAT * tokens.samples * tokens.length * description.config.hiddenSize : 0,
+  }
+  return { boundBytes: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), ...parts }
+}
