@@ -67,7 +67,7 @@ export interface BlockRunner extends AsyncDisposable {
 }
 
 /** The fused operator keeps no scores of all tokens in memory and skips those a token may not see; it is the CPU's. */
-const attentionOf = (engine: Engine, { config }: ModelDescription): AttentionForm =>
+export const attentionOf = (engine: Engine, { config }: ModelDescription): AttentionForm =>
   engine.device === 'cpu' && fusedIsPossible(config.headDim) ? 'fused' : 'plain'
 
 /** Opens a runner. Sessions are made when first needed and serve every block: the weights are inputs. */

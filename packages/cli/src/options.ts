@@ -132,8 +132,8 @@ export const methodOptions = {
   objective: optional('NAME', oneOf(objectiveNames), `What scales are judged by: ${objectiveNames.join(', ')}`),
   propagate: optional(
     'NAME',
-    oneOf(['float', 'quantized']),
-    'Calibrate each block on the outputs of the float or of the quantized blocks before it (default: as the method has it)',
+    oneOf(['float', 'quantized', 'compensated']),
+    'Calibrate each block on the outputs of the float or of the quantized blocks before it; compensated: also move its weights to make up for errors before it (default: as the method has it)',
   ),
   smoothAlpha: optional(
     'A',

@@ -38,6 +38,8 @@ export interface BlockState {
    * ask for with `inputTokens`.
    */
   readonly inputs: readonly Tensor[]
+  /** The same sequences as the quantized blocks before this one make them, when a pass asks for `quantizedInputs`. */
+  readonly quantizedInputs: readonly Tensor[]
   /** Bits and group of each linear by base name. */
   readonly specs: ReadonlyMap<string, QuantSpec>
   /** Input channels that stay float, ascending, by site; see `codedWeightOf` and `codedStatsOf`. Empty for most methods. */
@@ -57,6 +59,8 @@ export interface Pass {
   readonly options?: object | undefined
   /** About how many tokens it wants in `BlockState.inputs`; default none. */
   readonly inputTokens?: number | undefined
+  /** True when it reads `BlockState.quantizedInputs`. */
+  readonly quantizedInputs?: boolean | undefined
   run(block: BlockState): Promise<void>
 }
 

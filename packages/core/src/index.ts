@@ -10,6 +10,8 @@ export {
 export type { CalibrationOptions } from './calibration-text.ts'
 export { type ClipPassOptions, clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
+export { type CompensatePassOptions, compensatePass } from './compensate-pass.ts'
+export { type DescendPassOptions, descendPass } from './descend-pass.ts'
 export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
 export { type MemoryBound, type MemoryUse, memoryBound } from './memory.ts'
 export {
@@ -19,6 +21,7 @@ export {
   type Method,
   type MethodOptions,
   methods,
+  type Propagation,
   rtn,
   smoothquant,
   smoothquantAwq,

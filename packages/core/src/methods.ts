@@ -5,6 +5,8 @@
 import type { ScaleStrategy } from '@awq/search'
 import type { Pass } from './block-state.ts'
 import { clipPass } from './clip-pass.ts'
+import { compensatePass } from './compensate-pass.ts'
+import { descendPass } from './descend-pass.ts'
 import { named } from './named.ts'
 import { type GptqPassOptions, gptqPass, rtnPass } from './round-pass.ts'
 import { keepSalient, type SalientBy, type SalientOptions } from './salient-pass.ts'
@@ -26,14 +28,21 @@ export interface Method {
   readonly salient?: SalientOptions | undefined
 }
 
+/** What becomes of the errors of the blocks that are quantized already. */
+export type Propagation = 'float' | 'quantized' | 'compensated'
+
 /** Options of the methods that have a name; a method without the step in question ignores them. */
 export interface MethodOptions extends GptqPassOptions {
   /** How scales are found: `alpha`, `duo`, `gradient`, or a strategy of your own; default `alpha`. */
   readonly scaleStrategy?: string | ScaleStrategy | undefined
   /** What scales are judged by: `linear` or an objective of your own; default `linear`. */
   readonly objective?: string | ScaleObjective | undefined
-  /** What each block is calibrated on: the outputs of the float blocks before it, or of the quantized ones. */
-  readonly propagate?: 'float' | 'quantized' | undefined
+  /**
+   * What becomes of the errors of a block: `float` calibrates each block on the outputs of the float blocks before it,
+   * `quantized` on those of the quantized ones, `compensated` also moves the weights of each block to make up for the
+   * errors before it (`compensatePass`).
+   */
+  readonly propagate?: Propagation | undefined
   /** How much of the activations' range SmoothQuant moves into the weights, 0 to 1; default 0.5. */
   readonly smoothAlpha?: number | undefined
   /** Share of each linear's input channels that stay float16, 0..1; default 0. Any method takes it. */
@@ -50,32 +59,33 @@ const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({
 const round = ({ damping, order }: MethodOptions): Pass =>
   gptqPass({ ...(damping === undefined ? {} : { damping }), ...(order === undefined ? {} : { order }) })
 
+/** A method of passes that fold scales, and passes that then turn the weights of each linear into codes. */
+const calibrated = (
+  name: string,
+  folding: readonly Pass[],
+  rounding: readonly Pass[],
+  propagate: Propagation,
+): Method => ({
+  name,
+  passes: [...folding, ...(propagate === 'compensated' ? [compensatePass({ passes: rounding })] : rounding)],
+  statistics: true,
+  propagate: propagate === 'quantized' ? 'quantized' : 'float',
+})
+
 /** Round to nearest: no calibration. */
 export const rtn = (): Method => ({ name: 'rtn', passes: [rtnPass()], statistics: false, propagate: 'float' })
 
 /** AWQ (arXiv 2306.00978): scale search, clip search, round to nearest. */
-export const awq = (options: MethodOptions = {}): Method => ({
-  name: 'awq',
-  passes: [scale(options), clipPass(), rtnPass()],
-  statistics: true,
-  propagate: options.propagate ?? 'float',
-})
+export const awq = (options: MethodOptions = {}): Method =>
+  calibrated('awq', [scale(options)], [clipPass(), rtnPass()], options.propagate ?? 'float')
 
 /** GPTQ (arXiv 2210.17323): each block is calibrated on the outputs of the quantized blocks before it. */
-export const gptq = (options: MethodOptions = {}): Method => ({
-  name: 'gptq',
-  passes: [round(options)],
-  statistics: true,
-  propagate: options.propagate ?? 'quantized',
-})
+export const gptq = (options: MethodOptions = {}): Method =>
+  calibrated('gptq', [], [round(options)], options.propagate ?? 'quantized')
 
-/** AWQ's scales and clips with GPTQ's rounding on the same Gram matrices. */
-export const awqGptq = (options: MethodOptions = {}): Method => ({
-  name: 'awq-gptq',
-  passes: [scale(options), clipPass(), round(options)],
-  statistics: true,
-  propagate: options.propagate ?? 'float',
-})
+/** AWQ's scales and clips with GPTQ's rounding on the same Gram matrices, and coordinate descent on its codes. */
+export const awqGptq = (options: MethodOptions = {}): Method =>
+  calibrated('awq-gptq', [scale(options)], [clipPass(), round(options), descendPass()], options.propagate ?? 'float')
 
 /**
  * SmoothQuant (arXiv 2211.10438): smoothing, round to nearest. For 8-bit weights with 8-bit activations (accuracy
@@ -83,28 +93,24 @@ export const awqGptq = (options: MethodOptions = {}): Method => ({
  * weights harder to round: `smoothquantAwq` is for those.
  */
 export const smoothquant = (options: MethodOptions = {}): Method => ({
-  name: 'smoothquant',
-  passes: [smoothPass({ alpha: options.smoothAlpha }), rtnPass()],
-  statistics: true,
+  ...calibrated('smoothquant', [smoothPass({ alpha: options.smoothAlpha })], [rtnPass()], options.propagate ?? 'float'),
   bits: 8,
-  propagate: options.propagate ?? 'float',
 })
 
 /**
  * SmoothQuant, then AWQ on the smoothed weights and statistics, with scales judged by the outputs that 8-bit activations
  * give, then clip search and round to nearest.
  */
-export const smoothquantAwq = (options: MethodOptions = {}): Method => ({
-  name: 'smoothquant-awq',
-  passes: [
-    smoothPass({ alpha: options.smoothAlpha }),
-    scale({ ...options, objective: options.objective ?? 'int8-activations' }),
-    clipPass(),
-    rtnPass(),
-  ],
-  statistics: true,
-  propagate: options.propagate ?? 'float',
-})
+export const smoothquantAwq = (options: MethodOptions = {}): Method =>
+  calibrated(
+    'smoothquant-awq',
+    [
+      smoothPass({ alpha: options.smoothAlpha }),
+      scale({ ...options, objective: options.objective ?? 'int8-activations' }),
+    ],
+    [clipPass(), rtnPass()],
+    options.propagate ?? 'float',
+  )
 
 /** The methods that have a name on the command line. */
 export const methods: Readonly<Record<string, (options?: MethodOptions) => Method>> = {

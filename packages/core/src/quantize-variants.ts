@@ -12,11 +12,11 @@ import {
   openBlockRunner,
 } from '@awq/calibration'
 import { type BlockWeights, embedInto, readBlockWeights } from '@awq/models'
-import type { Engine, Tensor } from '@awq/ort'
+import type { Engine } from '@awq/ort'
 import { dequantize } from '@awq/tensor'
 import type { BlockState } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
-import { inputTokensOf, keepInputs } from './kept-inputs.ts'
+import { inputTokensOf, keepInputs, wantsQuantizedInputs } from './kept-inputs.ts'
 import type { OnProgress } from './progress.ts'
 import { recordBlock } from './record-block.ts'
 import type { RecordedVariant } from './record-model.ts'
@@ -63,13 +63,17 @@ interface StreamGroup {
   readonly statistics: boolean
   readonly propagate: 'float' | 'quantized'
   stream: ActivationStream
+  /** Sequences of each variant whose method asks for them, as its quantized blocks make them. */
+  readonly drifted: Map<Variant, ActivationStream>
   /** True while other groups have the same stream, which may not be written over then. */
   shared: boolean
 }
 
 const groupByStream = (variants: readonly Variant[]): StreamGroup[] => {
   const group = (members: readonly Variant[], statistics: boolean, propagate: 'float' | 'quantized'): StreamGroup[] =>
-    members.length > 0 ? [{ variants: members, statistics, propagate, stream: [], shared: false }] : []
+    members.length > 0
+      ? [{ variants: members, statistics, propagate, stream: [], drifted: new Map(), shared: false }]
+      : []
   const observed = variants.filter(({ method }) => method.statistics)
   return [
     ...group(
@@ -96,7 +100,7 @@ const quantizeBlock = async (
   layer: number,
   weights: BlockWeights,
   stats: ReadonlyMap<string, ActivationStats>,
-  inputs: readonly Tensor[],
+  { inputs, quantizedInputs }: Pick<BlockState, 'inputs' | 'quantizedInputs'>,
 ): Promise<BlockState> => {
   const { description } = model
   const block: BlockState = {
@@ -108,6 +112,7 @@ const quantizeBlock = async (
     weights,
     stats: new Map(stats),
     inputs,
+    quantizedInputs,
     specs: variant.specsOf(layer),
     salient: new Map(),
     ranges: new Map(),
@@ -253,13 +258,28 @@ const beginStreams = async (
   onProgress({ type: 'stage', stage: 'embed' })
   const stream = emptyStream(tokens.blocks.length, tokens.length, hiddenSize)
   if (first > 0) {
-    const arrays = stream.map(({ data }) => data as Float32Array)
-    await needing[0]!.variants[0]!.workspace.readArrays(spoolName(first), arrays)
+    // Only one variant can be resumed.
+    const [variant] = needing[0]!.variants
+    const { passes } = variant!.method
+    const drifted = wantsQuantizedInputs(passes) ? keepInputs(stream, inputTokensOf(passes)) : []
+    const arrays = [...stream, ...drifted].map(({ data }) => data as Float32Array)
+    await variant!.workspace.readArrays(spoolName(first), arrays)
+    if (drifted.length > 0) needing[0]!.drifted.set(variant!, drifted)
   } else await embedInto(checkpoint, description, joinedIds(tokens), stream, { signal })
   for (const group of needing) {
     group.stream = stream
     group.shared = needing.length > 1
   }
+}
+
+/** What a variant's passes see of the stream, before it moves on. At the first block nothing has drifted yet. */
+const keptBy = (group: StreamGroup, variant: Variant): Pick<BlockState, 'inputs' | 'quantizedInputs'> => {
+  const { passes } = variant.method
+  const inputs = keepInputs(group.stream, inputTokensOf(passes))
+  if (!wantsQuantizedInputs(passes)) return { inputs, quantizedInputs: [] }
+  const quantizedInputs = group.drifted.get(variant) ?? inputs
+  group.drifted.set(variant, [...quantizedInputs])
+  return { inputs, quantizedInputs }
 }
 
 /** Quantizes one block for every variant of a group, and moves the group's stream past it. */
@@ -305,7 +325,7 @@ const walkGroup = async (
     group.shared = false
     return run.stats
   }
-  const inputs = keepInputs(group.stream, Math.max(...group.variants.map(({ method }) => inputTokensOf(method.passes))))
+  const kept = new Map(group.variants.map((variant) => [variant, keptBy(group, variant)]))
   const stats = !group.statistics
     ? new Map<string, ActivationStats>()
     : await timed(clocks, group.variants, 'statistics', async () =>
@@ -318,11 +338,19 @@ const walkGroup = async (
     const clock = clocks.get(variant)!
     // Passes change what they are given: the weights are needed once more where another variant or the record reads them.
     const own = options.variants.length === 1 && !options.record ? weights : copyWeights(weights)
-    const block = await quantizeBlock(options, variant, clock, layer, own, stats, inputs)
+    const block = await quantizeBlock(options, variant, clock, layer, own, stats, kept.get(variant)!)
     blocks.push(block)
     const record = options.record ? await clock.time('record', () => recordBlock(block, { weights, stats })) : undefined
     if (group.propagate === 'quantized' && !last)
       await clock.time('forward', () => pass(quantizedWeights(block), false))
+    const drifted = group.drifted.get(variant)
+    if (drifted && !last) {
+      const next = await clock.time('forward', () =>
+        runner.run(quantizedWeights(block), drifted, { name: runOptions.name, signal, observe: false }),
+      )
+      for (const { data } of next.outputs) spool?.append(data as Float32Array)
+      group.drifted.set(variant, next.outputs)
+    }
     await clock.time('write', async () => {
       await spool?.finish()
       await variant.writeBlock(block, record)

@@ -167,6 +167,7 @@ const quantizedAt = async (
     weights: new Map([...at.weights].map(([name, values]) => [name, values.slice()])),
     stats: new Map(at.stats),
     inputs: at.inputs,
+    quantizedInputs: at.inputs,
     specs,
     ranges: new Map(),
     salient: new Map(),

@@ -5,6 +5,7 @@
 import { type Graph, int64s, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { emitActivation } from './activation.ts'
+import type { Step } from './architecture.ts'
 import {
   type Attended,
   type AttentionForm,
@@ -67,9 +68,24 @@ const splitLater = (graph: Graph, joined: Value, linears: readonly LinearSpec[])
   return linears.map((_, i) => () => split()[i]!)
 }
 
-/** Adds one block to a graph. */
-export const emitBlock = (graph: Graph, description: ModelDescription, context: BlockContext): EmittedBlock => {
-  const { config, steps, linears } = description
+/** What steps made. */
+export interface EmittedSteps {
+  /** A value by its name in the steps, as they left it. */
+  readonly read: (name: string) => Value
+  /** The same for the residual stream, whose last sum may be pending. */
+  readonly residual: (name: string) => Residual
+  /** Absent when attention was not among the steps. */
+  readonly attended: Attended | undefined
+}
+
+/** Adds the first steps of a block to a graph. */
+export const emitSteps = (
+  graph: Graph,
+  description: ModelDescription,
+  steps: readonly Step[],
+  context: BlockContext,
+): EmittedSteps => {
+  const { config, linears } = description
   const { binding, sequence, past, observe, wanted } = context
   const values = new Map<string, Entry>([['hidden', context.hidden]])
   const joins: Joined[] = []
@@ -140,6 +156,12 @@ export const emitBlock = (graph: Graph, description: ModelDescription, context: 
       }
     }
   }
-  if (!attended) throw new AwqError('CONFIG', `${config.modelType}: the block has no attention step`)
+  return { read, residual, attended }
+}
+
+/** Adds one block to a graph. */
+export const emitBlock = (graph: Graph, description: ModelDescription, context: BlockContext): EmittedBlock => {
+  const { residual, attended } = emitSteps(graph, description, description.steps, context)
+  if (!attended) throw new AwqError('CONFIG', `${description.config.modelType}: the block has no attention step`)
   return { hidden: residual('hidden'), key: attended.key, value: attended.value }
 }

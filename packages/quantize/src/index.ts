@@ -1,3 +1,4 @@
+export { type CompensationOptions, type CompensationProblem, compensateWeights } from './compensate.ts'
 export { type DescentOptions, descendCodes } from './descend.ts'
 export { type GptqOptions, roundGptq } from './gptq.ts'
 export { factorGram, type GptqFactor, type GptqFactorOptions } from './gptq-factor.ts'

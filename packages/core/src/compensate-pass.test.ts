@@ -1,0 +1,76 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AwqError } from '@awq/tensor'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { clipPass } from './clip-pass.ts'
+import { compare } from './compare.ts'
+import { compensatePass } from './compensate-pass.ts'
+import { awqGptq, type Method } from './methods.ts'
+import { quantize } from './quantize.ts'
+
+const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
+const stories = (name: string) => fileURLToPath(new URL(`../../../examples/demo/stories-${name}.txt`, import.meta.url))
+const common = { model, groupSize: 64, samples: 8, length: 64, calibration: stories('calibration') } as const
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'awq-compensate-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+test('makes up for a good part of what rounding loses, with any rounding', { timeout: 120_000 }, async () => {
+  const rows = await compare({
+    ...common,
+    methods: ['awq', 'awq-gptq'],
+    bits: [3],
+    text: await readFile(stories('evaluation'), 'utf8'),
+    window: 128,
+    maxWindows: 6,
+  })
+  const moved = await compare({
+    ...common,
+    methods: ['awq', 'awq-gptq'],
+    propagate: 'compensated',
+    bits: [3],
+    text: await readFile(stories('evaluation'), 'utf8'),
+    window: 128,
+    maxWindows: 6,
+  })
+  for (const index of [1, 2]) expect(moved[index]!.kl!).toBeLessThan(0.9 * rows[index]!.kl!)
+})
+
+test('a resumed run gives the same bytes', { timeout: 120_000 }, async () => {
+  const method = (): Method => awqGptq({ propagate: 'compensated' })
+  const whole = join(folder, 'whole')
+  const broken = join(folder, 'broken')
+  await quantize({ ...common, method: method(), output: whole })
+  const controller = new AbortController()
+  const aborted = quantize({
+    ...common,
+    method: method(),
+    output: broken,
+    signal: controller.signal,
+    onProgress: (event) => {
+      if (event.type === 'layer' && event.layer === 2) controller.abort(new Error('stop'))
+    },
+  })
+  await expect(aborted).rejects.toThrow('stop')
+  const result = await quantize({ ...common, method: method(), output: broken, resume: true })
+  expect(result.resumedLayers).toBe(3)
+  const file = 'model.safetensors'
+  expect(await readFile(join(broken, file))).toEqual(await readFile(join(whole, file)))
+})
+
+test('asks for a rounding among its passes', async () => {
+  const method: Method = {
+    name: 'clip only',
+    passes: [compensatePass({ passes: [clipPass()] })],
+    statistics: true,
+    propagate: 'float',
+  }
+  const failed = quantize({ ...common, method, output: join(folder, 'none') })
+  await expect(failed).rejects.toThrow(/needs a rounding pass/)
+  await expect(failed).rejects.toBeInstanceOf(AwqError)
+})

@@ -1,0 +1,78 @@
+/**
+ * The compensate pass: quantizes a block site by site, each on the inputs that the quantized sites and blocks before it
+ * make, with weights moved to make up for what these changed.
+ * @module
+ */
+import { measureDrift } from '@awq/calibration'
+import { compensateWeights } from '@awq/quantize'
+import { AwqError, dequantize } from '@awq/tensor'
+import { type BlockState, type Pass, weightOf } from './block-state.ts'
+import { keepSalientColumns } from './salient.ts'
+
+/** Options of `compensatePass`. */
+export interface CompensatePassOptions {
+  /** What is done to the linears of each site after their weights were moved: clip, round, ... */
+  readonly passes: readonly Pass[]
+  /** How far the weights move, 0..1; default 0.25: see `compensateWeights`. */
+  readonly strength?: number | undefined
+  /** Added to the Gram matrix's diagonal, as a fraction of its mean; default 0.1. */
+  readonly damping?: number | undefined
+  /** About how many calibration tokens the drift is measured on; default 16384. */
+  readonly tokens?: number | undefined
+}
+
+/** The block's parameters, rounded where they are rounded already. */
+const weightsSoFar = (block: BlockState): Map<string, Float32Array> => {
+  const weights = new Map(block.weights)
+  for (const [name, matrix] of block.quantized) weights.set(`${name}.weight`, dequantize(matrix))
+  return weights
+}
+
+/**
+ * Error-aware quantization. Rounding errors of one site change the inputs of the next; for each site in turn this measures
+ * how, moves the weights of its linears part of the way to what gives the float outputs again (`compensateWeights`), and
+ * runs `passes` on them. Scales must be folded before: a site's scale is folded into one that is rounded earlier.
+ */
+export const compensatePass = (options: CompensatePassOptions): Pass => {
+  const { passes, strength = 0.25, damping = 0.1, tokens = 16384 } = options
+  return {
+    name: 'compensate',
+    options: { strength, damping, tokens, passes: passes.map(({ name, options }) => ({ name, ...options })) },
+    inputTokens: tokens,
+    quantizedInputs: true,
+    async run(block) {
+      const { description, engine, layer, signal } = block
+      const float = new Map(block.weights)
+      for (const site of new Set(block.linears.map((linear) => linear.site))) {
+        signal?.throwIfAborted()
+        const linears = block.linears.filter((linear) => linear.site === site)
+        const drift = await measureDrift(engine, {
+          description,
+          site,
+          weights: float,
+          quantized: weightsSoFar(block),
+          inputs: block.inputs,
+          quantizedInputs: block.quantizedInputs,
+          bias: float.get(`${linears[0]!.name}.bias`),
+          name: description.architecture.names.block(layer),
+          signal,
+        })
+        const weights = linears.map(({ name }) => weightOf(block, name))
+        const name = description.parameter(layer, `${linears[0]!.name}.weight`)
+        const moved = await compensateWeights(engine, { ...drift, weights }, { strength, damping, name, signal })
+        linears.forEach((linear, index) => {
+          block.weights.set(`${linear.name}.weight`, moved[index]!)
+        })
+        const part: BlockState = { ...block, linears }
+        for (const pass of passes) await pass.run(part)
+        keepSalientColumns(part)
+        const missing = linears.find((linear) => !block.quantized.has(linear.name))
+        if (missing)
+          throw new AwqError(
+            'INVALID_ARGUMENT',
+            `the compensate pass left ${missing.name} without codes: it needs a rounding pass`,
+          )
+      }
+    },
+  }
+}
