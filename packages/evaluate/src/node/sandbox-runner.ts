@@ -4,7 +4,8 @@
  * values over pipes. So leaving early, patching `assert`, comparison operators or built-in functions, or writing to
  * stdout changes nothing but the results of its own function.
  *
- * It reads a job as JSON from stdin (`prompt`, `source`, `test`, `entryPoint`, `cpuSeconds`, `memoryBytes`, `fileBytes`)
+ * It reads a job as JSON from stdin (`prompt`, `source`, `test`, `entryPoint`, `seconds`, `memoryBytes`,
+ * `fileBytes`)
  * and writes `{ status, message, isolation }` as JSON to stdout. It needs Python 3.8 on Linux or macOS.
  */
 export const runnerSource = String.raw`
@@ -179,6 +180,14 @@ class ProgramError(Exception):
     pass
 
 
+class OutOfTime(BaseException):
+    """Not an Exception, which a test may catch."""
+
+
+def give_up(number, frame):
+    raise OutOfTime()
+
+
 def run_test(job, requests, replies):
     """The parent: runs the test on a stand-in that has the child call the function."""
     def result():
@@ -213,7 +222,7 @@ def main():
     os.close(null)
     isolation = isolate()
     limit('RLIMIT_CORE', 0)
-    limit('RLIMIT_CPU', job['cpuSeconds'])
+    limit('RLIMIT_CPU', int(job['seconds']) + 2)
     limit('RLIMIT_AS', job['memoryBytes'])
     limit('RLIMIT_FSIZE', job['fileBytes'])
     limit('RLIMIT_NOFILE', 64)
@@ -233,13 +242,20 @@ def main():
             os._exit(0)
     os.close(call_out)
     os.close(reply_in)
+    # The parent knows its child whatever group that moves to; where it is the first of its namespace, all it started ends too.
+    signal.signal(signal.SIGALRM, give_up)
+    signal.signal(signal.SIGTERM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, job['seconds'])
     try:
         run_test(job, os.fdopen(call_in, 'wb'), os.fdopen(reply_out, 'rb'))
         outcome = {'status': 'passed'}
+    except OutOfTime:
+        outcome = {'status': 'timeout', 'message': 'no result after %g s' % job['seconds']}
     except ProgramError as error:
         outcome = {'status': 'failed', 'message': str(error)}
     except BaseException as error:
         outcome = {'status': 'failed', 'message': describe(error)}
+    signal.setitimer(signal.ITIMER_REAL, 0)
     os.kill(child, signal.SIGKILL)
     os.write(report, json.dumps({**outcome, 'isolation': isolation}).encode())
     os._exit(0)

@@ -101,6 +101,11 @@ describe('createCodeSandbox', () => {
     const quick = await createCodeSandbox({ timeLimit: 2 })
     const outcome = await quick.check({ ...add, completion: '    while True: pass\n' }, {})
     expect(outcome).toEqual({ status: 'timeout', message: 'no result after 2 s' })
+    const hidden = '    import os, time\n    os.setsid()\n    while True: time.sleep(1)\n'
+    expect((await quick.check({ ...add, completion: hidden }, {})).status).toBe('timeout')
+    const slowTest =
+      'def check(candidate):\n    while True:\n        try: candidate(1, 2)\n        except Exception: pass\n'
+    expect((await quick.check({ ...add, completion: '    return 1\n', test: slowTest }, {})).status).toBe('timeout')
   })
 
   it('refuses memory beyond the limit', async () => {

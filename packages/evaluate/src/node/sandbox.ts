@@ -41,6 +41,8 @@ export interface CodeSandbox {
 
 /** Bytes that a program may write to one file. */
 const fileBytes = 16 * 2 ** 20
+/** Milliseconds after which a runner that should have ended is ended. */
+const grace = 2000
 /** Bytes of the runner's report that are read. */
 const reportBytes = 64 * 1024
 
@@ -48,7 +50,7 @@ const reportBytes = 64 * 1024
  * Finds Python and tries the sandbox with a program that passes and one that leaves with exit code 0.
  *
  * A program runs by `python3 -I` in a fresh folder with an empty environment and no input; what it prints is dropped.
- * Limits: time (the whole process group is ended), CPU seconds, address space, file size, open files, processes. On Linux, where
+ * Limits: time, CPU seconds, address space, file size, open files, processes. On Linux, where
  * user namespaces are allowed, it also has no network, no devices, no writable file but 16 MiB in memory, and no
  * capabilities. The test runs in another process than the program and only exchanges plain values with it.
  *
@@ -128,9 +130,8 @@ const runProgram = async (
   signal?.throwIfAborted()
   const folder = await mkdtemp(join(tmpdir(), 'awq-code-'))
   try {
-    const cpuSeconds = Math.ceil(timeLimit) + 1
     const source = prompt + completion
-    const job = JSON.stringify({ prompt, source, test, entryPoint, cpuSeconds, memoryBytes, fileBytes })
+    const job = JSON.stringify({ prompt, source, test, entryPoint, seconds: timeLimit, memoryBytes, fileBytes })
     const { text, errors, ended } = await runProcess(interpreter, folder, job, timeLimit, signal)
     if (ended === 'timeout') return { outcome: { status: 'timeout', message: `no result after ${timeLimit} s` } }
     return readReport(text) ?? { outcome: { status: 'failed', message: errors || `Python ended (${ended})` } }
@@ -142,10 +143,8 @@ const runProgram = async (
 const readReport = (text: string): Report | undefined => {
   try {
     const { status, message, isolation } = JSON.parse(text)
-    return {
-      outcome: { status: status === 'passed' ? 'passed' : 'failed', ...(message ? { message } : {}) },
-      isolation,
-    }
+    if (!['passed', 'failed', 'timeout'].includes(status)) return undefined
+    return { outcome: { status, ...(message ? { message } : {}) }, isolation }
   } catch {
     return undefined
   }
@@ -159,7 +158,7 @@ interface Finished {
   readonly ended: string
 }
 
-/** Runs the runner on a job; its process group is ended at the time limit and at an abort. */
+/** Runs the runner on a job. At an abort it is asked to end its program; its process group is ended in any case. */
 const runProcess = (
   interpreter: string,
   folder: string,
@@ -169,19 +168,30 @@ const runProcess = (
 ): Promise<Finished> =>
   new Promise((resolve, reject) => {
     const child = spawn(interpreter, ['-I', '-B', '-c', runnerSource], { cwd: folder, env: {}, detached: true })
-    const end = () => {
+    const kill = (id: number, name: NodeJS.Signals) => {
       try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+        process.kill(id, name)
       } catch {
         // It has ended by itself.
       }
     }
+    /** Ends what is left of the group. */
+    const end = () => child.pid !== undefined && kill(-child.pid, 'SIGKILL')
     let timedOut = false
-    const timer = setTimeout(() => {
-      timedOut = true
-      end()
-    }, timeLimit * 1000)
-    signal?.addEventListener('abort', end, { once: true })
+    // The runner itself ends its program; this is for a test that keeps the runner busy.
+    let timer = setTimeout(
+      () => {
+        timedOut = true
+        end()
+      },
+      timeLimit * 1000 + grace,
+    )
+    const stop = () => {
+      if (child.pid !== undefined) kill(child.pid, 'SIGTERM')
+      clearTimeout(timer)
+      timer = setTimeout(end, grace)
+    }
+    signal?.addEventListener('abort', stop, { once: true })
     let text = ''
     let errors = ''
     child.stdout.on('data', (bytes: Buffer) => {
@@ -195,7 +205,7 @@ const runProcess = (
     child.stdin.end(job)
     const settle = (finish: () => void) => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', end)
+      signal?.removeEventListener('abort', stop)
       end()
       if (signal?.aborted) reject(signal.reason)
       else finish()
