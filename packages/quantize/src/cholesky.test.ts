@@ -1,6 +1,7 @@
 import { createEngine, type Engine } from '@awq/ort'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { solveGramBy } from './cholesky.ts'
+import { gaussians, randomMatrix } from './fixtures/reference.ts'
 import { engineProduct } from './product.ts'
 
 let engine: Engine
@@ -9,14 +10,8 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
-/** Repeatable numbers in -1..1. */
-const noise = (length: number, seed: number): Float32Array => {
-  let state = seed >>> 0
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 31 - 1
-  })
-}
+/** Repeatable numbers. */
+const noise = (length: number, seed: number) => randomMatrix(gaussians(seed), 1, length, 0.5)
 
 describe('solveGramBy', () => {
   it.each([

@@ -1,6 +1,7 @@
 import { createEngine, type Engine } from '@awq/ort'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compensateWeights } from './compensate.ts'
+import { gaussians, randomMatrix } from './fixtures/reference.ts'
 
 let engine: Engine
 beforeAll(async () => {
@@ -8,14 +9,8 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
-/** Repeatable numbers in -1..1. */
-const noise = (length: number, seed: number): Float32Array => {
-  let state = seed >>> 0
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 31 - 1
-  })
-}
+/** Repeatable numbers. */
+const noise = (length: number, seed: number) => randomMatrix(gaussians(seed), 1, length, 0.5)
 
 /** Mean over tokens of a^T b, for a [tokens, rows] and b [tokens, columns]. */
 const meanProduct = (a: Float32Array, b: Float32Array, tokens: number): Float32Array => {

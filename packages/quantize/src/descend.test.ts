@@ -2,6 +2,7 @@ import { createEngine, type Engine } from '@awq/ort'
 import { dequantize } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { descendCodes } from './descend.ts'
+import { gaussians, gramLoss, randomGram, randomMatrix } from './fixtures/reference.ts'
 import { roundGptq } from './gptq.ts'
 import { roundRtn } from './rtn.ts'
 import type { QuantSpec } from './spec.ts'
@@ -12,40 +13,10 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
-/** Repeatable numbers in -1..1. */
-const noise = (length: number, seed: number): Float32Array => {
-  let state = seed >>> 0
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 31 - 1
-  })
-}
+/** Repeatable numbers. */
+const noise = (length: number, seed: number) => randomMatrix(gaussians(seed), 1, length, 0.5)
 
-/** A Gram matrix of correlated inputs of different magnitudes. */
-const correlatedGram = (width: number, seed: number): Float32Array => {
-  const tokens = width + 20
-  const own = noise(tokens * width, seed)
-  const shared = noise(tokens, seed + 1)
-  const x = own.map((value, at) => (value * 0.5 + shared[Math.floor(at / width)]!) * (1 + (at % width) / 16))
-  const gram = new Float32Array(width * width)
-  for (let i = 0; i < width; i++)
-    for (let j = 0; j < width; j++) {
-      let sum = 0
-      for (let token = 0; token < tokens; token++) sum += x[token * width + i]! * x[token * width + j]!
-      gram[i * width + j] = sum / tokens
-    }
-  return gram
-}
-
-const lossOf = (weight: Float32Array, values: Float32Array, gram: Float32Array, width: number): number => {
-  let loss = 0
-  for (let start = 0; start < weight.length; start += width)
-    for (let i = 0; i < width; i++)
-      for (let j = 0; j < width; j++)
-        loss +=
-          (values[start + i]! - weight[start + i]!) * gram[i * width + j]! * (values[start + j]! - weight[start + j]!)
-  return loss
-}
+const correlatedGram = (width: number, seed: number) => randomGram(gaussians(seed), width)
 
 describe('descendCodes', () => {
   const cases: [rows: number, width: number, spec: QuantSpec][] = [
@@ -59,8 +30,8 @@ describe('descendCodes', () => {
     const start = roundRtn(weight, [rows, width], spec)
     const done = await descendCodes(engine, weight, start, gram, { sweeps: 50 })
     const values = dequantize(done)
-    const loss = lossOf(weight, values, gram, width)
-    expect(loss).toBeLessThan(lossOf(weight, dequantize(start), gram, width))
+    const loss = gramLoss(weight, values, gram)
+    expect(loss).toBeLessThan(gramLoss(weight, dequantize(start), gram))
     expect(done.scales).toBe(start.scales)
     for (let at = 0; at < done.codes.length; at += 11)
       for (const step of [-1, 1]) {
@@ -68,7 +39,7 @@ describe('descendCodes', () => {
         if (code < 0 || code >= 2 ** spec.bits) continue
         const codes = done.codes.slice()
         codes[at] = code
-        const other = lossOf(weight, dequantize({ ...done, codes }), gram, width)
+        const other = gramLoss(weight, dequantize({ ...done, codes }), gram)
         expect(other).toBeGreaterThan(loss * (1 - 1e-5))
       }
   })
@@ -78,10 +49,10 @@ describe('descendCodes', () => {
     const weight = noise(rows * width, 1)
     const gram = correlatedGram(width, 2)
     let matrix = await roundGptq(engine, weight, [rows, width], gram, spec)
-    let loss = lossOf(weight, dequantize(matrix), gram, width)
+    let loss = gramLoss(weight, dequantize(matrix), gram)
     for (let sweep = 0; sweep < 3; sweep++) {
       matrix = await descendCodes(engine, weight, matrix, gram, { sweeps: 1 })
-      const next = lossOf(weight, dequantize(matrix), gram, width)
+      const next = gramLoss(weight, dequantize(matrix), gram)
       expect(next).toBeLessThanOrEqual(loss * (1 + 1e-6))
       loss = next
     }

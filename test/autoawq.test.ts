@@ -3,11 +3,11 @@ import { blockFeeds, describeModel, emitForwardBlock, forwardFeeds, inputBinding
 import { createEngine, type Engine, tensor } from '@awq/ort'
 import { AUTOAWQ_CLIP_RATIOS, alphaStrategy, DUO_RATIOS, duoStrategy, searchClip } from '@awq/search'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { activations, noise } from '../../search/src/fixtures/data.ts'
-import { blockObjective } from './block-objective.ts'
-import type { BlockState } from './block-state.ts'
+import { blockObjective } from '../packages/core/src/block-objective.ts'
+import type { BlockState } from '../packages/core/src/block-state.ts'
+import { applyScale, scalePass } from '../packages/core/src/scale-pass.ts'
+import { activations, noise } from '../packages/search/src/fixtures/data.ts'
 import golden from './fixtures/autoawq.json' with { type: 'json' }
-import { applyScale, scalePass } from './scale-pass.ts'
 
 /** As in tools/fixtures/search/autoawq.py. */
 const [hidden, inner, heads, batch, length] = [64, 128, 4, 2, 600]
