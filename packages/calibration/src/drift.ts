@@ -85,18 +85,30 @@ export const measureDrift = async (engine: Engine, problem: DriftProblem): Promi
   const offset = tensor('float32', [targets], problem.bias ?? new Float32Array(targets))
   const floatWeights = blockFeeds(description, weights)
   const ownWeights = blockFeeds(description, quantized)
+  // Written over by every run: sequences are mostly of one length.
+  let values: Record<'target' | 'site' | 'residual', Tensor> | undefined
   for (const [index, hidden] of inputs.entries()) {
     const [batch, length] = hidden.shape as [number, number, number]
     const positions = feedsFor(length, batch)
-    const { target } = await float.run(taken(float, { hidden, ...positions, ...floatWeights }), { signal })
+    if (values?.site.shape[0] !== batch || values.site.shape[1] !== length)
+      values = {
+        target: zeros('float32', [batch, length, targets]),
+        site: zeros('float32', [batch, length, width]),
+        residual: zeros('float32', residual ? [batch, length, targets] : [0]),
+      }
+    const { target, site: read, residual: before } = values
+    await float.run(taken(float, { hidden, ...positions, ...floatWeights }), { signal, into: { target } })
     const moved = quantizedInputs[index]!
-    const start = await own.run(taken(own, { hidden: moved, ...positions, ...ownWeights }), { signal })
+    await own.run(taken(own, { hidden: moved, ...positions, ...ownWeights }), {
+      signal,
+      into: { site: read, ...(residual ? { residual: before } : {}) },
+    })
     const feeds = {
-      q: start.site!,
-      target: target!,
+      q: read,
+      target,
       gram: now['gram.next'],
       cross: now['cross.next'],
-      ...(residual ? { residual: start.residual!, offset } : {}),
+      ...(residual ? { residual: before, offset } : {}),
     }
     const next = await sums.run(feeds, { signal, into: spare })
     ;[now, spare] = [{ 'gram.next': next['gram.next']!, 'cross.next': next['cross.next']! }, now]

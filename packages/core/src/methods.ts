@@ -122,6 +122,9 @@ export const methods: Readonly<Record<string, (options?: MethodOptions) => Metho
   'smoothquant-awq': smoothquantAwq,
 }
 
+/** The method of `quantize` when none is given: the best for its time. */
+export const DEFAULT_METHOD = 'awq-gptq'
+
 /**
  * A method by name with its options, or the method itself, whose own options stand; salient channels are kept by either.
  * @throws AwqError `INVALID_ARGUMENT` for an unknown name

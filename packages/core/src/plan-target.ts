@@ -6,7 +6,7 @@ import { type Engine, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import type { CalibrationOptions } from './calibration-text.ts'
 import { journaledPlan } from './journal.ts'
-import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
+import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { PlanTarget } from './plan-budget.ts'
 import { openPlanner, type PlannedModel } from './plan-model.ts'
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
@@ -76,7 +76,7 @@ export interface PlanModelOptions
     ComputeOptions {
   /** A folder, or (in Node) a path or a hub id. */
   readonly model: Folder | string
-  /** The method that will quantize; default `awq`. */
+  /** The method that will quantize; default `awq-gptq`. */
   readonly method?: string | Method | undefined
 }
 
@@ -86,7 +86,7 @@ export interface PlanModelOptions
  * @throws AwqError as `quantize`; `INVALID_ARGUMENT` for a target that can not be met, naming the least possible size
  */
 export const planModel = async (options: PlanModelOptions): Promise<PlannedModel> => {
-  const method = resolveMethod(options.method ?? 'awq', options)
+  const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
   await using model = await openSource(options.model, options)
   return await withEngine(options, (engine) => makePlan({ ...options, model, engine, method }))
 }

@@ -8,7 +8,7 @@ import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
 import { type MemoryUse, memoryBound } from './memory.ts'
-import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
+import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
 import type { PlanTarget } from './plan-budget.ts'
 import type { PlannedModel } from './plan-model.ts'
@@ -54,11 +54,11 @@ export interface QuantizeOptions
   readonly model: Folder | string
   /** Path of the output folder; made if it does not exist, and must be empty if it does. */
   readonly output: string
-  /** A name from `methods`, or a method of your own; default `awq`. */
+  /** A name from `methods`, or a method of your own; default `awq-gptq`. */
   readonly method?: string | Method | undefined
   /** Go on with an interrupted run that had the same options. */
   readonly resume?: boolean | undefined
-  /** Return a record of what was done; measuring each block costs about as much as three scales of a search. */
+  /** Return a record of what was done: three products with its Gram matrix more for every linear. */
   readonly record?: boolean | undefined
 }
 
@@ -91,7 +91,7 @@ export interface QuantizeResult {
  */
 export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
   const started = performance.now()
-  const method = resolveMethod(options.method ?? 'awq', options)
+  const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
   await using model = await openSource(options.model, options)
   await using workspace = await openWorkspace(options.output)
   return await withEngine(options, async (engine) => {

@@ -29,7 +29,7 @@ const newOutput = () => join(scratch, `out${count++}`)
 const run = async (options: Partial<QuantizeOptions> = {}) => {
   const output = options.output ?? newOutput()
   const common = { engine, calibration: stories, samples: 8, length: 64, groupSize: 32, bits: 3 } as const
-  const result = await quantize({ ...common, model, record: true, ...options, output })
+  const result = await quantize({ ...common, model, method: 'awq', record: true, ...options, output })
   return { output, record: result.record! }
 }
 const fullName = ({ layer, name }: LinearRecord) => `model.layers.${layer}.${name}.weight`
@@ -209,7 +209,7 @@ describe('the record of a model', () => {
   test('is not made when nobody asks, and changes no byte of the model', async () => {
     const output = newOutput()
     const common = { engine, calibration: stories, samples: 8, length: 64, groupSize: 32, bits: 3, model } as const
-    expect(await quantize({ ...common, output })).not.toHaveProperty('record')
+    expect(await quantize({ ...common, method: 'awq', output })).not.toHaveProperty('record')
     const recorded = await run()
     for (const file of ['model.safetensors', 'quantization.json'])
       expect(await readFile(join(recorded.output, file))).toEqual(await readFile(join(output, file)))

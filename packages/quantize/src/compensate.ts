@@ -22,7 +22,7 @@ export interface CompensationProblem {
 /** Options of {@link compensateWeights}. */
 export interface CompensationOptions {
   /**
-   * How far to go, 0..1; default 0.25. The whole way is the least squared error, but a regression on a noisy input shrinks
+   * How far to go, 0..1; default 0.3. The whole way is the least squared error, but a regression on a noisy input shrinks
    * what it predicts, and block upon block makes the shrinking worse than the drift.
    */
   readonly strength?: number | undefined
@@ -61,7 +61,7 @@ export async function compensateWeightsBy(
   options: CompensationOptions = {},
 ): Promise<Float32Array[]> {
   const { weights, width, gram, cross, targets, residual } = problem
-  const { strength = 0.25, damping = 0.1, name = 'weight', signal } = options
+  const { strength = 0.3, damping = 0.1, name = 'weight', signal } = options
   const fail = (problem: string): never => {
     throw new AwqError('INVALID_ARGUMENT', `${name}: ${problem}`)
   }

@@ -66,7 +66,7 @@ describe('quantize', () => {
     })
     const args = ['quantize', 'm', '-o', output, '--bits', '3', '--group-size', '-1', '--symmetric', '--seed', '7']
     const human = await runMain(args, library)
-    expect(seen).toMatchObject({ bits: 3, groupSize: -1, symmetric: true, seed: 7, method: 'awq', samples: 128 })
+    expect(seen).toMatchObject({ bits: 3, groupSize: -1, symmetric: true, seed: 7, method: 'awq-gptq', samples: 128 })
     expect(seen).not.toHaveProperty('calibration')
     expect(human.code).toBe(0)
     expect(human.stdout).toContain('269 MB of weights -> 90.0 MB on disk (33.5%)')

@@ -94,7 +94,7 @@ export const quantizeCommand = defineCommand({
   survivesClosedStdout: true,
   options: {
     output: required('OUT', text, 'The folder to write', 'o'),
-    method: withDefault('NAME', oneOf(methodNames), 'awq', `How: ${methodNames.join(', ')}`),
+    method: withDefault('NAME', oneOf(methodNames), 'awq-gptq', `How: ${methodNames.join(', ')}`),
     bits: optional('B', bitWidth, 'Bits of the linear layers: 2, 3, 4 or 8 (default 4, and 8 for smoothquant)'),
     ...methodOptions,
     ...plannedGridOptions,
