@@ -15,7 +15,9 @@ export const usedFunctions: readonly string[] = [
   'SetSessionGraphOptimizationLevel',
   'SetSessionLogSeverityLevel',
   'EnableProfiling',
+  'DisableMemPattern',
   'AddSessionConfigEntry',
+  'AddRunConfigEntry',
   'AddExternalInitializersFromFilesInMemory',
   'SessionOptionsSetLoadCancellationFlag',
   // Execution providers

@@ -1,5 +1,5 @@
 import { type Tensor, tensor, zeros } from '@awq/ort'
-import { AwqError } from '@awq/tensor'
+import { AwqError, releaseArrays } from '@awq/tensor'
 import { gramBands, statsNames } from './layout.ts'
 import { type ActivationStats, SAMPLE_ROWS } from './stats.ts'
 
@@ -195,12 +195,14 @@ function statsOf(buffer: SiteBuffers, count: number, sampled: number): Activatio
       `the squared activations of '${site}' exceed float32: their magnitude reaches ${data(names.maxAbs).reduce((a, b) => Math.max(a, b), 0)}`,
     )
   }
-  return {
+  const stats = {
     count,
     width,
     meanAbs: data(names.sumAbs).map((sum) => sum / count),
     maxAbs: data(names.maxAbs).slice(),
     gram,
-    sample: sample.slice(0, sampled * width),
+    sample: sampled * width === sample.length ? sample : sample.slice(0, sampled * width),
   }
+  releaseArrays([...now.values()].map(({ data }) => data as Float32Array))
+  return stats
 }

@@ -80,7 +80,8 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
     let session = sessions.get(observe)
     if (!session) {
       const options = { attention, observe: observe ? observeStats : undefined }
-      session = engine.createSession(emitForwardBlock(description, inputBinding(), options).toBytes())
+      const graph = emitForwardBlock(description, inputBinding(), options)
+      session = engine.createSession(graph.toBytes(), { planMemory: false })
       sessions.set(observe, session)
     }
     return session
@@ -103,6 +104,8 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
         const target = typeof where === 'string' ? scratch : where[i]
         const results = await session.run(feeds, {
           signal,
+          // What the passes work in need not lie beside what the block has worked in.
+          freeMemory: i === stream.length - 1,
           into: { ...step?.into, ...(target ? { hidden_out: target } : {}) },
         })
         step?.commit(results)

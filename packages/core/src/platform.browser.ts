@@ -14,3 +14,4 @@ export const openTexts: Platform['openTexts'] = async () => needs('pass the cali
 export const openWorkspace: Platform['openWorkspace'] = async () => needs('quantizing to a path needs Node')
 export const temporaryFolder: Platform['temporaryFolder'] = async () => needs('comparing methods needs Node')
 export const peakRssBytes: Platform['peakRssBytes'] = () => 0
+export const collectGarbage: Platform['collectGarbage'] = () => {}

@@ -5,6 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { resolveModel } from '@awq/tensor/node'
 import { openText } from '@awq/text/node'
 import type { Platform } from './platform.ts'
@@ -21,3 +23,23 @@ export const temporaryFolder: Platform['temporaryFolder'] = async () => {
 }
 
 export const peakRssBytes: Platform['peakRssBytes'] = () => process.resourceUsage().maxRSS * 1024
+
+let collect: (() => void) | undefined
+
+/** V8 has no call for it unless it was started with one, or makes a new context after it was told to have it. */
+const findCollector = (): (() => void) => {
+  const given = (globalThis as { gc?: () => void }).gc
+  if (given) return given
+  try {
+    setFlagsFromString('--expose-gc')
+    return runInNewContext('gc') as () => void
+  } catch {
+    return () => {}
+  }
+}
+
+/** V8 itself waits until typed arrays have taken another 64 MiB. */
+export const collectGarbage: Platform['collectGarbage'] = () => {
+  collect ??= findCollector()
+  collect()
+}

@@ -32,4 +32,6 @@ export interface Platform {
   temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable>
   /** The most memory the process has used, in bytes; 0 where that cannot be known. */
   peakRssBytes(): number
+  /** Frees the memory of objects that nobody refers to, where that can be asked for. */
+  collectGarbage(): void
 }

@@ -14,7 +14,8 @@ import {
 import { type BlockWeights, embedInto, readBlockWeights } from '@awq/models'
 import type { Engine } from '@awq/ort'
 import { dequantize } from '@awq/tensor'
-import type { BlockState } from './block-state.ts'
+import { collectGarbage } from '#platform'
+import type { BlockState, FoldedGroup } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import { inputTokensOf, keepInputs, wantsQuantizedInputs } from './kept-inputs.ts'
 import type { OnProgress } from './progress.ts'
@@ -199,14 +200,9 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     for (let layer = first; layer < layers; layer++) {
       signal?.throwIfAborted()
       const layerStarted = performance.now()
-      const weights = await timed(clocks, variants, 'read', () =>
-        readBlockWeights(model.checkpoint, model.description, layer, { signal }),
-      )
-      const folded = []
-      for (const group of groups) {
-        const blocks = await walkGroup(options, runner, group, layer, weights, clocks)
-        folded.push(...blocks.flatMap((block) => block.folded))
-      }
+      const folded = await walkLayer(options, runner, groups, layer, clocks)
+      // The next block needs as much memory again, which it would ask for before this one's is found to be free.
+      collectGarbage()
       const elapsed = (performance.now() - started) / 1000
       onProgress({
         type: 'layer',
@@ -280,6 +276,26 @@ const keptBy = (group: StreamGroup, variant: Variant): Pick<BlockState, 'inputs'
   const quantizedInputs = group.drifted.get(variant) ?? inputs
   group.drifted.set(variant, [...quantizedInputs])
   return { inputs, quantizedInputs }
+}
+
+/** Reads one block and quantizes it for every variant; in a function of its own, whose end lets go of the weights. */
+const walkLayer = async (
+  options: VariantsOptions,
+  runner: BlockRunner,
+  groups: readonly StreamGroup[],
+  layer: number,
+  clocks: Clocks,
+): Promise<FoldedGroup[]> => {
+  const { model, signal } = options
+  const weights = await timed(clocks, [...clocks.keys()], 'read', () =>
+    readBlockWeights(model.checkpoint, model.description, layer, { signal }),
+  )
+  const folded: FoldedGroup[] = []
+  for (const group of groups) {
+    const blocks = await walkGroup(options, runner, group, layer, weights, clocks)
+    folded.push(...blocks.flatMap((block) => block.folded))
+  }
+  return folded
 }
 
 /** Quantizes one block for every variant of a group, and moves the group's stream past it. */

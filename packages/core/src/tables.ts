@@ -5,7 +5,7 @@
 
 import { findParameter, type ModelDescription } from '@awq/models'
 import { matrixEntries, type QuantSpec, roundRtn, type StoreEntry, type StoreWriter } from '@awq/quantize'
-import { type Checkpoint, type DType, fromFloat32, readFloat32, type TensorEntry } from '@awq/tensor'
+import { type Checkpoint, type DType, fromFloat32, readFloat32, releaseArrays, type TensorEntry } from '@awq/tensor'
 import { denseEntry } from './layout.ts'
 import { type BitsPlan, sameSpec } from './plan.ts'
 
@@ -77,11 +77,15 @@ export const writeTable = async (
     signal?.throwIfAborted()
     const end = Math.min(rows, row + step)
     const values = await readFloat32(source, { rows: [row, end], signal })
-    if (spec) await store.writeMatrix(name, roundRtn(values, [end - row, width], spec, undefined, { name }), row)
-    else {
+    if (spec) {
+      const matrix = roundRtn(values, [end - row, width], spec, undefined, { name })
+      await store.writeMatrix(name, matrix, row)
+      releaseArrays([matrix.codes])
+    } else {
       const bytes = fromFloat32(values, denseType(source.dtype))
       await store.write(name, bytes, row * (bytes.length / (end - row)))
     }
+    releaseArrays([values])
     onRows?.(end, rows)
   }
 }

@@ -11,7 +11,7 @@ export function cachedSession(engine: Engine, key: string, build: () => Uint8Arr
   cache.set(engine, sessions)
   const known = sessions.get(key)
   if (known !== undefined) return known
-  const made = (async () => engine.createSession(build()))()
+  const made = (async () => engine.createSession(build(), { planMemory: false }))()
   sessions.set(key, made)
   // A failed attempt must not be remembered.
   made.catch(() => sessions.delete(key))

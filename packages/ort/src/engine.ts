@@ -18,7 +18,7 @@ export interface EngineParts {
 }
 
 function runtimeOptions(parts: EngineParts, options: SessionOptions): RuntimeSessionOptions {
-  const { externalDirectory, externalData, profile, optimize = true } = options
+  const { externalDirectory, externalData, profile, optimize = true, planMemory = true } = options
   const session: Record<string, string> = {}
   if (externalDirectory !== undefined) {
     if (!parts.features.externalFiles) {
@@ -35,6 +35,7 @@ function runtimeOptions(parts: EngineParts, options: SessionOptions): RuntimeSes
     interOpNumThreads: 1,
     graphOptimizationLevel: optimize ? 'all' : 'disabled',
     logSeverityLevel: fatalSeverity,
+    ...(planMemory ? {} : { enableMemPattern: false }),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     ...(externalData === undefined
       ? {}

@@ -45,6 +45,11 @@ export interface RunOptions {
    * before and after it. What `into` holds is then unspecified.
    */
   readonly signal?: AbortSignal | undefined
+  /**
+   * Gives the memory that this session's runs have worked in back to the system when this run has ended; the next one
+   * takes it anew. A wish, which the native engine grants on the CPU. Default false.
+   */
+  readonly freeMemory?: boolean | undefined
 }
 
 /** Where outputs are written, by output name. */
@@ -71,7 +76,7 @@ export interface Session {
    */
   run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>
   /** Prepares a run. Throws `INVALID_ARGUMENT` as `run` does. Bound runs end with their session. */
-  bind(feeds: Feeds, options?: Omit<RunOptions, 'signal'>): BoundRun
+  bind(feeds: Feeds, options?: Omit<RunOptions, 'signal' | 'freeMemory'>): BoundRun
   /** Frees the session; a second call does nothing, a later `run` is an error. */
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -101,6 +106,11 @@ export interface SessionOptions {
    * many weights that run thousands of times. Native engine on Linux; elsewhere without effect. Default false.
    */
   readonly largePages?: boolean | undefined
+  /**
+   * `false` takes the memory of a run's values one by one instead of as one piece, laid out by the run before, which is
+   * taken beside what that run has used: less memory for graphs of few large values. Default true.
+   */
+  readonly planMemory?: boolean | undefined
   /** `false` runs the graph as written, without ONNX Runtime's graph optimisations. Default true. */
   readonly optimize?: boolean | undefined
   readonly signal?: AbortSignal | undefined

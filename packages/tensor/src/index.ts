@@ -24,6 +24,7 @@ export {
   groupCount,
   type QuantizedMatrix,
 } from './quantized-matrix.ts'
+export { releaseArrays } from './release.ts'
 export {
   type Checkpoint,
   openSafetensors,

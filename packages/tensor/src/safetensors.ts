@@ -2,6 +2,7 @@ import type { ByteSource, FileRange } from './byte-source.ts'
 import { toFloat32 } from './convert.ts'
 import { byteWidth, type DType, elementCount } from './dtype.ts'
 import { AwqError } from './error.ts'
+import { releaseArrays } from './release.ts'
 import { readSafetensorsHeader, type TensorLocation } from './safetensors-header.ts'
 
 /** Which part of a tensor to read, and how to stop. */
@@ -84,5 +85,8 @@ function rowSpan(tensor: TensorLocation, rows: ReadOptions['rows']): { offset: n
 
 /** A tensor, or rows of it, as float32 by `toFloat32`. The array is the caller's own. */
 export async function readFloat32(entry: TensorEntry, options?: ReadOptions): Promise<Float32Array> {
-  return toFloat32(await entry.read(options), entry.dtype)
+  const bytes = await entry.read(options)
+  const values = toFloat32(bytes, entry.dtype)
+  releaseArrays([bytes])
+  return values
 }

@@ -24,6 +24,7 @@ export const apiTable = {
   },
   CreateSessionOptions: { index: 10, since: 1, returns: 'void *', parameters: ['void *'] },
   EnableProfiling: { index: 14, since: 1, returns: 'void *', parameters: ['void *', 'void *'] },
+  DisableMemPattern: { index: 17, since: 1, returns: 'void *', parameters: ['void *'] },
   SetSessionLogSeverityLevel: { index: 22, since: 1, returns: 'void *', parameters: ['void *', 'int'] },
   SetSessionGraphOptimizationLevel: { index: 23, since: 1, returns: 'void *', parameters: ['void *', 'int'] },
   SetIntraOpNumThreads: { index: 24, since: 1, returns: 'void *', parameters: ['void *', 'int'] },
@@ -90,6 +91,12 @@ export const apiTable = {
   },
   CreateAllocator: { index: 131, since: 1, returns: 'void *', parameters: ['void *', 'void *', 'void *'] },
   ReleaseAllocator: { index: 132, since: 1, returns: 'void', parameters: ['void *'] },
+  AddRunConfigEntry: {
+    index: 165,
+    since: 8,
+    returns: 'void *',
+    parameters: ['void *', 'const char *', 'const char *'],
+  },
   SessionOptionsAppendExecutionProvider_CUDA_V2: {
     index: 204,
     since: 11,
@@ -149,6 +156,7 @@ export interface OrtApi {
   >
   readonly CreateSessionOptions: NativeFunction<[options: NativeMemory], bigint | null>
   readonly EnableProfiling: NativeFunction<[options: NativeMemory, profile_file_prefix: NativeMemory], bigint | null>
+  readonly DisableMemPattern: NativeFunction<[options: NativeMemory], bigint | null>
   readonly SetSessionLogSeverityLevel: NativeFunction<
     [options: NativeMemory, session_log_severity_level: number],
     bigint | null
@@ -243,6 +251,10 @@ export interface OrtApi {
     bigint | null
   >
   readonly ReleaseAllocator: NativeFunction<[input: NativeMemory], void>
+  readonly AddRunConfigEntry: NativeFunction<
+    [options: NativeMemory, config_key: string, config_value: string],
+    bigint | null
+  >
   readonly SessionOptionsAppendExecutionProvider_CUDA_V2: NativeFunction<
     [options: NativeMemory, cuda_options: NativeMemory],
     bigint | null

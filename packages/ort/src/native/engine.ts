@@ -60,9 +60,9 @@ export function makeNativeEngine(
         const profiled = options.profile !== undefined
         // Again when a loop runs: what it reads and writes, such as a cache, is made after the session.
         const onSteady = enlargePages && (() => void enlargePages())
-        const mayStay = settings.device === 'cpu'
+        const onCpu = settings.device === 'cpu'
         const queue = turns ?? createTurns()
-        return wrapNativeSession(runtime, { pointer, store, turns: queue, onEnd, profiled, mayStay, onSteady })
+        return wrapNativeSession(runtime, { pointer, store, turns: queue, onEnd, profiled, onCpu, onSteady })
       } catch (error) {
         onEnd()
         throw error

@@ -9,11 +9,21 @@ export interface SessionRunOptions {
   release(): void
 }
 
-/** Makes the run options of a session. */
-export function openRunOptions(runtime: Runtime): SessionRunOptions {
+/**
+ * Makes run options for a session.
+ * @param freeMemory lets the arena of the CPU shrink after each run
+ */
+export function openRunOptions(runtime: Runtime, freeMemory = false): SessionRunOptions {
   const { api } = runtime
   const options = runtime.make('make run options', (out) => api.CreateRunOptions(out))
-  check(runtime, api.RunOptionsSetRunLogSeverityLevel(options, fatalSeverity), 'take a run option')
+  const set = (status: bigint | null) => check(runtime, status, 'take a run option')
+  try {
+    set(api.RunOptionsSetRunLogSeverityLevel(options, fatalSeverity))
+    if (freeMemory) set(api.AddRunConfigEntry(options, 'memory.enable_memory_arena_shrinkage', 'cpu:0'))
+  } catch (error) {
+    api.ReleaseRunOptions(options)
+    throw error
+  }
   let terminated = false
   return {
     async during(signal, run) {

@@ -82,6 +82,7 @@ export function makeSessionOptions(
     for (const [key, value] of Object.entries(configuration(settings, given, required))) {
       set(api.AddSessionConfigEntry(options, key, value))
     }
+    if (given.planMemory === false) set(api.DisableMemPattern(options))
     if (given.profile !== undefined) set(api.EnableProfiling(options, nativeString(given.profile, true)))
     appendProvider(runtime, options, settings.device, settings.providerOptions)
     return { options, kept: addFiles(runtime, options, given.externalData ?? {}) }

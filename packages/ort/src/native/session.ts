@@ -5,10 +5,11 @@ import type { BoundRun, Feeds, RunOptions, Session, Tensor } from '../types.ts'
 import { callAsync } from './call-async.ts'
 import { describeInputs, describeOutputs } from './metadata.ts'
 import { nameTable, type PreparedRun, prepareRun } from './prepared-run.ts'
-import { openRunOptions } from './run-options.ts'
+import { openRunOptions, type SessionRunOptions } from './run-options.ts'
 import type { Runtime } from './runtime.ts'
 import { startWhereShort } from './short-runs.ts'
 import type { TensorStore } from './tensor-store.ts'
+import { trimMemory } from './trim-memory.ts'
 
 export interface SessionParts {
   /** An OrtSession, which the session takes over. */
@@ -20,8 +21,8 @@ export interface SessionParts {
   readonly onEnd: () => void
   /** Whether a profile has to be written at the end. */
   readonly profiled: boolean
-  /** Whether short bound runs may stay on the calling thread. */
-  readonly mayStay?: boolean | undefined
+  /** Whether it runs on the CPU: short bound runs may then stay on the calling thread, and memory can be given back. */
+  readonly onCpu?: boolean | undefined
   /** Called when a bound run has run so often that its memory is all there. */
   readonly onSteady?: (() => void) | undefined
 }
@@ -65,14 +66,18 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
     return prepareRun(runtime, store, names, feeds, checkOutputs(outputs, fetch, into), into)
   }
 
+  /** Run options that free memory, made when first asked for. */
+  let freeing: SessionRunOptions | undefined
+
   const execute = async (
     prepared: PreparedRun,
     signal: AbortSignal | undefined,
     start = prepared.start,
+    chosen = runOptions,
   ): Promise<Record<string, Tensor>> => {
     signal?.throwIfAborted()
     prepared.check()
-    const status = await runOptions.during(signal, (options) => start(pointer, options))
+    const status = await chosen.during(signal, (options) => start(pointer, options))
     if (signal?.aborted) {
       prepared.discard(status)
       throw signal.reason
@@ -83,6 +88,7 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
   const end = async () => {
     for (const run of bound) run.dispose()
     runOptions.release()
+    freeing?.release()
     try {
       if (parts.profiled) endProfile(runtime, pointer)
     } finally {
@@ -100,12 +106,22 @@ export function wrapNativeSession(runtime: Runtime, parts: SessionParts): Sessio
       options.signal?.throwIfAborted()
       const prepared = prepare(feeds, options)
       // Freed within its turn, so that it is before the session is.
-      return turns.take(() => execute(prepared, options.signal).finally(prepared.release))
+      return turns.take(async () => {
+        try {
+          const frees = options.freeMemory && parts.onCpu
+          if (frees) freeing ??= openRunOptions(runtime, true)
+          const results = await execute(prepared, options.signal, prepared.start, frees ? freeing : runOptions)
+          if (frees) await trimMemory(runtime.koffi)
+          return results
+        } finally {
+          prepared.release()
+        }
+      })
     },
     bind(feeds, options = {}) {
       checkAlive('bind')
       const prepared = prepare({ ...feeds }, { ...options, into: { ...options.into } })
-      const start = parts.mayStay ? startWhereShort(prepared) : prepared.start
+      const start = parts.onCpu ? startWhereShort(prepared) : prepared.start
       let ended = false
       let running = 0
       let runs = 0
