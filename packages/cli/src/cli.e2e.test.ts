@@ -38,7 +38,7 @@ beforeAll(async () => {
   const made = await awq(['quantize', model, '-o', quantized, ...quick, '--json'])
   expect(made.stderr).toBe('')
   expect(made.code).toBe(0)
-  expect(made.events.at(-1)).toMatchObject({ type: 'done', method: 'awq', output: quantized })
+  expect(made.events.at(-1)).toMatchObject({ type: 'done', method: 'awq-gptq', output: quantized })
   for (const field of ['seconds', 'peakRssBytes', 'inputBytes', 'outputBytes']) {
     expect(made.events.at(-1)?.[field], field).toBeGreaterThan(0)
   }
