@@ -1,28 +1,7 @@
-import { describeModel } from '@awq/models'
-import { createEngine, type Tensor, tensor, zeros } from '@awq/ort'
+import { createEngine, type Tensor, zeros } from '@awq/ort'
 import { expect, test } from 'vitest'
 import { emptyStream, openBlockRunner, sequencesPerRun } from './block-runner.ts'
-
-const description = describeModel({
-  model_type: 'llama',
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  vocab_size: 8,
-})
-const wave = (count: number, seed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(seed + i * 1.7))
-const weights = new Map(
-  description.blockParameters.map(({ name, shape }, i) => [
-    name,
-    wave(
-      shape.reduce((a, b) => a * b, 1),
-      i,
-    ),
-  ]),
-)
-const batch = (blocks: number, seed: number): Tensor => tensor('float32', [blocks, 5, 16], wave(blocks * 80, seed))
+import { batch, description, weights } from './fixtures/small-block.ts'
 
 test('a block gives the same activations with and without statistics, and statistics of every site', async () => {
   const engine = await createEngine({ threads: 1 })

@@ -1,31 +1,12 @@
-import { describeModel } from '@awq/models'
 import { createEngine, type Engine, tensor } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openBlockRunner } from './block-runner.ts'
 import { measureDrift } from './drift.ts'
+import { batch, description, wave, weights } from './fixtures/small-block.ts'
 
-const description = describeModel({
-  model_type: 'llama',
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  vocab_size: 8,
-})
-const wave = (count: number, seed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(seed + i * 1.7))
-const weights = new Map(
-  description.blockParameters.map(({ name, shape }, i) => [
-    name,
-    wave(
-      shape.reduce((a, b) => a * b, 1),
-      i,
-    ),
-  ]),
-)
-const inputs = [0.2, 1.3].map((seed) => tensor('float32', [1, 5, 16], wave(80, seed)))
-const drifted = [0.25, 1.4].map((seed) => tensor('float32', [1, 5, 16], wave(80, seed)))
+const inputs = [0.2, 1.3].map((seed) => batch(1, seed))
+const drifted = [0.25, 1.4].map((seed) => batch(1, seed))
 const sites = [...new Set(description.linears.map(({ site }) => site))]
 
 let engine: Engine
