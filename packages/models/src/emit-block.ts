@@ -78,16 +78,25 @@ export interface EmittedSteps {
   readonly attended: Attended | undefined
 }
 
-/** Adds the first steps of a block to a graph. */
+/** What surrounds steps: as of a block, positions only where attention is among them. */
+export interface StepsContext extends Omit<BlockContext, 'hidden' | 'sequence'> {
+  readonly sequence?: SequenceInputs | undefined
+}
+
+/**
+ * Adds some steps of a block to a graph.
+ * @param given the values that they start from, by their names in the steps
+ */
 export const emitSteps = (
   graph: Graph,
   description: ModelDescription,
   steps: readonly Step[],
-  context: BlockContext,
+  given: ReadonlyMap<string, Residual>,
+  context: StepsContext,
 ): EmittedSteps => {
   const { config, linears } = description
   const { binding, sequence, past, observe, wanted } = context
-  const values = new Map<string, Entry>([['hidden', context.hidden]])
+  const values = new Map<string, Entry>(given)
   const joins: Joined[] = []
   const done = new Set<string>()
   let attended: Attended | undefined
@@ -132,6 +141,7 @@ export const emitSteps = (
         break
       }
       case 'attention': {
+        if (!sequence) throw new AwqError('INVALID_ARGUMENT', `${config.modelType}: attention needs positions`)
         const names = [step.query, step.key, step.value]
         const packed = joins.find(({ outputs }) => outputs.join() === names.join())
         const projections =
@@ -161,7 +171,13 @@ export const emitSteps = (
 
 /** Adds one block to a graph. */
 export const emitBlock = (graph: Graph, description: ModelDescription, context: BlockContext): EmittedBlock => {
-  const { residual, attended } = emitSteps(graph, description, description.steps, context)
+  const { residual, attended } = emitSteps(
+    graph,
+    description,
+    description.steps,
+    new Map([['hidden', context.hidden]]),
+    context,
+  )
   if (!attended) throw new AwqError('CONFIG', `${description.config.modelType}: the block has no attention step`)
   return { hidden: residual('hidden'), key: attended.key, value: attended.value }
 }

@@ -5,11 +5,10 @@
  */
 import { Graph, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
-import { emitActivation } from './activation.ts'
 import type { Step } from './architecture.ts'
-import { emitAttention, type SequenceInputs } from './attention.ts'
 import type { BlockBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
+import { emitSteps } from './emit-block.ts'
 import { declareSequence } from './sequence.ts'
 
 const readsOf = (step: Step): readonly string[] => {
@@ -65,42 +64,6 @@ export const blockPart = (description: ModelDescription, site: string): BlockPar
   }
 }
 
-/** Adds the part to a graph; `x` is the site's value, `[batch, sequence, in]`. */
-const emitPart = (
-  graph: Graph,
-  description: ModelDescription,
-  site: string,
-  x: Value,
-  binding: BlockBinding,
-  sequence: SequenceInputs | undefined,
-): Value => {
-  const { inner, ends } = partSteps(description, site)
-  const { config, linears } = description
-  const values = new Map<string, Value>([[site, x]])
-  const read = (name: string): Value => values.get(name)!
-  for (const step of inner) {
-    switch (step.step) {
-      case 'linear': {
-        const linear = linears.filter(({ name }) => name === step.weight)
-        values.set(step.to, binding.linears(graph, read(step.from), linear)[0]!)
-        break
-      }
-      case 'attention': {
-        const projections = [read(step.query), read(step.key), read(step.value)] as const
-        values.set(step.to, emitAttention(graph, 'plain', config, projections, sequence!, undefined).output)
-        break
-      }
-      case 'activation':
-        values.set(step.to, emitActivation(graph, config.activation, read(step.from)))
-        break
-      case 'multiply':
-        values.set(step.to, graph.add('Mul', [read(step.left), read(step.right)]))
-        break
-    }
-  }
-  return ends.map(read).reduce((sum, end) => graph.add('Add', [sum, end]))
-}
-
 /**
  * The graph of that part, on whole sequences from position 0. Inputs: `x`, the site's value `[batch, sequence, in]`; those
  * of `declareSequence` where the part has attention; and the binding's.
@@ -118,6 +81,10 @@ export const emitBlockPart = (
   const x = graph.input('x', 'float32', ['batch', 'sequence', width])
   const { attention } = blockPart(description, site)
   const sequence = attention ? declareSequence(graph, description.config, 'plain') : undefined
-  finish(graph, emitPart(graph, description, site, x, binding, sequence))
+  const { inner, ends } = partSteps(description, site)
+  const given = new Map([[site, x]])
+  const { read } = emitSteps(graph, description, inner, given, { binding, attention: 'plain', sequence })
+  const output = ends.map(read).reduce((sum, end) => graph.add('Add', [sum, end]))
+  finish(graph, output)
   return graph
 }

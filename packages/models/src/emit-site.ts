@@ -39,8 +39,8 @@ export const addsToResidual = (description: ModelDescription, site: string): boo
   placeOf(description, site).sum !== undefined
 
 /**
- * The start of a block, up to a site. Inputs: `hidden` float32 `[batch, sequence, hidden]`, those of `declareSequence`, and
- * the binding's. Outputs: `site`, the value that the site's linears read, and, where their output is added to the
+ * The start of a block, up to a site. Inputs: `hidden` float32 `[batch, sequence, hidden]`, those of `declareSequence` where it has
+ * attention, and the binding's. Outputs: `site`, the value that the site's linears read, and, where their output is added to the
  * residual stream, `residual`, that stream before the sum.
  * @throws AwqError `INVALID_ARGUMENT` for a site that no linear reads
  */
@@ -80,8 +80,9 @@ const emitStart = (
   const graph = new Graph(`${config.modelType}-start`)
   const hidden = graph.input('hidden', 'float32', ['batch', 'sequence', config.hiddenSize])
   const steps = description.steps.slice(0, count)
-  const sequence = declareSequence(graph, config, attention)
-  const { read } = emitSteps(graph, description, steps, { hidden, binding, attention, sequence })
+  const attends = steps.some(({ step }) => step === 'attention')
+  const sequence = attends ? declareSequence(graph, config, attention) : undefined
+  const { read } = emitSteps(graph, description, steps, new Map([['hidden', hidden]]), { binding, attention, sequence })
   for (const [name, value] of Object.entries(outputs)) graph.output(name, graph.add('Identity', [read(value)]))
   return graph
 }
