@@ -1,6 +1,6 @@
 import { type Tensor, tensor, zeros } from '@awq/ort'
 import { AwqError, releaseArrays } from '@awq/tensor'
-import { gramBands, statsNames } from './layout.ts'
+import { gramBlocks, statsNames } from './layout.ts'
 import { type ActivationStats, SAMPLE_ROWS } from './stats.ts'
 
 /** A site that a graph observes: the name given to `observeStats` and the width of its activations. */
@@ -139,10 +139,11 @@ function checkArguments(sites: readonly Site[], totalTokens: number, sampleRows:
 
 function emptySums({ site, width }: Site): Map<string, Tensor> {
   const names = statsNames(site)
-  const bands = gramBands(width).map(
-    ({ start, end }, index) => [names.gram(index), zeros('float32', [end - start, end])] as const,
-  )
-  return new Map([...bands, [names.sumAbs, zeros('float32', [width])], [names.maxAbs, zeros('float32', [width])]])
+  const blocks = gramBlocks(width).map(({ rows, columns }, index) => {
+    const shape = [rows.end - rows.start, columns.end - columns.start]
+    return [names.gram(index), zeros('float32', shape)] as const
+  })
+  return new Map([...blocks, [names.sumAbs, zeros('float32', [width])], [names.maxAbs, zeros('float32', [width])]])
 }
 
 /** The tokens of a run of `tokens` tokens, beginning at token `start` of all, whose position is a multiple of `stride`. */
@@ -179,11 +180,12 @@ function statsOf(buffer: SiteBuffers, count: number, sampled: number): Activatio
   const { site, width, names, now, sample } = buffer
   const data = (name: string) => now.get(name)!.data as Float32Array
   const gram = new Float32Array(width * width)
-  gramBands(width).forEach(({ start, end }, index) => {
-    const band = data(names.gram(index))
-    for (let row = start; row < end; row++) {
-      for (let column = 0; column <= row; column++) {
-        const mean = band[(row - start) * end + column]! / count
+  gramBlocks(width).forEach(({ rows, columns }, index) => {
+    const sums = data(names.gram(index))
+    const size = columns.end - columns.start
+    for (let row = rows.start; row < rows.end; row++) {
+      for (let column = columns.start; column < Math.min(columns.end, row + 1); column++) {
+        const mean = sums[(row - rows.start) * size + column - columns.start]! / count
         gram[row * width + column] = mean
         gram[column * width + row] = mean
       }

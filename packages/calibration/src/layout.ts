@@ -1,32 +1,51 @@
 /**
- * Where the accumulators of one site live. The gram is symmetric, so only its lower triangle is accumulated, in
- * bands of rows: band k holds rows [start, end) and columns [0, end). Few wide bands keep the products efficient and
- * still save up to 7/16 of the arithmetic of the whole matrix.
+ * Where the accumulators of one site live. The gram is symmetric, so only blocks on and below its diagonal are
+ * accumulated: products of pieces of the columns with one another. Pieces are small enough for what a product reads to
+ * stay in the processor's cache, and save up to 7/16 of the arithmetic of the whole matrix.
  * @module
  */
 
-/** One band of the lower triangle: rows start..end, columns 0..end. */
-export interface Band {
+/** Columns start..end, end not included. */
+export interface Piece {
   readonly start: number
   readonly end: number
 }
 
-/**
- * The bands of a gram matrix of `width`: one below 256 (nothing to save), two below 1024, four below 3072, then eight;
- * their heights are multiples of 16, as matrix kernels like them.
- */
-export function gramBands(width: number): Band[] {
-  const wanted = width < 256 ? 1 : width < 1024 ? 2 : width < 3072 ? 4 : 8
-  const height = Math.ceil(width / wanted / 16) * 16
-  const bands: Band[] = []
-  for (let start = 0; start < width; start += height) bands.push({ start, end: Math.min(width, start + height) })
-  return bands
+/** A block of the gram: rows of one piece, columns of the same or of an earlier one. */
+export interface GramBlock {
+  /** Places of the pieces in the list of all. */
+  readonly row: number
+  readonly column: number
+  readonly rows: Piece
+  readonly columns: Piece
+}
+
+/** Below this a product is hardly worth its start. */
+const LEAST_PIECE = 192
+/** More would be many products, and save little more. */
+const MOST_PIECES = 8
+
+/** The pieces of `width` columns: at least 192 wide, at most eight, multiples of 16, as matrix kernels like them. */
+export function gramPieces(width: number): Piece[] {
+  const wanted = Math.min(MOST_PIECES, Math.max(1, Math.floor(width / LEAST_PIECE)))
+  const size = Math.ceil(width / wanted / 16) * 16
+  const pieces: Piece[] = []
+  for (let start = 0; start < width; start += size) pieces.push({ start, end: Math.min(width, start + size) })
+  return pieces
+}
+
+/** The blocks on and below the diagonal, row by row. */
+export function gramBlocks(width: number): GramBlock[] {
+  const pieces = gramPieces(width)
+  return pieces.flatMap((rows, row) =>
+    pieces.slice(0, row + 1).map((columns, column) => ({ row, column, rows, columns })),
+  )
 }
 
 /** The public names of a site's accumulators in a graph: inputs, and outputs with `.next` behind. */
 export const statsNames = (site: string) => ({
-  /** Lower-triangle band k of the sum of x x^T, [end - start, end]. */
-  gram: (band: number) => `stats.${site}.gram.${band}`,
+  /** Block k of the sum of x x^T, [rows, columns]. */
+  gram: (block: number) => `stats.${site}.gram.${block}`,
   /** Sum of |x|, [width]. */
   sumAbs: `stats.${site}.sumAbs`,
   /** Max of |x|, [width]. */

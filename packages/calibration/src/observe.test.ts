@@ -3,7 +3,7 @@ import { createEngine, type Engine, tensor } from '@awq/ort'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAccumulator } from './accumulator.ts'
 import { collectStats } from './collect.ts'
-import { gramBands } from './layout.ts'
+import { gramBlocks, gramPieces } from './layout.ts'
 import { observeStats } from './observe.ts'
 
 let engine: Engine
@@ -33,20 +33,31 @@ function referenceGram(x: Float32Array, width: number): Float64Array {
   return gram
 }
 
-describe('gramBands', () => {
-  it.each([1, 15, 16, 255, 256, 576, 1000, 1536, 3072, 4097, 14336])('covers every row of width %i once', (width) => {
-    const bands = gramBands(width)
-    expect(bands[0]!.start).toBe(0)
-    expect(bands.at(-1)!.end).toBe(width)
-    bands.forEach(({ start, end }, index) => {
-      expect(end).toBeGreaterThan(start)
-      if (index > 0) expect(start).toBe(bands[index - 1]!.end)
-    })
-  })
+describe('gramBlocks', () => {
+  it.each([1, 15, 16, 191, 192, 384, 576, 1000, 1536, 3072, 4097, 14336])(
+    'cover the lower triangle of width %i once',
+    (width) => {
+      const pieces = gramPieces(width)
+      expect(pieces[0]!.start).toBe(0)
+      expect(pieces.at(-1)!.end).toBe(width)
+      expect(pieces.length).toBeLessThanOrEqual(8)
+      pieces.forEach(({ start, end }, index) => {
+        expect(end).toBeGreaterThan(start)
+        if (index > 0) expect(start).toBe(pieces[index - 1]!.end)
+      })
+      const blocks = gramBlocks(width)
+      expect(new Set(blocks.map(({ row, column }) => `${row} ${column}`)).size).toBe(blocks.length)
+      expect(blocks.length).toBe((pieces.length * (pieces.length + 1)) / 2)
+      for (const { row, column, rows, columns } of blocks) {
+        expect(column).toBeLessThanOrEqual(row)
+        expect([rows, columns]).toEqual([pieces[row], pieces[column]])
+      }
+    },
+  )
 })
 
 describe('observeStats', () => {
-  it.each([8, 257, 300])('gives the statistics of a width of %i by their definition', async (width) => {
+  it.each([8, 257, 500])('gives the statistics of a width of %i by their definition', async (width) => {
     const x = noise(40 * width, width)
     const stats = await collectStats(engine, x, width)
     const gram = referenceGram(x, width)

@@ -1,11 +1,11 @@
-import { type Graph, int64s, reshape, slice, type Value } from '@awq/onnx'
+import { type Graph, int64s, reshape, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
-import { gramBands, statsNames } from './layout.ts'
+import { gramBlocks, gramPieces, type Piece, statsNames } from './layout.ts'
 
 /**
  * Adds to `graph` what accumulates the statistics of `x` under the name `site`: for X = x as [tokens, width],
  *
- * - `stats.SITE.gram.K` -> `.next`: G + X^T X, by Gemm with the old value as its C, for each band of the lower triangle;
+ * - `stats.SITE.gram.K` -> `.next`: G + X^T X, by Gemm with the old value as its C, for each block on and below the diagonal;
  * - `stats.SITE.sumAbs` -> `.next`: + sum over tokens of |X|;
  * - `stats.SITE.maxAbs` -> `.next`: max with max over tokens of |X|;
  * - `stats.SITE.rows` (int64 [rows]) -> `stats.SITE.sample`: those rows of X.
@@ -27,12 +27,11 @@ export function observeStats(graph: Graph, site: string, x: Value): void {
   const flat = reshape(graph, x, [-1, width])
   const firstAxis = int64s(graph, [0])
 
-  const bands = gramBands(width)
-  const columns = splitColumns(graph, flat, bands)
-  bands.forEach(({ start, end }, index) => {
-    const sum = graph.input(names.gram(index), 'float32', [end - start, end])
-    const left = end === width ? flat : index === 0 ? columns[0]! : slice(graph, flat, { axis: 1, start: 0, end })
-    graph.output(names.next(names.gram(index)), graph.add('Gemm', [columns[index]!, left, sum], { transA: 1 }))
+  const columns = splitColumns(graph, flat, gramPieces(width))
+  gramBlocks(width).forEach(({ row, column, rows, columns: { start, end } }, index) => {
+    const sum = graph.input(names.gram(index), 'float32', [rows.end - rows.start, end - start])
+    const product = graph.add('Gemm', [columns[row]!, columns[column]!, sum], { transA: 1 })
+    graph.output(names.next(names.gram(index)), product)
   })
 
   const magnitude = graph.add('Abs', [flat])
@@ -47,9 +46,9 @@ export function observeStats(graph: Graph, site: string, x: Value): void {
   graph.output(names.sample, graph.add('Gather', [flat, rows], { axis: 0 }))
 }
 
-/** The columns of each band as a matrix of their own. */
-function splitColumns(graph: Graph, x: Value, bands: ReturnType<typeof gramBands>): Value[] {
-  if (bands.length === 1) return [x]
-  const sizes = bands.map(({ start, end }) => end - start)
+/** The columns of each piece as a matrix of their own. */
+function splitColumns(graph: Graph, x: Value, pieces: readonly Piece[]): readonly Value[] {
+  if (pieces.length === 1) return [x]
+  const sizes = pieces.map(({ start, end }) => end - start)
   return graph.addAll('Split', [x, int64s(graph, sizes)], { axis: 1 }, { outputs: sizes.length })
 }
