@@ -24,7 +24,7 @@ export type ActivationStream = Tensor[]
  * About this many tokens go through a block in one run: enough to keep the matrix products busy, few enough for what
  * lies between them to stay in the processor's cache.
  */
-export const TOKENS_PER_RUN = 1024
+export const TOKENS_PER_RUN = 512
 
 /** Sequences of a length that go through a block in one run. */
 export const sequencesPerRun = (length: number): number => Math.max(1, Math.floor(TOKENS_PER_RUN / length))
