@@ -1,6 +1,6 @@
 import { type Tensor, tensor, zeros } from '@awq/ort'
 import { AwqError, releaseArrays } from '@awq/tensor'
-import { gramBlocks, statsNames } from './layout.ts'
+import { assembleGram, gramBlocks, statsNames } from './layout.ts'
 import { type ActivationStats, SAMPLE_ROWS } from './stats.ts'
 
 /** A site that a graph observes: the name given to `observeStats` and the width of its activations. */
@@ -179,18 +179,11 @@ function checkedSums(buffer: SiteBuffers, outputs: Record<string, Tensor>, owner
 function statsOf(buffer: SiteBuffers, count: number, sampled: number): ActivationStats {
   const { site, width, names, now, sample } = buffer
   const data = (name: string) => now.get(name)!.data as Float32Array
-  const gram = new Float32Array(width * width)
-  gramBlocks(width).forEach(({ rows, columns }, index) => {
-    const sums = data(names.gram(index))
-    const size = columns.end - columns.start
-    for (let row = rows.start; row < rows.end; row++) {
-      for (let column = columns.start; column < Math.min(columns.end, row + 1); column++) {
-        const mean = sums[(row - rows.start) * size + column - columns.start]! / count
-        gram[row * width + column] = mean
-        gram[column * width + row] = mean
-      }
-    }
-  })
+  const gram = assembleGram(
+    width,
+    gramBlocks(width).map((_, index) => data(names.gram(index))),
+    count,
+  )
   if (!gram.every(Number.isFinite)) {
     throw new AwqError(
       'NUMERIC',

@@ -2,7 +2,7 @@ import { createEngine, type Engine, tensor } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openBlockRunner } from './block-runner.ts'
-import { measureDrift } from './drift.ts'
+import { openDrift } from './drift.ts'
 import { batch, description, wave, weights } from './fixtures/small-block.ts'
 
 const inputs = [0.2, 1.3].map((seed) => batch(1, seed))
@@ -15,42 +15,66 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
+const problem = { description, weights, inputs, quantizedInputs: inputs }
+
 describe('drift', () => {
-  test.each(sites)('of nothing is none: %s', async (site) => {
-    const problem = { description, site, weights, quantized: weights, inputs, quantizedInputs: inputs }
-    const { gram, cross, width, targets, residual } = await measureDrift(engine, problem)
+  test("of nothing is none, and the walk ends at the block's outputs", async () => {
     await using runner = openBlockRunner(engine, description)
-    const { stats } = await runner.run(weights, [...inputs], { observe: true })
-    expect(gram.every((value, at) => Math.abs(value - stats.get(site)!.gram[at]!) < 1e-4)).toBe(true)
-    const linears = description.linears.filter((linear) => linear.site === site)
-    expect(residual).toBe(linears.length === 1)
-    // What the float weights make of the input, or the input itself.
-    const weight = weights.get(`${linears[0]!.name}.weight`)!
-    for (let i = 0; i < width; i++)
-      for (let j = 0; j < targets; j++) {
-        let expected = residual ? 0 : gram[i * width + j]!
-        if (residual) for (let k = 0; k < width; k++) expected += gram[i * width + k]! * weight[j * width + k]!
-        expect(Math.abs(cross[i * targets + j]! - expected)).toBeLessThan(1e-3)
-      }
+    const { stats, outputs } = await runner.run(weights, [...inputs], { observe: true })
+    const walk = openDrift(engine, problem)
+    for (const site of sites) {
+      const { gram, cross, width, targets, residual } = await walk.measure(site, weights)
+      expect(gram.every((value, at) => Math.abs(value - stats.get(site)!.gram[at]!) < 1e-4)).toBe(true)
+      const linears = description.linears.filter((linear) => linear.site === site)
+      expect(residual).toBe(linears.length === 1)
+      // What the float weights make of the input, or the input itself.
+      const weight = weights.get(`${linears[0]!.name}.weight`)!
+      for (let i = 0; i < width; i++)
+        for (let j = 0; j < targets; j++) {
+          let expected = residual ? 0 : gram[i * width + j]!
+          if (residual) for (let k = 0; k < width; k++) expected += gram[i * width + k]! * weight[j * width + k]!
+          expect(Math.abs(cross[i * targets + j]! - expected)).toBeLessThan(1e-3)
+        }
+    }
+    for (const [index, { data }] of (await walk.finish(weights)).entries())
+      for (const [at, value] of (data as Float32Array).entries())
+        expect(Math.abs(value - (outputs[index]!.data as Float32Array)[at]!)).toBeLessThan(1e-4)
   })
-  test('is seen in the inputs and in the linears before the site', async () => {
+  test('is seen in the inputs and in the linears before the site, and changes no inputs', async () => {
     const site = sites.at(-1)!
-    const same = { description, site, weights, quantized: weights, inputs, quantizedInputs: inputs }
-    const none = await measureDrift(engine, same)
-    const moved = await measureDrift(engine, { ...same, quantizedInputs: drifted })
+    const before = drifted.map(({ data }) => data.slice())
+    const none = await openDrift(engine, problem).measure(site, weights)
+    const moved = await openDrift(engine, { ...problem, quantizedInputs: drifted }).measure(site, weights)
     const first = `${description.linears[0]!.name}.weight`
     const other = new Map(weights).set(first, wave(weights.get(first)!.length, 9))
-    const inside = await measureDrift(engine, { ...same, quantized: other })
+    const inside = await openDrift(engine, problem).measure(site, other)
     for (const { gram, cross } of [moved, inside]) {
       expect(gram).not.toEqual(none.gram)
       expect(cross).not.toEqual(none.cross)
     }
+    expect(drifted.map(({ data }) => data)).toEqual(before)
+  })
+  test('goes on with what was rounded meanwhile, as a walk straight to the site does', async () => {
+    const rounded = new Map(weights)
+    const stepwise = openDrift(engine, { ...problem, quantizedInputs: drifted })
+    for (const site of sites) {
+      const at = await stepwise.measure(site, rounded)
+      const straight = await openDrift(engine, { ...problem, quantizedInputs: drifted }).measure(site, rounded)
+      for (const of of ['gram', 'cross'] as const)
+        for (const [i, value] of at[of].entries()) expect(Math.abs(value - straight[of][i]!)).toBeLessThan(1e-3)
+      for (const { name } of description.linears.filter((linear) => linear.site === site))
+        rounded.set(
+          `${name}.weight`,
+          weights.get(`${name}.weight`)!.map((value) => Math.round(4 * value) / 4),
+        )
+    }
+    await expect(stepwise.measure(sites[0]!, rounded)).rejects.toThrow(/lies behind/)
   })
   test('refuses no inputs, unknown sites and activations that are not finite', async () => {
-    const problem = { description, site: sites[0]!, weights, quantized: weights, inputs, quantizedInputs: inputs }
-    await expect(measureDrift(engine, { ...problem, inputs: [] })).rejects.toThrow(/no inputs/)
-    await expect(measureDrift(engine, { ...problem, site: 'nowhere' })).rejects.toThrow(AwqError)
+    expect(() => openDrift(engine, { ...problem, inputs: [] })).toThrow(/no inputs/)
+    await expect(openDrift(engine, problem).measure('nowhere', weights)).rejects.toThrow(AwqError)
     const bad = inputs.map(({ shape }) => tensor('float32', shape, new Float32Array(80).fill(Number.NaN)))
-    await expect(measureDrift(engine, { ...problem, quantizedInputs: bad, name: 'block 3' })).rejects.toThrow(/block 3/)
+    const walk = openDrift(engine, { ...problem, quantizedInputs: bad, name: 'block 3' })
+    await expect(walk.measure(sites[0]!, weights)).rejects.toThrow(/block 3/)
   })
 })

@@ -4,19 +4,20 @@
  * @module
  */
 import {
-  addsToResidual,
   type BlockWeights,
   blockFeeds,
-  emitSiteInput,
-  emitSiteTarget,
+  emitSegment,
   forwardFeeds,
   inputBinding,
   type ModelDescription,
+  outputName,
+  sitePlace,
 } from '@awq/models'
-import { Graph, reshape, type Value } from '@awq/onnx'
+import type { Graph, Value } from '@awq/onnx'
 import { cachedSession, type Engine, type Session, type Tensor, tensor, zeros } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { attentionOf } from './block-runner.ts'
+import { emitDriftSums, emptyDriftSums } from './drift-sums.ts'
 
 /** Drift at one site. With q its value in the quantized model, means over tokens: */
 export interface Drift {
@@ -33,122 +34,138 @@ export interface Drift {
   readonly residual: boolean
 }
 
-/** What {@link measureDrift} compares. */
+/** Two versions of a block that {@link openDrift} compares. */
 export interface DriftProblem {
   readonly description: ModelDescription
-  readonly site: string
-  /** Parameters of the float block, and of the block as far as it is quantized. */
+  /** Parameters of the float block. */
   readonly weights: BlockWeights
-  readonly quantized: BlockWeights
   /** Block inputs of the float model and of the quantized one, the same sequences: float32 `[batch, length, hidden]`. */
   readonly inputs: readonly Tensor[]
   readonly quantizedInputs: readonly Tensor[]
-  /** Of the site's linear, when it has one and is added to the residual stream. */
-  readonly bias?: Float32Array | undefined
   /** What error messages call the block. */
   readonly name?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/**
- * Runs the start of both blocks over both inputs, and sums up what {@link Drift} says.
- * @throws AwqError `INVALID_ARGUMENT` without inputs, `NUMERIC` naming the block and site for activations that are not
- *   finite; rejects with `signal.reason`
- */
-export const measureDrift = async (engine: Engine, problem: DriftProblem): Promise<Drift> => {
-  const { description, site, weights, quantized, inputs, quantizedInputs, signal } = problem
-  const where = `${problem.name ?? 'block'}, ${site}`
-  if (inputs.length === 0 || inputs.length !== quantizedInputs.length)
-    throw new AwqError('INVALID_ARGUMENT', `${where}: no inputs of the float and the quantized model to compare`)
-  const { hiddenSize } = description.config
-  const residual = addsToResidual(description, site)
-  const width = description.linears.find((linear) => linear.site === site)!.shape[1]
-  const targets = residual ? hiddenSize : width
-  const attention = attentionOf(engine, description)
-  const key = `drift ${JSON.stringify(description.config)} ${site}`
-  const [float, own, sums] = await Promise.all([
-    cachedSession(engine, `${key} target`, () =>
-      emitSiteTarget(description, site, inputBinding(), attention).toBytes(),
-    ),
-    cachedSession(engine, `${key} input`, () => emitSiteInput(description, site, inputBinding(), attention).toBytes()),
-    cachedSession(engine, `drift sums ${width} ${targets} ${residual}`, () =>
-      sumsGraph(width, targets, residual).toBytes(),
-    ),
-  ])
-  const feedsFor = forwardFeeds(description, attention)
-  const empty = () => ({
-    'gram.next': zeros('float32', [width, width]),
-    'cross.next': zeros('float32', [width, targets]),
-  })
-  let [now, spare] = [empty(), empty()]
-  let tokens = 0
-  const offset = tensor('float32', [targets], problem.bias ?? new Float32Array(targets))
-  const floatWeights = blockFeeds(description, weights)
-  const ownWeights = blockFeeds(description, quantized)
-  // Written over by every run: sequences are mostly of one length.
-  let values: Record<'target' | 'site' | 'residual', Tensor> | undefined
-  for (const [index, hidden] of inputs.entries()) {
-    const [batch, length] = hidden.shape as [number, number, number]
-    const positions = feedsFor(length, batch)
-    if (values?.site.shape[0] !== batch || values.site.shape[1] !== length)
-      values = {
-        target: zeros('float32', [batch, length, targets]),
-        site: zeros('float32', [batch, length, width]),
-        residual: zeros('float32', residual ? [batch, length, targets] : [0]),
-      }
-    const { target, site: read, residual: before } = values
-    await float.run(taken(float, { hidden, ...positions, ...floatWeights }), { signal, into: { target } })
-    const moved = quantizedInputs[index]!
-    await own.run(taken(own, { hidden: moved, ...positions, ...ownWeights }), {
-      signal,
-      into: { site: read, ...(residual ? { residual: before } : {}) },
-    })
-    const feeds = {
-      q: read,
-      target,
-      gram: now['gram.next'],
-      cross: now['cross.next'],
-      ...(residual ? { residual: before, offset } : {}),
-    }
-    const next = await sums.run(feeds, { signal, into: spare })
-    ;[now, spare] = [{ 'gram.next': next['gram.next']!, 'cross.next': next['cross.next']! }, now]
-    tokens += batch * length
-  }
-  const mean = ({ data }: Tensor): Float32Array => {
-    const values = data as Float32Array
-    let notFinite = 0
-    for (let at = 0; at < values.length; at++) {
-      const value = values[at]! / tokens
-      notFinite += value - value
-      values[at] = value
-    }
-    if (notFinite !== 0) throw new AwqError('NUMERIC', `${where}: an activation is NaN or infinite`)
-    return values
-  }
-  return { width, gram: mean(now['gram.next']), cross: mean(now['cross.next']), targets, residual }
+/** Walks the float block and the quantized one side by side, from site to site. */
+export interface DriftWalk {
+  /**
+   * Goes on to a site: in the quantized block with `quantized`, whose linears before the site are rounded.
+   * @param bias of the site's linear, when it has one and is added to the residual stream
+   * @throws AwqError `INVALID_ARGUMENT` for a site that no linear reads or that lies behind, `NUMERIC` naming the block and
+   *   site for activations that are not finite; rejects with `signal.reason`
+   */
+  measure(site: string, quantized: BlockWeights, bias?: Float32Array): Promise<Drift>
+  /** Goes on to the end of the quantized block: its outputs. */
+  finish(quantized: BlockWeights): Promise<Tensor[]>
 }
 
-/** The feeds that a session has inputs for: the start of a block does not read all of its parameters. */
+type Values = ReadonlyMap<string, Tensor>
+
+/** Where a walk through a block stands: the steps done, and for each batch the values that later steps need. */
+interface Place {
+  readonly at: number
+  readonly values: readonly Values[]
+  readonly axes: ReadonlyMap<string, readonly number[]>
+}
+
+/** What a segment's graph does beside its steps. */
+interface Extra {
+  readonly key: string
+  readonly emit: (graph: Graph, read: (name: string) => Value) => void
+  readonly feeds: (batch: number) => Readonly<Record<string, Tensor>>
+  readonly into: Readonly<Record<string, Tensor>>
+}
+
+/**
+ * Begins a walk. The inputs are not changed. Memory: the values that the walks stand at, for all tokens.
+ * @throws AwqError `INVALID_ARGUMENT` without inputs
+ */
+export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
+  const { description, inputs, quantizedInputs, signal, name = 'block' } = problem
+  if (inputs.length === 0 || inputs.length !== quantizedInputs.length)
+    throw new AwqError('INVALID_ARGUMENT', `${name}: no inputs of the float and the quantized model to compare`)
+  const { hiddenSize } = description.config
+  const attention = attentionOf(engine, description)
+  const feedsFor = forwardFeeds(description, attention)
+  const given = new Set([...inputs, ...quantizedInputs])
+  const start = (stream: readonly Tensor[]): Place => ({
+    at: 0,
+    values: stream.map((hidden) => new Map([['hidden', hidden]])),
+    axes: new Map([['hidden', [hiddenSize]]]),
+  })
+
+  /** Runs the steps from a place on to another. */
+  const advance = async (place: Place, to: number, weights: BlockWeights, extra?: Extra): Promise<Place> => {
+    const segment = { from: place.at, to, inputs: place.axes }
+    const emitted = emitSegment(description, segment, inputBinding(), attention, extra?.emit)
+    const key = `segment ${JSON.stringify(description.config)} ${place.at} ${to} ${attention} ${extra?.key}`
+    const session = await cachedSession(engine, key, () => emitted.graph.toBytes())
+    const parameters = blockFeeds(description, weights)
+    const values: Values[] = []
+    for (const [index, before] of place.values.entries()) {
+      const [batch, length] = before.get('hidden')!.shape as [number, number, number]
+      const after = new Map(emitted.kept.map((name) => [name, before.get(name)!]))
+      for (const [name, axes] of emitted.outputs) {
+        // The last reader of a value that is made anew makes it: it may be written over, unless it is the caller's.
+        const old = before.get(name)
+        after.set(name, old && !given.has(old) ? old : zeros('float32', [batch, length, ...axes]))
+      }
+      const feeds = { ...Object.fromEntries(before), ...feedsFor(length, batch), ...parameters, ...extra?.feeds(index) }
+      const outputs = [...emitted.outputs.keys()].map((name) => [outputName(name), after.get(name)!] as const)
+      await session.run(taken(session, feeds), {
+        signal,
+        freeMemory: index === place.values.length - 1,
+        into: { ...Object.fromEntries(outputs), ...extra?.into },
+      })
+      values.push(after)
+    }
+    const axes = new Map([...emitted.kept.map((name) => [name, place.axes.get(name)!] as const), ...emitted.outputs])
+    return { at: to, values, axes }
+  }
+
+  let float = start(inputs)
+  let quantizedPlace = start(quantizedInputs)
+  return {
+    async measure(site, quantized, bias) {
+      const { before, sum } = sitePlace(description, site)
+      const where = `${name}, ${site}`
+      if (before < quantizedPlace.at)
+        throw new AwqError('INVALID_ARGUMENT', `${where} lies behind what was measured already`)
+      const wanted = sum?.end ?? before
+      // A parallel branch may have been passed on the way to a sum.
+      if (wanted < float.at) float = start(inputs)
+      float = await advance(float, wanted, problem.weights)
+      const targetName = sum?.to ?? site
+      const width = description.linears.find((linear) => linear.site === site)!.shape[1]
+      const targets = sum ? hiddenSize : width
+      const sums = emptyDriftSums(width, targets)
+      const offset = tensor('float32', [targets], bias ?? new Float32Array(targets))
+      quantizedPlace = await advance(quantizedPlace, before, quantized, {
+        key: site,
+        emit(graph, read) {
+          const target = graph.input('target', 'float32', ['batch', 'sequence', targets])
+          const residual = (of: string) =>
+            graph.add('Sub', [graph.add('Sub', [target, read(of)]), graph.input('offset', 'float32', [targets])])
+          emitDriftSums(graph, read(site), sum ? residual(sum.residual) : target)
+        },
+        feeds: (index) => ({
+          target: float.values[index]!.get(targetName)!,
+          ...(sum ? { offset } : {}),
+          ...sums.feeds,
+        }),
+        into: sums.into,
+      })
+      const tokens = inputs.reduce((count, { shape }) => count + shape[0]! * shape[1]!, 0)
+      return { width, targets, residual: sum !== undefined, ...sums.means(tokens, where) }
+    },
+    async finish(quantized) {
+      quantizedPlace = await advance(quantizedPlace, description.steps.length, quantized)
+      return quantizedPlace.values.map((values) => values.get('hidden')!)
+    },
+  }
+}
+
+/** The feeds that a session has inputs for: part of a block does not read all of its parameters. */
 const taken = (session: Session, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
   Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]!]))
-
-/** `gram` + Q^T Q and `cross` + Q^T T, for Q the rows of `q` and T those of `target`, less `residual` and `offset`. */
-const sumsGraph = (width: number, targets: number, residual: boolean): Graph => {
-  const graph = new Graph('drift-sums')
-  const q = graph.input('q', 'float32', ['batch', 'sequence', width])
-  const target = graph.input('target', 'float32', ['batch', 'sequence', targets])
-  const wanted = residual
-    ? graph.add('Sub', [
-        graph.add('Sub', [target, graph.input('residual', 'float32', ['batch', 'sequence', targets])]),
-        graph.input('offset', 'float32', [targets]),
-      ])
-    : target
-  const rows = reshape(graph, q, [-1, width])
-  const sum = (name: string, right: Value, columns: number) => {
-    const before = graph.input(name, 'float32', [width, columns])
-    graph.output(`${name}.next`, graph.add('Gemm', [rows, right, before], { transA: 1 }))
-  }
-  sum('gram', rows, width)
-  sum('cross', reshape(graph, wanted, [-1, targets]), targets)
-  return graph
-}

@@ -15,6 +15,6 @@ export {
   TOKENS_PER_RUN,
 } from './block-runner.ts'
 export { collectStats } from './collect.ts'
-export { type Drift, type DriftProblem, measureDrift } from './drift.ts'
+export { type Drift, type DriftProblem, type DriftWalk, openDrift } from './drift.ts'
 export { observeStats } from './observe.ts'
 export { type ActivationStats, checkStats, mergeStats, SAMPLE_ROWS, scaleStats } from './stats.ts'

@@ -42,6 +42,27 @@ export function gramBlocks(width: number): GramBlock[] {
   )
 }
 
+/**
+ * The whole matrix of sums, each over `count`.
+ * @param sums the blocks of `gramBlocks(width)`, in order
+ * @returns [width, width]
+ */
+export function assembleGram(width: number, sums: readonly Float32Array[], count: number): Float32Array {
+  const gram = new Float32Array(width * width)
+  gramBlocks(width).forEach(({ rows, columns }, index) => {
+    const block = sums[index]!
+    const size = columns.end - columns.start
+    for (let row = rows.start; row < rows.end; row++) {
+      for (let column = columns.start; column < Math.min(columns.end, row + 1); column++) {
+        const mean = block[(row - rows.start) * size + column - columns.start]! / count
+        gram[row * width + column] = mean
+        gram[column * width + row] = mean
+      }
+    }
+  })
+  return gram
+}
+
 /** The public names of a site's accumulators in a graph: inputs, and outputs with `.next` behind. */
 export const statsNames = (site: string) => ({
   /** Block k of the sum of x x^T, [rows, columns]. */

@@ -40,6 +40,8 @@ export interface BlockState {
   readonly inputs: readonly Tensor[]
   /** The same sequences as the quantized blocks before this one make them, when a pass asks for `quantizedInputs`. */
   readonly quantizedInputs: readonly Tensor[]
+  /** What the quantized block makes of them, when the last pass has run it: what the next block begins with. */
+  quantizedOutputs?: readonly Tensor[]
   /** Bits and group of each linear by base name. */
   readonly specs: ReadonlyMap<string, QuantSpec>
   /** Input channels that stay float, ascending, by site; see `codedWeightOf` and `codedStatsOf`. Empty for most methods. */

@@ -3,7 +3,7 @@
  * make, with weights moved to make up for what these changed.
  * @module
  */
-import { measureDrift } from '@awq/calibration'
+import { openDrift } from '@awq/calibration'
 import { compensateWeights } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
 import { type BlockState, type Pass, weightOf } from './block-state.ts'
@@ -43,20 +43,18 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
     async run(block) {
       const { description, engine, layer, signal } = block
       const float = new Map(block.weights)
+      const walk = openDrift(engine, {
+        description,
+        weights: float,
+        inputs: block.inputs,
+        quantizedInputs: block.quantizedInputs,
+        name: description.architecture.names.block(layer),
+        signal,
+      })
       for (const site of new Set(block.linears.map((linear) => linear.site))) {
         signal?.throwIfAborted()
         const linears = block.linears.filter((linear) => linear.site === site)
-        const drift = await measureDrift(engine, {
-          description,
-          site,
-          weights: float,
-          quantized: weightsSoFar(block),
-          inputs: block.inputs,
-          quantizedInputs: block.quantizedInputs,
-          bias: float.get(`${linears[0]!.name}.bias`),
-          name: description.architecture.names.block(layer),
-          signal,
-        })
+        const drift = await walk.measure(site, weightsSoFar(block), float.get(`${linears[0]!.name}.bias`))
         const weights = linears.map(({ name }) => weightOf(block, name))
         const name = description.parameter(layer, `${linears[0]!.name}.weight`)
         const moved = await compensateWeights(engine, { ...drift, weights }, { strength, damping, name, signal })
@@ -73,6 +71,7 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
             `the compensate pass left ${missing.name} without codes: it needs a rounding pass`,
           )
       }
+      block.quantizedOutputs = await walk.finish(weightsSoFar(block))
     },
   }
 }

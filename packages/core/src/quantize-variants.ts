@@ -124,6 +124,8 @@ const quantizeBlock = async (
   for (const pass of variant.method.passes) {
     signal?.throwIfAborted()
     const before = block.folded.length
+    // What a pass changes, an earlier pass has not seen.
+    delete block.quantizedOutputs
     await clock.time(pass.name, () => pass.run(block))
     block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
   }
@@ -341,6 +343,8 @@ const walkGroup = async (
     group.shared = false
     return run.stats
   }
+  const forward = async (weights: BlockWeights, stream: ActivationStream) =>
+    (await runner.run(weights, stream, { name: runOptions.name, signal, observe: false })).outputs
   const kept = new Map(group.variants.map((variant) => [variant, keptBy(group, variant)]))
   const stats = !group.statistics
     ? new Map<string, ActivationStats>()
@@ -361,11 +365,10 @@ const walkGroup = async (
       await clock.time('forward', () => pass(quantizedWeights(block), false))
     const drifted = group.drifted.get(variant)
     if (drifted && !last) {
-      const next = await clock.time('forward', () =>
-        runner.run(quantizedWeights(block), drifted, { name: runOptions.name, signal, observe: false }),
-      )
-      for (const { data } of next.outputs) spool?.append(data as Float32Array)
-      group.drifted.set(variant, next.outputs)
+      const next =
+        block.quantizedOutputs ?? (await clock.time('forward', () => forward(quantizedWeights(block), drifted)))
+      for (const { data } of next) spool?.append(data as Float32Array)
+      group.drifted.set(variant, [...next])
     }
     await clock.time('write', async () => {
       await spool?.finish()

@@ -10,18 +10,7 @@ import type { BlockBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitSteps } from './emit-block.ts'
 import { declareSequence } from './sequence.ts'
-
-const readsOf = (step: Step): readonly string[] => {
-  switch (step.step) {
-    case 'attention':
-      return [step.query, step.key, step.value]
-    case 'multiply':
-    case 'add':
-      return [step.left, step.right]
-    default:
-      return [step.from]
-  }
-}
+import { stepReads } from './step-reads.ts'
 
 /** The steps from `site` to the residual stream, and the values that are added to it. */
 const partSteps = ({ steps }: ModelDescription, site: string): { inner: Step[]; ends: string[] } => {
@@ -29,13 +18,13 @@ const partSteps = ({ steps }: ModelDescription, site: string): { inner: Step[]; 
   const inner: Step[] = []
   const ends: string[] = []
   for (const step of steps) {
-    const read = readsOf(step).filter((name) => derived.has(name))
+    const read = stepReads(step).filter((name) => derived.has(name))
     if (read.length === 0) continue
     if (step.step === 'add') {
       ends.push(...read)
       continue
     }
-    if (step.step === 'rmsNorm' || read.length < readsOf(step).length)
+    if (step.step === 'rmsNorm' || read.length < stepReads(step).length)
       throw new AwqError('UNSUPPORTED', `the block's step ${step.step} does not follow from ${site} alone`)
     inner.push(step)
     derived.add(step.to)

@@ -17,7 +17,14 @@ export { embedBatches } from './embed-batches.ts'
 export { type BlockContext, type EmittedBlock, emitBlock } from './emit-block.ts'
 export { type DecoderBinding, type DecoderOptions, emitDecoder, emitHead } from './emit-decoder.ts'
 export { type BlockPart, blockPart, emitBlockPart } from './emit-part.ts'
-export { addsToResidual, emitSiteInput, emitSiteTarget } from './emit-site.ts'
+export {
+  type EmittedSegment,
+  emitSegment,
+  outputName,
+  type Segment,
+  type SitePlace,
+  sitePlace,
+} from './emit-segment.ts'
 export {
   type BlockWeights,
   blockFeeds,

@@ -1,0 +1,106 @@
+/**
+ * A block cut into segments: what it takes to run a block as far as it is quantized, round some linears, and go on from there.
+ * @module
+ */
+import { Graph, type Value } from '@awq/onnx'
+import { AwqError } from '@awq/tensor'
+import type { Step } from './architecture.ts'
+import type { AttentionForm } from './attention.ts'
+import type { BlockBinding } from './binding.ts'
+import type { ModelDescription } from './describe.ts'
+import { emitSteps } from './emit-block.ts'
+import { declareSequence } from './sequence.ts'
+import { stepReads } from './step-reads.ts'
+
+/** Where a site lies in the steps of its block. */
+export interface SitePlace {
+  /** Steps before the first linear that reads the site. */
+  readonly before: number
+  /** For a site with one linear whose output is added to a residual stream: steps up to the sum, and both names. */
+  readonly sum?: { readonly end: number; readonly residual: string; readonly to: string }
+}
+
+/**
+ * Finds a site.
+ * @throws AwqError `INVALID_ARGUMENT` for a site that no linear reads
+ */
+export const sitePlace = ({ steps, config }: ModelDescription, site: string): SitePlace => {
+  const readers = steps.flatMap((step, index) =>
+    step.step === 'linear' && step.from === site ? [{ step, index }] : [],
+  )
+  const [first] = readers
+  if (!first) throw new AwqError('INVALID_ARGUMENT', `${config.modelType}: no linear of the block reads "${site}"`)
+  const at = steps.findIndex(
+    (step) => step.step === 'add' && (step.left === first.step.to || step.right === first.step.to),
+  )
+  const add = steps[at]
+  if (readers.length > 1 || add?.step !== 'add') return { before: first.index }
+  const residual = add.left === first.step.to ? add.right : add.left
+  return { before: first.index, sum: { end: at + 1, residual, to: add.to } }
+}
+
+/** The values that the steps from `at` on need of those before: a block ends with `hidden`, which is needed to its end. */
+const liveValues = (steps: readonly Step[], at: number): string[] => {
+  const live = new Set(['hidden'])
+  for (const step of steps.slice(at).reverse()) {
+    live.delete(step.to)
+    for (const name of stepReads(step)) live.add(name)
+  }
+  return [...live]
+}
+
+/** Some steps of a block as a graph. */
+export interface Segment {
+  readonly from: number
+  readonly to: number
+  /** The values it starts from: their axes behind batch and sequence. */
+  readonly inputs: ReadonlyMap<string, readonly number[]>
+}
+
+/** A segment's graph, and what it hands on: the values that are alive behind it, and those that go through untouched. */
+export interface EmittedSegment {
+  readonly graph: Graph
+  /** Outputs, with their axes behind batch and sequence. */
+  readonly outputs: ReadonlyMap<string, readonly number[]>
+  /** Values that later steps need and these do not change. */
+  readonly kept: readonly string[]
+}
+
+/**
+ * The steps `from`..`to` of a block on whole sequences. Inputs of the graph: the segment's, float32 `[batch, sequence, ...]`;
+ * those of `declareSequence` where attention is among the steps; and the binding's. Outputs: what lies alive behind them.
+ * @param finish adds outputs of its own, from values by their names
+ */
+export const emitSegment = (
+  description: ModelDescription,
+  { from, to, inputs }: Segment,
+  binding: BlockBinding,
+  attention: AttentionForm = 'plain',
+  finish?: (graph: Graph, read: (name: string) => Value) => void,
+): EmittedSegment => {
+  const { config } = description
+  const graph = new Graph(`${config.modelType}-segment`)
+  const steps = description.steps.slice(from, to)
+  const given = new Map(
+    [...inputs].map(([name, axes]) => [name, graph.input(name, 'float32', ['batch', 'sequence', ...axes])]),
+  )
+  const attends = steps.some(({ step }) => step === 'attention')
+  const sequence = attends ? declareSequence(graph, config, attention) : undefined
+  const { read } = emitSteps(graph, description, steps, given, { binding, attention, sequence })
+  const made = new Set(steps.map((step) => step.to))
+  const live = liveValues(description.steps, to)
+  finish?.(graph, read)
+  const outputs = new Map(
+    live
+      .filter((name) => made.has(name))
+      .map((name) => {
+        const value = read(name)
+        graph.output(outputName(name), graph.add('Identity', [value]))
+        return [name, value.shape.slice(2) as number[]]
+      }),
+  )
+  return { graph, outputs, kept: live.filter((name) => !made.has(name)) }
+}
+
+/** What the graph calls a value that it hands on: the same name may be among its inputs. */
+export const outputName = (value: string): string => `${value}.next`
