@@ -1,0 +1,112 @@
+/**
+ * Every family quantizes: scales fold without changing the float function, 8 bits stay near it, 4 bits write text.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type FoldedGroup, type Method, type ProgressEvent, quantize, rtnPass, scalePass } from '@awq/core'
+import { describeModel } from '@awq/models'
+import { createEngine } from '@awq/ort'
+import { loadModel, modelLogits } from '@awq/runtime'
+import type { ScaleStrategy } from '@awq/search'
+import { openFolder } from '@awq/tensor/node'
+import { afterAll, describe, expect, test } from 'vitest'
+import { scaledLogits } from '../../packages/core/src/fixtures/scaled-logits.ts'
+import { distance, divergence, type FamilyCheckpoint, goldenOf, readyCheckpoints } from './checkpoints.ts'
+
+const engine = await createEngine({ threads: 1 })
+const scratch = await mkdtemp(join(tmpdir(), 'awq-families-'))
+afterAll(async () => {
+  await engine.dispose()
+  await rm(scratch, { recursive: true, force: true })
+})
+
+/** Nats per token that 8-bit weights of groups of 32, table and head included, may add. */
+const klOfEightBits = 2e-3
+
+const text = ['a quick brown fox jumps over a lazy dog, and 12 more wait by the river. '.repeat(12)]
+const calibration = { calibration: text, samples: 6, length: 24 }
+
+/**
+ * Scales that no search would choose: each row of the producer gets one between 1/most and most. Folding must undo them
+ * exactly, whatever the activations are, so a reader that a group leaves out shows.
+ */
+const wildScales = (most: number): ScaleStrategy => {
+  let state = 1
+  const random = (): number => {
+    state = (state * 48271) % 2147483647
+    return state / 2147483647
+  }
+  return {
+    name: 'wild',
+    options: { most },
+    async search({ width, producerRow }) {
+      const byRow = new Map<number, number>()
+      const scale = Float32Array.from({ length: width }, (_, column) => {
+        const row = producerRow[column]!
+        if (!byRow.has(row)) byRow.set(row, most ** (2 * random() - 1))
+        return byRow.get(row)!
+      })
+      return { scale }
+    },
+  }
+}
+const wildPass = (most: number) => scalePass({ strategy: wildScales(most), identity: false })
+
+const foldedLayers = () => {
+  const groups: FoldedGroup[] = []
+  const onProgress = (event: ProgressEvent) => {
+    if (event.type === 'layer') groups.push(...event.groups)
+  }
+  return { groups, onProgress }
+}
+
+const outputOf = (checkpoint: FamilyCheckpoint, what: string) => join(scratch, `${checkpoint.name} ${what}`)
+
+describe.each(readyCheckpoints)('$name', (checkpoint) => {
+  const sequences = goldenOf(checkpoint)
+  const { ids, logits } = sequences.at(-1)!
+
+  test('folding wild scales leaves the float logits', async () => {
+    const folder = await openFolder(checkpoint.path)
+    const { before, after } = await scaledLogits(engine, folder, outputOf(checkpoint, 'folded'), [wildPass(3)])
+    const off = distance([after], [before])
+    expect(off).toBeLessThan(1e-4)
+    expect(off).toBeGreaterThan(0)
+  })
+
+  test('8 bits after wild scales stay near', async () => {
+    const output = outputOf(checkpoint, '8 bits')
+    const method: Method = { name: 'wild', passes: [wildPass(1.4), rtnPass()], statistics: true, propagate: 'float' }
+    const { groups, onProgress } = foldedLayers()
+    await quantize({
+      ...calibration,
+      engine,
+      model: checkpoint.path,
+      output,
+      method,
+      bits: 8,
+      groupSize: 32,
+      onProgress,
+    })
+    const folder = await openFolder(output)
+    const actual = await modelLogits(folder, ids, { engine, all: true })
+    expect(divergence(actual, logits)).toBeLessThan(klOfEightBits)
+    expect(groups.length).toBeGreaterThan(0)
+    expect(describeModel(checkpoint.config).config.layers).toBe(new Set(groups.map(({ layer }) => layer)).size)
+  })
+
+  test('4 bits by the default method write text', async () => {
+    const output = outputOf(checkpoint, '4 bits')
+    await quantize({ ...calibration, engine, model: checkpoint.path, output, bits: 4, groupSize: 32 })
+    const folder = await openFolder(output)
+    const prompt = ids.slice(0, 5)
+    await using model = await loadModel(folder, { engine, accuracy: 'exact' })
+    const written = await model.generate({ ids: prompt }, { maxNewTokens: 6, temperature: 0 }).result
+    const whole = await modelLogits(folder, [...prompt, ...written.ids], { engine, all: true })
+    // What a pass over the whole text finds most likely is what was written.
+    const best = whole.slice(prompt.length - 1, -1).map((row) => row.indexOf(Math.max(...row)))
+    expect(written.ids).toEqual(best.slice(0, written.ids.length))
+    expect(written.ids.length).toBeGreaterThan(0)
+  })
+})
