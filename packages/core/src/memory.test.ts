@@ -24,7 +24,14 @@ test('SmolLM2-135M with 128 blocks of 512 tokens: the parts by hand', () => {
     stackedBytes: 6 * 4 * 2 * 1536 * 576,
     gramBytes: 4 * (3 * 576 ** 2 + 1536 ** 2),
     activationBytes: 2 * 128 * 512 * 576 * 4,
+    driftBytes: 0,
   })
   expect(Math.round(bound.boundBytes / MIB)).toBe(605)
+  const compensated = memoryBound(
+    description,
+    { samples: 128, length: 512 },
+    { inputTokens: 16384, quantizedInputs: true },
+  )
+  expect(compensated.boundBytes - bound.boundBytes).toBe(4 * 16384 * (4 * 576 + 1536))
   expect(memoryBound(description, null)).toMatchObject({ gramBytes: 0, activationBytes: 0 })
 })

@@ -23,6 +23,8 @@ export interface MemoryBound {
   readonly gramBytes: number
   /** The calibration tokens' residual streams before and after a block, float32; 0 without calibration. */
   readonly activationBytes: number
+  /** What a pass that compares the quantized model with the float one holds of its `inputTokens`; 0 for other methods. */
+  readonly driftBytes: number
 }
 
 const FLOAT = 4
@@ -38,24 +40,37 @@ const bySite = (linears: readonly LinearSpec[]): LinearSpec[][] => {
   return [...sites.values()]
 }
 
+/** Tokens of the passes that read block inputs, and whether these want the quantized model's too. */
+export interface KeptTokens {
+  readonly inputTokens: number
+  readonly quantizedInputs: boolean
+}
+
 /**
  * What a quantization is meant to stay within: 250 MiB + one float block + 6 times the largest stack of linears that read
  * the same input + the block's Gram matrices + 2 * samples * length * hidden * 4 bytes. It does not depend on the number
- * of blocks.
+ * of blocks. Where passes keep tokens (`Pass.inputTokens`), these count with their residual stream; compared with those of
+ * the quantized model, with both streams at the beginning of a block, both where the comparison stands, and the widest
+ * value between.
  * @param tokens null for methods that read no calibration text
  */
 export const memoryBound = (
   description: Pick<ModelDescription, 'config' | 'linears' | 'blockParameters'>,
   tokens: { readonly samples: number; readonly length: number } | null,
+  kept: KeptTokens = { inputTokens: 0, quantizedInputs: false },
 ): MemoryBound => {
   const stacks = bySite(description.linears)
   const stackOf = (linears: readonly LinearSpec[]) => linears.reduce((sum, { shape }) => sum + elements(shape), 0)
+  const { hiddenSize } = description.config
+  const keptTokens = tokens ? Math.min(kept.inputTokens, tokens.samples * tokens.length) : 0
+  const widest = Math.max(hiddenSize, ...description.linears.map(({ shape }) => shape[1]))
   const parts = {
     baseBytes: BASE,
     blockBytes: FLOAT * description.blockParameters.reduce((sum, { shape }) => sum + elements(shape), 0),
     stackedBytes: STACKS * FLOAT * Math.max(0, ...stacks.map(stackOf)),
     gramBytes: tokens ? FLOAT * stacks.reduce((sum, [first]) => sum + first!.shape[1] ** 2, 0) : 0,
-    activationBytes: tokens ? 2 * FLOAT * tokens.samples * tokens.length * description.config.hiddenSize : 0,
+    activationBytes: tokens ? 2 * FLOAT * tokens.samples * tokens.length * hiddenSize : 0,
+    driftBytes: FLOAT * keptTokens * (kept.quantizedInputs ? 4 * hiddenSize + widest : hiddenSize),
   }
   return { boundBytes: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), ...parts }
 }

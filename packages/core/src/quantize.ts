@@ -7,6 +7,7 @@ import { type EngineChoice, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
+import { inputTokensOf, wantsQuantizedInputs } from './kept-inputs.ts'
 import { type MemoryUse, memoryBound } from './memory.ts'
 import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
@@ -118,7 +119,10 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
       peakRssBytes: peak,
       memory: {
         peakRssBytes: peak,
-        ...memoryBound(model.description, tokens && { samples: tokens.blocks.length, length: tokens.length }),
+        ...memoryBound(model.description, tokens && { samples: tokens.blocks.length, length: tokens.length }, {
+          inputTokens: inputTokensOf(method.passes),
+          quantizedInputs: wantsQuantizedInputs(method.passes),
+        }),
       },
       inputBytes: model.bytes,
       outputBytes,

@@ -19,6 +19,7 @@ const done = {
     stackedBytes: 4e7,
     gramBytes: 1e7,
     activationBytes: 3e8,
+    driftBytes: 0,
   },
   inputBytes: 269e6,
   outputBytes: 90e6,

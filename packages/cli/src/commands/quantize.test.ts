@@ -24,6 +24,7 @@ const quantizeDone = {
     stackedBytes: 42.5e6,
     gramBytes: 13.4e6,
     activationBytes: 302e6,
+    driftBytes: 0,
   },
   inputBytes: 269e6,
   outputBytes: 90e6,
