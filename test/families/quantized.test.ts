@@ -1,7 +1,7 @@
 /**
  * Every family quantizes: scales fold without changing the float function, 8 bits stay near it, 4 bits write text.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FoldedGroup, type Method, type ProgressEvent, quantize, rtnPass, scalePass } from '@awq/core'
@@ -11,6 +11,8 @@ import { loadModel, modelLogits } from '@awq/runtime'
 import type { ScaleStrategy } from '@awq/search'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, describe, expect, test } from 'vitest'
+import { runMain } from '../../packages/cli/src/fixtures/fakes.ts'
+import { nodeLibraries } from '../../packages/cli/src/node-libraries.ts'
 import { scaledLogits } from '../../packages/core/src/fixtures/scaled-logits.ts'
 import { distance, divergence, type FamilyCheckpoint, goldenOf, readyCheckpoints } from './checkpoints.ts'
 
@@ -25,6 +27,8 @@ afterAll(async () => {
 const klOfEightBits = 2e-3
 
 const text = ['a quick brown fox jumps over a lazy dog, and 12 more wait by the river. '.repeat(12)]
+const textFile = join(scratch, 'text.txt')
+await writeFile(textFile, text[0]!)
 const calibration = { calibration: text, samples: 6, length: 24 }
 
 /**
@@ -59,6 +63,13 @@ const foldedLayers = () => {
     if (event.type === 'layer') groups.push(...event.groups)
   }
   return { groups, onProgress }
+}
+
+/** A command in this process; its last event. */
+const awq = async (...args: string[]): Promise<Record<string, unknown>> => {
+  const { code, stderr, events } = await runMain([...args, '--threads', '1', '--json'], nodeLibraries)
+  expect([code, stderr], args.join(' ')).toEqual([0, ''])
+  return events().at(-1)!
 }
 
 const outputOf = (checkpoint: FamilyCheckpoint, what: string) => join(scratch, `${checkpoint.name} ${what}`)
@@ -96,17 +107,21 @@ describe.each(readyCheckpoints)('$name', (checkpoint) => {
     expect(describeModel(checkpoint.config).config.layers).toBe(new Set(groups.map(({ layer }) => layer)).size)
   })
 
-  test('4 bits by the default method write text', async () => {
+  test('awq quantize in 4 bits and awq run write text', async () => {
     const output = outputOf(checkpoint, '4 bits')
-    await quantize({ ...calibration, engine, model: checkpoint.path, output, bits: 4, groupSize: 32 })
-    const folder = await openFolder(output)
-    const prompt = ids.slice(0, 5)
-    await using model = await loadModel(folder, { engine, accuracy: 'exact' })
-    const written = await model.generate({ ids: prompt }, { maxNewTokens: 6, temperature: 0 }).result
-    const whole = await modelLogits(folder, [...prompt, ...written.ids], { engine, all: true })
-    // What a pass over the whole text finds most likely is what was written.
-    const best = whole.slice(prompt.length - 1, -1).map((row) => row.indexOf(Math.max(...row)))
-    expect(written.ids).toEqual(best.slice(0, written.ids.length))
-    expect(written.ids.length).toBeGreaterThan(0)
+    const few = ['--calibration', textFile, '--samples', '4', '--length', '24']
+    await awq('quantize', checkpoint.path, '-o', output, '--bits', '4', '--group-size', '32', ...few)
+    const prompt = ['--prompt', 'a quick', '--max-new-tokens', '5']
+    const done = await awq('run', output, ...prompt, '--accuracy', 'exact')
+    expect(done).toMatchObject({ type: 'done', promptTokens: 7 })
+    // What is written is what a pass over the whole text finds most likely.
+    await using model = await loadModel(await openFolder(output), { engine, accuracy: 'exact' })
+    const start = model.encode({ prompt: 'a quick' })
+    const { ids: written, text } = await model.generate({ ids: start }, { maxNewTokens: 5 }).result
+    expect(done.text).toBe(text)
+    const whole = await modelLogits(model.opened.folder, [...start, ...written], { engine, all: true })
+    const best = whole.slice(start.length - 1, -1).map((row) => row.indexOf(Math.max(...row)))
+    expect(written).toEqual(best)
+    expect(written.length).toBeGreaterThan(0)
   })
 })
