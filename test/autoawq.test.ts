@@ -25,6 +25,7 @@ const description = describeModel({
   max_position_embeddings: 1024,
   hidden_act: 'silu',
 })
+const structure = description.blocks[0]!
 /** The order of the layer's parameters in transformers. */
 const parameters = [
   ...['q', 'k', 'v', 'o'].map((name) => `self_attn.${name}_proj.weight`),
@@ -46,7 +47,7 @@ const inputs = Array.from({ length: batch }, (_, index) => {
 beforeAll(async () => {
   engine = await createEngine({ threads: 1 })
   parameters.forEach((name, index) => {
-    const { shape } = description.blockParameters.find((parameter) => parameter.name === name)!
+    const { shape } = structure.parameters.find((parameter) => parameter.name === name)!
     const values = noise(
       shape.reduce((a, b) => a * b),
       7000 + index,
@@ -54,14 +55,14 @@ beforeAll(async () => {
     const made = values.map((value) => (name.includes('norm') ? 1 + 0.5 * value : 0.1 * value))
     weights.set(name, Float32Array.from(made))
   })
-  const graph = emitForwardBlock(description, inputBinding(), {
+  const graph = emitForwardBlock(structure, inputBinding(), {
     observe: (own, site, value) => own.output(`site.${site}`, own.add('Identity', [value])),
   })
   await using session = await engine.createSession(graph.toBytes())
-  const feeds = { ...blockFeeds(description, weights), ...forwardFeeds(description)(length, 1) }
+  const feeds = { ...blockFeeds(structure, weights), ...forwardFeeds(structure)(length, 1) }
   const runs = []
   for (const sequence of inputs) runs.push(await session.run({ ...feeds, hidden: sequence }))
-  for (const { site, shape } of description.linears) {
+  for (const { site, shape } of structure.linears) {
     const parts = runs.map((run) => run[`site.${site}`]!.data as Float32Array)
     const values = new Float32Array(batch * length * shape[1])
     parts.forEach((part, index) => {
@@ -77,13 +78,14 @@ const block = (): BlockState => ({
   layer: 0,
   engine,
   description,
-  linears: description.linears,
-  scaleGroups: description.scaleGroups,
+  structure,
+  linears: structure.linears,
+  scaleGroups: structure.scaleGroups,
   weights: new Map(weights),
   stats: new Map(stats),
   inputs,
   quantizedInputs: [],
-  specs: new Map(description.linears.map(({ name }) => [name, spec])),
+  specs: new Map(structure.linears.map(({ name }) => [name, spec])),
   salient: new Map(),
   ranges: new Map(),
   quantized: new Map(),
@@ -119,19 +121,19 @@ describe.each([
     // With its own scales: where both ends of a range are clamped its zero point is round(7.5), which depends on the last
     // bit of the weights.
     const after = block()
-    for (const group of description.scaleGroups) {
+    for (const group of structure.scaleGroups) {
       const { scale } = expected.scales.find(({ consumers }) => consumers[0] === group.consumers[0])!
       applyScale(after, group, { scale: Float32Array.from(scale) })
     }
     expect(expected.clips).toHaveLength(5)
     for (const { name: linear, limit } of expected.clips) {
-      const { site, shape } = description.linears.find((entry) => entry.name === linear)!
+      const { site, shape } = structure.linears.find((entry) => entry.name === linear)!
       const [rows, width] = shape
       const strided = Float32Array.from({ length: (batch * length * width) / 2 }, (_, at) => {
         const token = Math.floor(at / width) * 2
         return sites.get(site)![token * width + (at % width)]!
       })
-      const group = description.scaleGroups.find((entry) => entry.site === site)!
+      const group = structure.scaleGroups.find((entry) => entry.site === site)!
       const { scale } = expected.scales.find(({ consumers }) => consumers[0] === group.consumers[0])!
       const { gram } = scaleStats(await collectStats(engine, strided, width), Float32Array.from(scale))
       const weight = after.weights.get(`${linear}.weight`)!

@@ -28,7 +28,7 @@ describe.each(readyCheckpoints)('$name', (checkpoint) => {
     const folder = await openFolder(checkpoint.path)
     await using model = await openModel(folder, engine)
     const { config } = model.description
-    skip(attention === 'fused' && !fusedIsPossible(config.headDim), 'the operator cannot say it')
+    skip(attention === 'fused' && !fusedIsPossible(model.description), 'the operator cannot say it')
     await using session = await model.openDecoder({ attention })
     for (const { ids, logits } of goldenOf(checkpoint)) {
       const conversation = createConversation(session, model.description, { engine, attention })

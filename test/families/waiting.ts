@@ -32,10 +32,7 @@ export const waiting: Readonly<Record<string, string>> = {
   deepseek_v2: 'mixture of experts',
   deepseek_v3: 'mixture of experts',
   gpt_oss: 'mixture of experts',
-  'llama-yarn': 'rope scaling yarn',
-  'llama-yarn-options': 'rope scaling yarn',
-  'llama-yarn-mscale': 'rope scaling yarn',
-  'llama-dynamic': 'rope scaling dynamic',
+  'llama-dynamic': 'rope scaling dynamic past the trained context',
   'llama-fp8-tensor': 'FP8 weights',
   'llama-fp8-rows': 'FP8 weights',
 }

@@ -1,23 +1,23 @@
 import { createEngine, type Tensor, zeros } from '@awq/ort'
 import { expect, test } from 'vitest'
 import { emptyStream, openBlockRunner, sequencesPerRun } from './block-runner.ts'
-import { batch, description, weights } from './fixtures/small-block.ts'
+import { batch, block, weights } from './fixtures/small-block.ts'
 
 test('a block gives the same activations with and without statistics, and statistics of every site', async () => {
   const engine = await createEngine({ threads: 1 })
   {
-    await using runner = openBlockRunner(engine, description)
+    await using runner = openBlockRunner(engine)
     const stream = [batch(2, 0.3), batch(1, 0.9)]
     const seen: number[] = []
-    const observed = await runner.run(weights, stream, { observe: true, onBatch: (done) => seen.push(done) })
-    const plain = await runner.run(weights, stream, { observe: false })
+    const observed = await runner.run(block, weights, stream, { observe: true, onBatch: (done) => seen.push(done) })
+    const plain = await runner.run(block, weights, stream, { observe: false })
     expect(seen).toEqual([1, 2])
     expect(plain.stats.size).toBe(0)
     expect(observed.outputs.map(({ shape }) => shape)).toEqual(stream.map(({ shape }) => shape))
     plain.outputs.forEach(({ data }, i) => {
       expect([...(data as Float32Array)]).toEqual([...(observed.outputs[i]!.data as Float32Array)])
     })
-    const sites = new Set(description.linears.map(({ site }) => site))
+    const sites = new Set(block.linears.map(({ site }) => site))
     expect(new Set(observed.stats.keys())).toEqual(sites)
     for (const { count, width, gram, meanAbs } of observed.stats.values()) {
       expect(count).toBe(15)
@@ -31,19 +31,19 @@ test('a block gives the same activations with and without statistics, and statis
 test('outputs written over the stream, or not kept, are the same', async () => {
   const engine = await createEngine({ threads: 1 })
   {
-    await using runner = openBlockRunner(engine, description)
+    await using runner = openBlockRunner(engine)
     const stream = [batch(2, 0.3), batch(1, 0.9)]
-    const fresh = await runner.run(weights, stream, { observe: true })
-    const none = await runner.run(weights, stream, { observe: true, outputs: 'none' })
+    const fresh = await runner.run(block, weights, stream, { observe: true })
+    const none = await runner.run(block, weights, stream, { observe: true, outputs: 'none' })
     expect(none.outputs).toEqual([])
     expect(none.stats).toEqual(fresh.stats)
     const seen: Tensor[] = []
-    const other = await runner.run(weights, stream, {
+    const other = await runner.run(block, weights, stream, {
       observe: false,
       outputs: stream.map(({ shape }) => zeros('float32', shape)),
     })
     expect(other.outputs).toEqual(fresh.outputs)
-    const over = await runner.run(weights, stream, {
+    const over = await runner.run(block, weights, stream, {
       observe: true,
       outputs: stream,
       onBatch: (_, output) => seen.push(output),

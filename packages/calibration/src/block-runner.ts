@@ -4,13 +4,15 @@
  */
 import {
   type AttentionForm,
+  type BlockDescription,
   type BlockWeights,
   blockFeeds,
   emitForwardBlock,
   forwardFeeds,
   fusedIsPossible,
   inputBinding,
-  type ModelDescription,
+  type Positioned,
+  perBlock,
 } from '@awq/models'
 import { type Engine, type Session, type Tensor, zeros } from '@awq/ort'
 import { createAccumulator } from './accumulator.ts'
@@ -60,6 +62,7 @@ export interface BlockRunner extends AsyncDisposable {
    * @throws AwqError as {@link createAccumulator} and the engine; rejects with `signal.reason`
    */
   run(
+    block: BlockDescription,
     weights: BlockWeights,
     stream: ActivationStream,
     options: BlockRunOptions,
@@ -67,30 +70,43 @@ export interface BlockRunner extends AsyncDisposable {
 }
 
 /** The fused operator keeps no scores of all tokens in memory and skips those a token may not see; it is the CPU's. */
-export const attentionOf = (engine: Engine, { config }: ModelDescription): AttentionForm =>
-  engine.device === 'cpu' && fusedIsPossible(config.headDim) ? 'fused' : 'plain'
+export const attentionOf = (engine: Engine, model: Positioned): AttentionForm =>
+  engine.device === 'cpu' && fusedIsPossible(model) ? 'fused' : 'plain'
 
-/** Opens a runner. Sessions are made when first needed and serve every block: the weights are inputs. */
-export const openBlockRunner = (engine: Engine, description: ModelDescription): BlockRunner => {
-  const attention = attentionOf(engine, description)
-  const feedsFor = forwardFeeds(description, attention)
-  const inPlace = engine.features.inPlaceOutputs
+/** What runs the blocks that are like one. */
+const openBlock = (engine: Engine, block: BlockDescription) => {
+  const attention = attentionOf(engine, block)
   const sessions = new Map<boolean, Promise<Session>>()
-  const sessionFor = (observe: boolean): Promise<Session> => {
-    let session = sessions.get(observe)
-    if (!session) {
-      const options = { attention, observe: observe ? observeStats : undefined }
-      const graph = emitForwardBlock(description, inputBinding(), options)
-      session = engine.createSession(graph.toBytes(), { planMemory: false })
-      sessions.set(observe, session)
-    }
-    return session
-  }
-  const sites = [...new Map(description.linears.map(({ site, shape }) => [site, { site, width: shape[1] }])).values()]
   return {
-    async run(weights, stream, { name, observe, outputs: where = 'new', signal, onBatch }) {
+    feedsFor: forwardFeeds(block, attention),
+    sites: [...new Map(block.linears.map(({ site, shape }) => [site, { site, width: shape[1] }])).values()],
+    sessions,
+    sessionFor(observe: boolean): Promise<Session> {
+      const known = sessions.get(observe)
+      if (known) return known
+      const options = { attention, observe: observe ? observeStats : undefined }
+      const graph = emitForwardBlock(block, inputBinding(), options)
+      const session = engine.createSession(graph.toBytes(), { planMemory: false })
+      sessions.set(observe, session)
+      return session
+    },
+  }
+}
+
+/** Opens a runner. Sessions are made when first needed and serve every block of a kind: the weights are inputs. */
+export const openBlockRunner = (engine: Engine): BlockRunner => {
+  const inPlace = engine.features.inPlaceOutputs
+  const opened: ReturnType<typeof openBlock>[] = []
+  const openedFor = perBlock((block) => {
+    const made = openBlock(engine, block)
+    opened.push(made)
+    return made
+  })
+  return {
+    async run(block, weights, stream, { name, observe, outputs: where = 'new', signal, onBatch }) {
+      const { feedsFor, sites, sessionFor } = openedFor(block)
       const session = await sessionFor(observe)
-      const parameters = blockFeeds(description, weights)
+      const parameters = blockFeeds(block, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
       const accumulator = observe ? createAccumulator(sites, { name, totalTokens, inPlace }) : undefined
       const outputs: ActivationStream = []
@@ -115,7 +131,7 @@ export const openBlockRunner = (engine: Engine, description: ModelDescription): 
       return { outputs, stats: accumulator?.finish() ?? new Map() }
     },
     async [Symbol.asyncDispose]() {
-      for (const session of sessions.values()) await (await session).dispose()
+      for (const { sessions } of opened) for (const session of sessions.values()) await (await session).dispose()
     },
   }
 }

@@ -3,11 +3,11 @@ import { AwqError } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openBlockRunner } from './block-runner.ts'
 import { openDrift } from './drift.ts'
-import { batch, description, wave, weights } from './fixtures/small-block.ts'
+import { batch, block, wave, weights } from './fixtures/small-block.ts'
 
 const inputs = [0.2, 1.3].map((seed) => batch(1, seed))
 const drifted = [0.25, 1.4].map((seed) => batch(1, seed))
-const sites = [...new Set(description.linears.map(({ site }) => site))]
+const sites = [...new Set(block.linears.map(({ site }) => site))]
 
 let engine: Engine
 beforeAll(async () => {
@@ -15,17 +15,17 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
-const problem = { description, weights, inputs, quantizedInputs: inputs }
+const problem = { block, weights, inputs, quantizedInputs: inputs }
 
 describe('drift', () => {
   test("of nothing is none, and the walk ends at the block's outputs", async () => {
-    await using runner = openBlockRunner(engine, description)
-    const { stats, outputs } = await runner.run(weights, [...inputs], { observe: true })
+    await using runner = openBlockRunner(engine)
+    const { stats, outputs } = await runner.run(block, weights, [...inputs], { observe: true })
     const walk = openDrift(engine, problem)
     for (const site of sites) {
       const { gram, cross, width, targets, residual } = await walk.measure(site, weights)
       expect(gram.every((value, at) => Math.abs(value - stats.get(site)!.gram[at]!) < 1e-4)).toBe(true)
-      const linears = description.linears.filter((linear) => linear.site === site)
+      const linears = block.linears.filter((linear) => linear.site === site)
       expect(residual).toBe(linears.length === 1)
       // What the float weights make of the input, or the input itself.
       const weight = weights.get(`${linears[0]!.name}.weight`)!
@@ -45,7 +45,7 @@ describe('drift', () => {
     const before = drifted.map(({ data }) => data.slice())
     const none = await openDrift(engine, problem).measure(site, weights)
     const moved = await openDrift(engine, { ...problem, quantizedInputs: drifted }).measure(site, weights)
-    const first = `${description.linears[0]!.name}.weight`
+    const first = `${block.linears[0]!.name}.weight`
     const other = new Map(weights).set(first, wave(weights.get(first)!.length, 9))
     const inside = await openDrift(engine, problem).measure(site, other)
     for (const { gram, cross } of [moved, inside]) {
@@ -62,7 +62,7 @@ describe('drift', () => {
       const straight = await openDrift(engine, { ...problem, quantizedInputs: drifted }).measure(site, rounded)
       for (const of of ['gram', 'cross'] as const)
         for (const [i, value] of at[of].entries()) expect(Math.abs(value - straight[of][i]!)).toBeLessThan(1e-3)
-      for (const { name } of description.linears.filter((linear) => linear.site === site))
+      for (const { name } of block.linears.filter((linear) => linear.site === site))
         rounded.set(
           `${name}.weight`,
           weights.get(`${name}.weight`)!.map((value) => Math.round(4 * value) / 4),

@@ -4,12 +4,12 @@
  * @module
  */
 import {
+  type BlockDescription,
   type BlockWeights,
   blockFeeds,
   emitSegment,
   forwardFeeds,
   inputBinding,
-  type ModelDescription,
   outputName,
   sitePlace,
 } from '@awq/models'
@@ -36,7 +36,7 @@ export interface Drift {
 
 /** Two versions of a block that {@link openDrift} compares. */
 export interface DriftProblem {
-  readonly description: ModelDescription
+  readonly block: BlockDescription
   /** Parameters of the float block. */
   readonly weights: BlockWeights
   /** Block inputs of the float model and of the quantized one, the same sequences: float32 `[batch, length, hidden]`. */
@@ -82,12 +82,12 @@ interface Extra {
  * @throws AwqError `INVALID_ARGUMENT` without inputs
  */
 export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
-  const { description, inputs, quantizedInputs, signal, name = 'block' } = problem
+  const { block, inputs, quantizedInputs, signal, name = 'block' } = problem
   if (inputs.length === 0 || inputs.length !== quantizedInputs.length)
     throw new AwqError('INVALID_ARGUMENT', `${name}: no inputs of the float and the quantized model to compare`)
-  const { hiddenSize } = description.config
-  const attention = attentionOf(engine, description)
-  const feedsFor = forwardFeeds(description, attention)
+  const { hiddenSize } = block.config
+  const attention = attentionOf(engine, block)
+  const feedsFor = forwardFeeds(block, attention)
   const given = new Set([...inputs, ...quantizedInputs])
   const start = (stream: readonly Tensor[]): Place => ({
     at: 0,
@@ -98,13 +98,13 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
   /** Runs the steps from a place on to another. */
   const advance = async (place: Place, to: number, weights: BlockWeights, extra?: Extra): Promise<Place> => {
     const segment = { from: place.at, to, inputs: place.axes }
-    const emitted = emitSegment(description, segment, inputBinding(), attention, extra?.emit)
-    const key = `segment ${JSON.stringify(description.config)} ${place.at} ${to} ${attention} ${extra?.key}`
+    const emitted = emitSegment(block, segment, inputBinding(), attention, extra?.emit)
+    const key = `segment ${block.key} ${place.at} ${to} ${attention} ${extra?.key}`
     const session = await cachedSession(engine, key, () => emitted.graph.toBytes())
-    const parameters = blockFeeds(description, weights)
+    const parameters = blockFeeds(block, weights)
     const values: Values[] = []
     for (const [index, before] of place.values.entries()) {
-      const [batch, length] = before.get('hidden')!.shape as [number, number, number]
+      const [batch, length] = [...before.values()][0]!.shape as [number, number]
       const after = new Map(emitted.kept.map((name) => [name, before.get(name)!]))
       for (const [name, axes] of emitted.outputs) {
         // The last reader of a value that is made anew makes it: it may be written over, unless it is the caller's.
@@ -128,7 +128,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
   let quantizedPlace = start(quantizedInputs)
   return {
     async measure(site, quantized, bias) {
-      const { before, sum } = sitePlace(description, site)
+      const { before, sum } = sitePlace(block, site)
       const where = `${name}, ${site}`
       if (before < quantizedPlace.at)
         throw new AwqError('INVALID_ARGUMENT', `${where} lies behind what was measured already`)
@@ -137,7 +137,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
       if (wanted < float.at) float = start(inputs)
       float = await advance(float, wanted, problem.weights)
       const targetName = sum?.to ?? site
-      const width = description.linears.find((linear) => linear.site === site)!.shape[1]
+      const width = block.linears.find((linear) => linear.site === site)!.shape[1]
       const targets = sum ? hiddenSize : width
       const sums = emptyDriftSums(width, targets)
       const offset = tensor('float32', [targets], bias ?? new Float32Array(targets))
@@ -160,7 +160,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
       return { width, targets, residual: sum !== undefined, ...sums.means(tokens, where) }
     },
     async finish(quantized) {
-      quantizedPlace = await advance(quantizedPlace, description.steps.length, quantized)
+      quantizedPlace = await advance(quantizedPlace, block.steps.length, quantized)
       return quantizedPlace.values.map((values) => values.get('hidden')!)
     },
   }

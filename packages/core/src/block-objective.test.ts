@@ -17,12 +17,12 @@ const calibration = fileURLToPath(new URL('../../../examples/demo/stories-calibr
 
 /** The block's outputs with some weights exchanged, on the inputs that were kept. */
 const outputs = async (block: BlockState, changed: ReadonlyMap<string, Float32Array>): Promise<Float32Array[]> => {
-  const { description, engine } = block
-  await using session = await engine.createSession(emitForwardBlock(description, inputBinding()).toBytes())
-  const feeds = blockFeeds(description, new Map([...block.weights, ...changed]))
+  const { structure, engine } = block
+  await using session = await engine.createSession(emitForwardBlock(structure, inputBinding()).toBytes())
+  const feeds = blockFeeds(structure, new Map([...block.weights, ...changed]))
   const results: Float32Array[] = []
   for (const hidden of block.inputs!) {
-    const run = await session.run({ ...feeds, ...forwardFeeds(description)(hidden.shape[1]!, 1), hidden })
+    const run = await session.run({ ...feeds, ...forwardFeeds(structure)(hidden.shape[1]!, 1), hidden })
     results.push(run.hidden_out!.data as Float32Array)
   }
   return results

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { BlockBinding, ModelDescription, ScaleGroup } from '@awq/models'
+import type { BlockBinding, BlockDescription, ScaleGroup } from '@awq/models'
 import {
   blockFeeds,
   blockPart,
@@ -40,8 +40,8 @@ export const blockObjective = ({ tokens = 2048 }: BlockObjectiveOptions = {}): S
 }
 
 const openLoss = async (block: BlockState, group: ScaleGroup, rule?: GridRule): Promise<EvaluateScales | undefined> => {
-  const { description, engine, signal } = block
-  const part = blockPart(description, group.site)
+  const { structure, engine, signal } = block
+  const part = blockPart(structure, group.site)
   const own = new Set(group.consumers)
   if (part.linears.every((name) => own.has(name)) && !part.attention) return undefined
   const { inputs = [] } = block
@@ -55,17 +55,17 @@ const openLoss = async (block: BlockState, group: ScaleGroup, rule?: GridRule): 
   const padded = effectiveGroupSize(spec.groupSize, width) * groupsPerRow(spec.groupSize, width)
   const x = await siteValues(block, group.site, inputs)
   const feeds: Record<string, Tensor> = {
-    ...partWeights(block, part.linears),
-    ...(part.attention ? forwardFeeds(description)(x[0]!.shape[1]!) : {}),
+    ...partWeights(block, part.parameters),
+    ...(part.attention ? forwardFeeds(structure)(x[0]!.shape[1]!) : {}),
   }
-  const floats = await floatPart(engine, description, group.site)
+  const floats = await floatPart(engine, structure, group.site)
   const batches: Record<string, Tensor>[] = []
   for (const values of x) {
     const { output } = await floats.run({ ...feeds, x: values }, { signal })
     batches.push({ x: values, reference: output! })
   }
   for (const name of group.consumers) feeds[`${name}.coded`] = padColumns(codedWeightOf(block, name), width, padded)
-  const session = await lossPart(engine, description, group, { spec, padded, rule })
+  const session = await lossPart(engine, structure, group, { spec, padded, rule })
   const count = x.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
   return async (scales) => {
     const losses: number[] = []
@@ -87,26 +87,24 @@ const openLoss = async (block: BlockState, group: ScaleGroup, rule?: GridRule): 
 
 /** What the block, as it stands, makes of its inputs at a site. */
 const siteValues = async (block: BlockState, site: string, inputs: readonly Tensor[]): Promise<Tensor[]> => {
-  const { description, engine, weights, signal } = block
-  const session = await cachedSession(engine, `core block sites ${JSON.stringify(description.config)} ${site}`, () =>
-    emitForwardBlock(description, inputBinding(), {
+  const { structure, engine, weights, signal } = block
+  const session = await cachedSession(engine, `core block sites ${structure.key} ${site}`, () =>
+    emitForwardBlock(structure, inputBinding(), {
       observe: (graph, name, value) => {
         if (name === site) graph.output('site', graph.add('Identity', [value]))
       },
     }).toBytes(),
   )
-  const feeds = { ...blockFeeds(description, weights), ...forwardFeeds(description)(inputs[0]!.shape[1]!) }
+  const feeds = { ...blockFeeds(structure, weights), ...forwardFeeds(structure)(inputs[0]!.shape[1]!) }
   const values: Tensor[] = []
   for (const hidden of inputs) values.push((await session.run({ ...feeds, hidden }, { signal })).site!)
   return values
 }
 
-const partWeights = (block: BlockState, linears: readonly string[]): Record<string, Tensor> =>
+const partWeights = ({ structure, weights }: BlockState, parameters: readonly string[]): Record<string, Tensor> =>
   Object.fromEntries(
-    block.description.blockParameters.flatMap(({ name, shape }) =>
-      linears.some((linear) => name === `${linear}.weight` || name === `${linear}.bias`)
-        ? [[name, tensor('float32', shape, block.weights.get(name)!)] as const]
-        : [],
+    structure.parameters.flatMap(({ name, shape }) =>
+      parameters.includes(name) ? [[name, tensor('float32', shape, weights.get(name)!)] as const] : [],
     ),
   )
 
@@ -118,22 +116,21 @@ const padColumns = (weight: Float32Array, width: number, padded: number): Tensor
   return tensor('float32', [rows, padded], data)
 }
 
-const keyOf = (description: ModelDescription, site: string): string =>
-  `core part ${JSON.stringify(description.config)} ${site}`
+const keyOf = (structure: BlockDescription, site: string): string => `core part ${structure.key} ${site}`
 
-const floatPart = (engine: Engine, description: ModelDescription, site: string) =>
-  cachedSession(engine, `${keyOf(description, site)} float`, () =>
-    emitBlockPart(description, site, inputBinding(), (graph, output) => graph.output('output', output)).toBytes(),
+const floatPart = (engine: Engine, structure: BlockDescription, site: string) =>
+  cachedSession(engine, `${keyOf(structure, site)} float`, () =>
+    emitBlockPart(structure, site, inputBinding(), (graph, output) => graph.output('output', output)).toBytes(),
   )
 
 /** Weights W + E for the group's linears, E the error that rounding with `scale` makes; the others float. */
 const lossPart = (
   engine: Engine,
-  description: ModelDescription,
+  structure: BlockDescription,
   group: ScaleGroup,
   form: { readonly spec: QuantSpec; readonly padded: number; readonly rule: GridRule | undefined },
 ) =>
-  cachedSession(engine, `${keyOf(description, group.site)} loss ${JSON.stringify(form)}`, () => {
+  cachedSession(engine, `${keyOf(structure, group.site)} loss ${JSON.stringify(form)}`, () => {
     const { spec, padded } = form
     const groupSize = effectiveGroupSize(spec.groupSize, group.producerRow.length)
     const floats = inputBinding()
@@ -166,8 +163,8 @@ const lossPart = (
           return [emitLinear(graph, x, weight, bias)]
         }),
     }
-    return emitBlockPart(description, group.site, binding, (graph, output) => {
-      const reference = graph.input('reference', 'float32', ['batch', 'sequence', description.config.hiddenSize])
+    return emitBlockPart(structure, group.site, binding, (graph, output) => {
+      const reference = graph.input('reference', 'float32', ['batch', 'sequence', structure.config.hiddenSize])
       const difference = graph.add('Sub', [output, reference])
       graph.output('loss', graph.add('ReduceSum', [graph.add('Mul', [difference, difference])], { keepdims: 0 }))
     }).toBytes()

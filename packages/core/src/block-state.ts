@@ -3,7 +3,7 @@
  * @module
  */
 import type { ActivationStats } from '@awq/calibration'
-import type { BlockWeights, LinearSpec, ModelDescription, ScaleGroup } from '@awq/models'
+import type { BlockDescription, BlockWeights, LinearSpec, ModelDescription, ScaleGroup } from '@awq/models'
 import type { Engine, Tensor } from '@awq/ort'
 import type { GroupRanges, QuantSpec } from '@awq/quantize'
 import { AwqError, type QuantizedMatrix } from '@awq/tensor'
@@ -27,6 +27,8 @@ export interface BlockState {
   readonly layer: number
   readonly engine: Engine
   readonly description: ModelDescription
+  /** What the block is made of; blocks that are alike share it. */
+  readonly structure: BlockDescription
   readonly linears: readonly LinearSpec[]
   readonly scaleGroups: readonly ScaleGroup[]
   /** Float parameters of the block by base name with suffix; scale passes change them in place. */

@@ -44,11 +44,11 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
       const { description, engine, layer, signal } = block
       const float = new Map(block.weights)
       const walk = openDrift(engine, {
-        description,
+        block: block.structure,
         weights: float,
         inputs: block.inputs,
         quantizedInputs: block.quantizedInputs,
-        name: description.architecture.names.block(layer),
+        name: description.blockName(layer),
         signal,
       })
       for (const site of new Set(block.linears.map((linear) => linear.site))) {

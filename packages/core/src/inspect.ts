@@ -50,14 +50,14 @@ export const inspect = async (model: Folder | string, options: ModelReferenceOpt
   const description = describeModel((await readModelConfig(folder)).json)
   const { config } = description
   const parameters = parameterCount(description)
-  const scaleGroups = Array.from({ length: config.layers }, (_, layer) =>
-    description.scaleGroups.map(({ kind, producer, consumers }) => ({
-      name: `${description.architecture.names.block(layer)}: ${producer}`,
+  const scaleGroups = description.blocks.flatMap((block, layer) =>
+    block.scaleGroups.map(({ kind, producer, consumers }) => ({
+      name: `${description.blockName(layer)}: ${producer}`,
       kind,
       producer: description.parameter(layer, producer),
       consumers: consumers.map((consumer) => description.parameter(layer, consumer)),
     })),
-  ).flat()
+  )
   const summary = { architecture: config.modelType, config, parameters, scaleGroups }
   const quantized = await folder.has(MANIFEST_FILE)
   await using checkpoint = await openCheckpoint(folder)

@@ -21,9 +21,9 @@ export const blockEntries = (
   layer: number,
   salient = 0,
 ): StoreEntry[] =>
-  description.blockParameters.flatMap(({ name, shape }) => {
+  description.blocks[layer]!.parameters.flatMap(({ name, shape }) => {
     const full = description.parameter(layer, name)
-    const linear = description.linears.find((candidate) => `${candidate.name}.weight` === name)
+    const linear = description.blocks[layer]!.linears.find((candidate) => `${candidate.name}.weight` === name)
     if (!linear) return [denseEntry(full, 'F32', shape)]
     const columns = salientCount(salient, linear.shape[1])
     const site = description.parameter(layer, linear.site)

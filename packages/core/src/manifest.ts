@@ -55,8 +55,8 @@ export const writeManifest = async (parts: ManifestParts): Promise<number> => {
   const matrices: Manifest['matrices'] = {}
   for (const table of parts.tables)
     if (table.spec) matrices[table.name] = { ...table.spec, shape: [table.source.shape[0]!, table.source.shape[1]!] }
-  for (let layer = 0; layer < description.config.layers; layer++)
-    for (const { name, shape } of description.linears) {
+  for (const [layer, { linears }] of description.blocks.entries())
+    for (const { name, shape } of linears) {
       const full = description.parameter(layer, `${name}.weight`)
       const denseColumns = salientCount(parts.method.salient?.fraction ?? 0, shape[1])
       matrices[full] = { ...plan.linears[full]!, shape: [...shape], ...(denseColumns > 0 ? { denseColumns } : {}) }

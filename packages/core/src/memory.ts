@@ -2,7 +2,7 @@
  * What a quantization may take of memory.
  * @module
  */
-import type { LinearSpec, ModelDescription } from '@awq/models'
+import type { BlockDescription, LinearSpec, ModelDescription } from '@awq/models'
 
 /** Bytes of a quantization's memory: measured, and what it is meant to stay within. */
 export interface MemoryUse extends MemoryBound {
@@ -47,28 +47,30 @@ export interface KeptTokens {
 }
 
 /**
- * What a quantization is meant to stay within: 250 MiB + one float block + 6 times the largest stack of linears that read
- * the same input + the block's Gram matrices + 2 * samples * length * hidden * 4 bytes. It does not depend on the number
+ * What a quantization is meant to stay within: 250 MiB + the largest float block + 6 times the largest stack of linears that read
+ * the same input + the most that a block's Gram matrices take + 2 * samples * length * hidden * 4 bytes. It does not depend on the number
  * of blocks. Where passes keep tokens (`Pass.inputTokens`), these count with their residual stream; compared with those of
  * the quantized model, with both streams at the beginning of a block, both where the comparison stands, and the widest
  * value between.
  * @param tokens null for methods that read no calibration text
  */
 export const memoryBound = (
-  description: Pick<ModelDescription, 'config' | 'linears' | 'blockParameters'>,
+  { config, blocks }: Pick<ModelDescription, 'config' | 'blocks'>,
   tokens: { readonly samples: number; readonly length: number } | null,
   kept: KeptTokens = { inputTokens: 0, quantizedInputs: false },
 ): MemoryBound => {
-  const stacks = bySite(description.linears)
-  const stackOf = (linears: readonly LinearSpec[]) => linears.reduce((sum, { shape }) => sum + elements(shape), 0)
-  const { hiddenSize } = description.config
+  const { hiddenSize } = config
   const keptTokens = tokens ? Math.min(kept.inputTokens, tokens.samples * tokens.length) : 0
-  const widest = Math.max(hiddenSize, ...description.linears.map(({ shape }) => shape[1]))
+  const most = (of: (block: BlockDescription) => number) => Math.max(0, ...[...new Set(blocks)].map(of))
+  const stackOf = (linears: readonly LinearSpec[]) => linears.reduce((sum, { shape }) => sum + elements(shape), 0)
+  const widest = Math.max(hiddenSize, ...blocks.flatMap(({ linears }) => linears.map(({ shape }) => shape[1])))
   const parts = {
     baseBytes: BASE,
-    blockBytes: FLOAT * description.blockParameters.reduce((sum, { shape }) => sum + elements(shape), 0),
-    stackedBytes: STACKS * FLOAT * Math.max(0, ...stacks.map(stackOf)),
-    gramBytes: tokens ? FLOAT * stacks.reduce((sum, [first]) => sum + first!.shape[1] ** 2, 0) : 0,
+    blockBytes: FLOAT * most(({ parameters }) => parameters.reduce((sum, { shape }) => sum + elements(shape), 0)),
+    stackedBytes: STACKS * FLOAT * most(({ linears }) => Math.max(0, ...bySite(linears).map(stackOf))),
+    gramBytes: tokens
+      ? FLOAT * most(({ linears }) => bySite(linears).reduce((sum, [first]) => sum + first!.shape[1] ** 2, 0))
+      : 0,
     activationBytes: tokens ? 2 * FLOAT * tokens.samples * tokens.length * hiddenSize : 0,
     driftBytes: FLOAT * keptTokens * (kept.quantizedInputs ? 4 * hiddenSize + widest : hiddenSize),
   }

@@ -50,8 +50,8 @@ export const planChoices = (description: ModelDescription, options: Quantization
 
 /** The bytes of every choice. */
 export interface PlanWeights {
-  /** By site, in the order of `choices.linears`; the same in every block. */
-  readonly sites: ReadonlyMap<string, readonly number[]>
+  /** For each layer by site, in the order of `choices.linears`. */
+  readonly sites: readonly ReadonlyMap<string, readonly number[]>[]
   readonly embedding: readonly number[]
   /** Empty where the table is shared. */
   readonly head: readonly number[]
@@ -62,19 +62,14 @@ export interface PlanWeights {
 const bytesOf = (entries: readonly StoreEntry[]): number =>
   entries.reduce((sum, { dtype, shape }) => sum + byteLength(dtype, shape), 0)
 
-/** What every choice weighs in the store, by its own layout. @param salient share of input channels that stay float */
-export const planWeights = (
-  checkpoint: Checkpoint,
-  description: ModelDescription,
-  choices: PlanChoices,
-  salient = 0,
-): PlanWeights => {
-  const { linears, config } = description
+/** What the choices for one block's sites weigh, and what else it holds. */
+const blockWeights = (description: ModelDescription, choices: PlanChoices, layer: number, salient: number) => {
+  const { linears } = description.blocks[layer]!
   const blocks = choices.linears.map((spec) =>
-    blockEntries(description, new Map(linears.map(({ name }) => [name, spec])), 0, salient),
+    blockEntries(description, new Map(linears.map(({ name }) => [name, spec])), layer, salient),
   )
   const within = (entries: readonly StoreEntry[], linear: string) =>
-    entries.filter(({ name }) => name.startsWith(`${description.parameter(0, `${linear}.weight`)}.`))
+    entries.filter(({ name }) => name.startsWith(`${description.parameter(layer, `${linear}.weight`)}.`))
   const sites = new Map<string, number[]>()
   for (const { name, site } of linears)
     sites.set(
@@ -83,18 +78,29 @@ export const planWeights = (
     )
   const [first] = blocks
   const quantized = bytesOf(linears.flatMap(({ name }) => within(first!, name)))
+  return { sites, fixed: bytesOf(first!) - quantized }
+}
+
+/** What every choice weighs in the store, by its own layout. @param salient share of input channels that stay float */
+export const planWeights = (
+  checkpoint: Checkpoint,
+  description: ModelDescription,
+  choices: PlanChoices,
+  salient = 0,
+): PlanWeights => {
+  const parts = description.blocks.map((_, layer) => blockWeights(description, choices, layer, salient))
   const tableAt = (embedding: QuantSpec | null, head: QuantSpec | null, place: number): number => {
     const table = planTables(checkpoint, description, { embedding, head })[place]
     return table ? bytesOf(tableEntries(table)) : 0
   }
   return {
-    sites,
+    sites: parts.map(({ sites }) => sites),
     embedding: choices.embedding.map((spec) => tableAt(spec, spec, 0)),
     // Beside an embedding of other bits, so that it is stored of its own also when the two are tied.
     head: choices.head === 'shared' ? [] : choices.head.map((spec) => tableAt(spec ? null : EIGHT_BITS, spec, 1)),
     fixed:
-      (bytesOf(first!) - quantized) * config.layers +
-      bytesOf([denseEntry(description.finalNorm, 'F32', [config.hiddenSize])]),
+      parts.reduce((sum, { fixed }) => sum + fixed, 0) +
+      bytesOf(description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape))),
   }
 }
 
@@ -111,7 +117,7 @@ export const planUnits = (choices: PlanChoices, weights: PlanWeights, losses: Pl
     bytes.map((size, i): StorageChoice => ({ bytes: size, loss: of[i]! }))
   const shared = losses.embedding.map((loss, i) => loss + losses.head[i]!)
   return [
-    ...losses.sites.map(({ site, losses: ofSite }) => unit(weights.sites.get(site)!, ofSite)),
+    ...losses.sites.map(({ layer, site, losses: ofSite }) => unit(weights.sites[layer]!.get(site)!, ofSite)),
     unit(weights.embedding, choices.head === 'shared' ? shared : losses.embedding),
     ...(choices.head === 'shared' ? [] : [unit(weights.head, losses.head)]),
   ]
@@ -135,14 +141,11 @@ export const budgetOf = (
   if (!(target > 0 && Number.isFinite(target))) fail(`the target size must be positive, not ${target}`)
   const parameters = parameterCount(description)
   const budget = Math.floor(targetBytes ?? (target * parameters) / 8)
-  const { config, linears } = description
   const none = Array.from({ length: 16 }, () => 0)
-  const names = [...new Set(linears.map(({ site }) => site))]
-  const sites = Array.from({ length: config.layers }, (_, layer) =>
-    names.map((site) => ({ layer, site, losses: none })),
+  const sites = weights.sites.flatMap((ofLayer, layer) =>
+    [...ofLayer.keys()].map((site) => ({ layer, site, losses: none })),
   )
-  const least =
-    weights.fixed + leastBytes(planUnits(choices, weights, { sites: sites.flat(), embedding: none, head: none }))
+  const least = weights.fixed + leastBytes(planUnits(choices, weights, { sites, embedding: none, head: none }))
   const inBits = (bytes: number) => `${bytes} bytes (${((bytes * 8) / parameters).toFixed(3)} bits per weight)`
   if (budget < least)
     fail(`the target of ${inBits(budget)} can not be met: the least possible size of this model is ${inBits(least)}`)

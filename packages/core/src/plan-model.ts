@@ -95,7 +95,7 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
     method,
     calibration: tokens.blocks.length > 1 ? tokens.blocks.slice(measured) : tokens.blocks,
     measured: tokens.blocks.slice(0, measured),
-    references: referencesOf(choices, weights, description.config.layers, budgets),
+    references: referencesOf(choices, weights, budgets),
     candidates: choices.linears,
     tables,
     signal,
@@ -154,11 +154,11 @@ const sharesOf = (description: ModelDescription, plan: BitsPlan): PlanShare[] =>
     const row = rows.get(key) ?? { what, spec, matrices: 0, parameters: 0 }
     rows.set(key, { ...row, matrices: row.matrices + 1, parameters: row.parameters + parameters })
   }
-  for (let layer = 0; layer < config.layers; layer++)
-    for (const { name, shape } of description.linears)
+  for (const [layer, { linears }] of description.blocks.entries())
+    for (const { name, shape } of linears)
       add('linears', plan.linears[description.parameter(layer, `${name}.weight`)]!, shape[0] * shape[1])
   const tied = embedding === head && sameSpec(plan.embedding, plan.head)
-  const table = config.vocabSize * config.hiddenSize
+  const table = config.vocabSize * config.embeddingSize
   add(tied ? 'embedding and head' : 'embedding', plan.embedding, table)
   if (!tied) add('head', plan.head, table)
   const linears = [...rows.values()].filter(({ what }) => what === 'linears')
@@ -174,15 +174,11 @@ const sharesOf = (description: ModelDescription, plan: BitsPlan): PlanShare[] =>
  * size. Losses of other bits follow in proportion: on SmolLM2-135M the logarithms of the losses at 2 and at 4 bits
  * correlate by 0.97 over the sites, those at 4 and 8 bits by 0.96, and those of two methods at the same bits by 0.87.
  */
-const referencesOf = (
-  { linears }: PlanChoices,
-  weights: PlanWeights,
-  layers: number,
-  budgets: readonly number[],
-): QuantSpec[] => {
+const referencesOf = ({ linears }: PlanChoices, weights: PlanWeights, budgets: readonly number[]): QuantSpec[] => {
   const middle = linears.some(({ groupSize }) => groupSize === 64) ? 64 : linears[0]!.groupSize
   const at = (bits: number) => linears.findIndex((spec) => spec.bits === bits && spec.groupSize === middle)
-  const ofSites = [...weights.sites.values()].reduce((sum, bytes) => sum + bytes[at(4)]!, 0) * layers
+  const all = weights.sites.flatMap((sites) => [...sites.values()])
+  const ofSites = all.reduce((sum, bytes) => sum + bytes[at(4)]!, 0)
   const whole = weights.fixed + ofSites + Math.min(...weights.embedding) + Math.min(...weights.head, 0)
   const needed = new Set(budgets.map((budget) => (budget < whole ? 2 : 4)))
   return [...needed].map((bits) => linears[at(bits)]!)

@@ -40,10 +40,11 @@ const mixedPlan = (): BitsPlan => {
     { bits: 2, groupSize: -1, symmetric: true },
     { bits: 3, groupSize: 64, symmetric: false },
   ]
-  const sites = [...new Set(description.linears.map(({ site }) => site))]
+  const block = description.blocks[0]!
+  const sites = [...new Set(block.linears.map(({ site }) => site))]
   const linears: Record<string, QuantSpec> = {}
   for (let layer = 0; layer < description.config.layers; layer++)
-    for (const { name, site } of description.linears)
+    for (const { name, site } of block.linears)
       linears[description.parameter(layer, `${name}.weight`)] =
         specs[(layer * sites.length + sites.indexOf(site)) % specs.length]!
   return { linears, embedding: { bits: 4, groupSize: 16, symmetric: false }, head: eight }

@@ -37,15 +37,16 @@ export const uniformPlan = (
   spec: QuantSpec,
   tables: Pick<BitsPlan, 'embedding' | 'head'>,
 ): BitsPlan => {
-  const layers = Array.from({ length: description.config.layers }, (_, layer) => layer)
-  const names = layers.flatMap((layer) => description.linears.map(({ name }) => weightName(description, layer, name)))
+  const names = description.blocks.flatMap(({ linears }, layer) =>
+    linears.map(({ name }) => weightName(description, layer, name)),
+  )
   return { linears: Object.fromEntries(names.map((name) => [name, spec])), ...tables }
 }
 
 /** The specs of one block's linears by base name. @throws AwqError `INVALID_ARGUMENT` for a linear without an entry */
 export const specsOfLayer = (description: ModelDescription, plan: BitsPlan, layer: number): LinearSpecs =>
   new Map(
-    description.linears.map(({ name }) => {
+    description.blocks[layer]!.linears.map(({ name }) => {
       const full = weightName(description, layer, name)
       const spec = Object.hasOwn(plan.linears, full) ? plan.linears[full] : undefined
       if (!spec) throw new AwqError('INVALID_ARGUMENT', `the plan has no bits for ${full}`)
@@ -56,8 +57,8 @@ export const specsOfLayer = (description: ModelDescription, plan: BitsPlan, laye
 /** The spec that most weights of the linears have: what the manifest names as the default. */
 export const commonSpec = (description: ModelDescription, plan: BitsPlan): QuantSpec => {
   const weights = new Map<string, { spec: QuantSpec; count: number }>()
-  for (let layer = 0; layer < description.config.layers; layer++)
-    for (const { name, shape } of description.linears) {
+  for (const [layer, { linears }] of description.blocks.entries())
+    for (const { name, shape } of linears) {
       const spec = plan.linears[weightName(description, layer, name)]!
       const key = JSON.stringify([spec.bits, spec.groupSize, spec.symmetric])
       weights.set(key, { spec, count: (weights.get(key)?.count ?? 0) + shape[0] * shape[1] })
@@ -72,10 +73,10 @@ export const commonSpec = (description: ModelDescription, plan: BitsPlan): Quant
  */
 export const checkPlan = (description: ModelDescription, plan: BitsPlan): BitsPlan => {
   const known = new Set<string>()
-  for (let layer = 0; layer < description.config.layers; layer++) {
+  for (const [layer, { linears }] of description.blocks.entries()) {
     const specs = specsOfLayer(description, plan, layer)
     const sites = new Map<string, string>()
-    for (const { name, site } of description.linears) {
+    for (const { name, site } of linears) {
       const full = weightName(description, layer, name)
       known.add(full)
       checkNamed(full, specs.get(name)!)

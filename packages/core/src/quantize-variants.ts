@@ -104,12 +104,14 @@ const quantizeBlock = async (
   { inputs, quantizedInputs }: Pick<BlockState, 'inputs' | 'quantizedInputs'>,
 ): Promise<BlockState> => {
   const { description } = model
+  const structure = description.blocks[layer]!
   const block: BlockState = {
     layer,
     engine,
     description,
-    linears: description.linears,
-    scaleGroups: description.scaleGroups,
+    structure,
+    linears: structure.linears,
+    scaleGroups: structure.scaleGroups,
     weights,
     stats: new Map(stats),
     inputs,
@@ -178,7 +180,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const textSeconds = (performance.now() - begun) / 1000
   const variants: Variant[] = []
   const clocks = new Map<Variant, StageClock>()
-  await using runner = openBlockRunner(engine, model.description)
+  await using runner = openBlockRunner(engine)
   try {
     for (const { workspace } of options.variants)
       if (workspace.unfinished && !options.resume)
@@ -244,7 +246,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
 
 /** Gives every group that needs one its stream: the embedded tokens, or the activations an interrupted run saved. */
 const beginStreams = async (
-  { model, signal, onProgress }: VariantsOptions,
+  { model, engine, signal, onProgress }: VariantsOptions,
   groups: readonly StreamGroup[],
   tokens: CalibrationTokens,
   first: number,
@@ -263,7 +265,7 @@ const beginStreams = async (
     const arrays = [...stream, ...drifted].map(({ data }) => data as Float32Array)
     await variant!.workspace.readArrays(spoolName(first), arrays)
     if (drifted.length > 0) needing[0]!.drifted.set(variant!, drifted)
-  } else await embedInto(checkpoint, description, joinedIds(tokens), stream, { signal })
+  } else await embedInto(engine, checkpoint, description, joinedIds(tokens), stream, { signal })
   for (const group of needing) {
     group.stream = stream
     group.shared = needing.length > 1
@@ -310,9 +312,10 @@ const walkGroup = async (
   clocks: Clocks,
 ): Promise<BlockState[]> => {
   const { signal, onProgress, model } = options
+  const structure = model.description.blocks[layer]!
   const last = layer === model.description.config.layers - 1
   const runOptions = {
-    name: model.description.architecture.names.block(layer),
+    name: model.description.blockName(layer),
     signal,
     onBatch: (completed: number) =>
       onProgress({
@@ -330,7 +333,7 @@ const walkGroup = async (
       : undefined
   /** Moves the group's stream past the block, and to the disk. */
   const pass = async (weights: BlockWeights, observe: boolean) => {
-    const run = await runner.run(weights, group.stream, {
+    const run = await runner.run(structure, weights, group.stream, {
       ...runOptions,
       observe,
       outputs: group.shared ? 'new' : group.stream,
@@ -344,14 +347,15 @@ const walkGroup = async (
     return run.stats
   }
   const forward = async (weights: BlockWeights, stream: ActivationStream) =>
-    (await runner.run(weights, stream, { name: runOptions.name, signal, observe: false })).outputs
+    (await runner.run(structure, weights, stream, { name: runOptions.name, signal, observe: false })).outputs
   const kept = new Map(group.variants.map((variant) => [variant, keptBy(group, variant)]))
   const stats = !group.statistics
     ? new Map<string, ActivationStats>()
     : await timed(clocks, group.variants, 'statistics', async () =>
         group.propagate === 'float'
           ? await pass(weights, true)
-          : (await runner.run(weights, group.stream, { ...runOptions, observe: true, outputs: 'none' })).stats,
+          : (await runner.run(structure, weights, group.stream, { ...runOptions, observe: true, outputs: 'none' }))
+              .stats,
       )
   const blocks: BlockState[] = []
   for (const variant of group.variants) {

@@ -32,7 +32,7 @@ const parameterOf = (entry: string, parameters: ReadonlySet<string>): string => 
 export const tensorRecords = (model: SourceModel, entries: readonly StoreEntry[]): TensorRecord[] => {
   const { description, checkpoint } = model
   const shapes = new Map([...modelParameters(description)].map(({ name, shape }) => [name, shape]))
-  const head = `${description.architecture.names.head}.weight`
+  const head = description.headTable
   // A tied head has no parameter of its own, and is one in the store when its bits are others than the embedding's.
   if (!shapes.has(head) && entries.some(({ name }) => name === head || name.startsWith(`${head}.`)))
     shapes.set(head, shapes.get(description.embedding)!)

@@ -42,8 +42,8 @@ export const applyScale = (block: BlockState, group: ScaleGroup, found: GroupSca
   if (!weight) throw new AwqError('INVALID_ARGUMENT', `block ${block.layer} has no parameter ${weightName}`)
   const bias = block.weights.get(biasName)
   const producer: Producer =
-    group.kind === 'norm'
-      ? { kind: group.kind, weight, bias }
+    group.kind === 'norm' || group.kind === 'activation'
+      ? { kind: group.offset === 1 ? 'norm1p' : 'norm', weight, bias }
       : { kind: group.kind, weight, rows: rowsOf(block, group.producer), bias }
   const folded = foldIntoProducer(producer, scale, group.producerRow)
   block.weights.set(weightName, folded.weight)

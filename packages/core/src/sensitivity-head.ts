@@ -3,7 +3,7 @@
  * head nor the logits are ever whole in memory.
  * @module
  */
-import { emitHead, emitLinear, findParameter, type ModelDescription } from '@awq/models'
+import { emitHead, findParameter, type ModelDescription, outerFeeds, outerInputs } from '@awq/models'
 import { Graph, int64s } from '@awq/onnx'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
 import { type QuantSpec, roundRtn } from '@awq/quantize'
@@ -37,13 +37,7 @@ const emitChunk = (description: ModelDescription, against: boolean): Graph => {
   const { hiddenSize, modelType } = description.config
   const graph = new Graph(`${modelType}-${against ? 'divergence' : 'reference'}`)
   const hidden = graph.input('hidden', 'float32', ['streams', 'rows', hiddenSize])
-  const binding = {
-    embed: () => hidden,
-    finalNorm: () => graph.input('final_norm.weight', 'float32', [hiddenSize]),
-    head: (_: Graph, x: typeof hidden) =>
-      emitLinear(graph, x, graph.input('head.weight', 'float32', ['chunk', hiddenSize]), undefined),
-  }
-  const logits = emitHead(graph, description, binding, hidden)
+  const logits = emitHead(graph, description, outerInputs(description, 'chunk'), hidden)
   const last = int64s(graph, [-1])
   const peak = graph.add('ReduceMax', [logits, last], { keepdims: 1 })
   const exponentials = graph.add('Exp', [graph.add('Sub', [logits, peak])])
@@ -84,17 +78,24 @@ const logSums = (rows: number) => {
  */
 export const divergences = async (options: DivergenceOptions): Promise<{ streams: number[]; heads: number[] }> => {
   const { engine, description, checkpoint, reference, streams, headSpecs, signal } = options
-  const { vocabSize, hiddenSize } = description.config
+  const { vocabSize, hiddenSize, embeddingSize } = description.config
   const rows = reference.length / hiddenSize
-  const norm = await readFloat32(findParameter(checkpoint, { name: description.finalNorm, shape: [hiddenSize] }))
-  const head = findParameter(checkpoint, { name: description.head, shape: [vocabSize, hiddenSize] })
+  const outer = await outerFeeds(checkpoint, description)
+  const { headBias } = description.outer
+  const head = findParameter(checkpoint, { name: description.head, shape: [vocabSize, embeddingSize] })
   const rowsAt = (start: number) =>
     readFloat32(head, { rows: [start, Math.min(vocabSize, start + CHUNK_ROWS)], signal })
   const chunks = Math.ceil(vocabSize / CHUNK_ROWS)
-  const chunkFeeds = (weight: Float32Array) => ({
-    'final_norm.weight': tensor('float32', [hiddenSize], norm),
-    'head.weight': tensor('float32', [weight.length / hiddenSize, hiddenSize], weight),
-  })
+  const chunkFeeds = (weight: Float32Array, chunk: number): Record<string, Tensor> => {
+    const count = weight.length / embeddingSize
+    const bias =
+      headBias && (outer[headBias]!.data as Float32Array).slice(chunk * CHUNK_ROWS, chunk * CHUNK_ROWS + count)
+    return {
+      ...outer,
+      ...(bias ? { [headBias]: tensor('float32', [count], bias) } : {}),
+      'head.weight': tensor('float32', [count, embeddingSize], weight),
+    }
+  }
   const data = (value: Tensor | undefined) => value!.data as Float32Array
   const referenceStream = tensor('float32', [1, rows, hiddenSize], reference)
   const plain = await engine.createSession(emitChunk(description, false).toBytes())
@@ -103,7 +104,7 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
     against = await engine.createSession(emitChunk(description, true).toBytes())
     const float = logSums(rows)
     for (let chunk = 0; chunk < chunks; chunk++) {
-      const feeds = chunkFeeds(await rowsAt(chunk * CHUNK_ROWS))
+      const feeds = chunkFeeds(await rowsAt(chunk * CHUNK_ROWS), chunk)
       const out = await plain.run({ hidden: referenceStream, ...feeds }, { signal })
       float.add(data(out.peak), data(out.sum), 0)
       options.onChunk?.(chunk + 1, 2 * chunks)
@@ -114,8 +115,8 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
     const perRun = Math.max(1, Math.floor(RUN_LOGITS / (rows * CHUNK_ROWS)))
     for (let chunk = 0; chunk < chunks; chunk++) {
       const weight = await rowsAt(chunk * CHUNK_ROWS)
-      const feeds = chunkFeeds(weight)
-      const width = weight.length / hiddenSize
+      const feeds = chunkFeeds(weight, chunk)
+      const width = weight.length / embeddingSize
       const logits = data((await plain.run({ hidden: referenceStream, ...feeds }, { signal })).logits)
       const probabilities = logits.map((value, i) => Math.exp(value - float.at(Math.floor(i / width))))
       const target = {
@@ -133,7 +134,7 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
       for (let first = 0; first < streams.length; first += perRun)
         await measure(first, Math.min(perRun, streams.length - first), feeds)
       for (const [i, spec] of headSpecs.entries())
-        await measure(streams.length + i, 1, spec ? chunkFeeds(rounded(weight, hiddenSize, spec)) : feeds)
+        await measure(streams.length + i, 1, spec ? chunkFeeds(rounded(weight, embeddingSize, spec), chunk) : feeds)
       options.onChunk?.(chunks + chunk + 1, 2 * chunks)
     }
     const means = measured.map((_, stream) => {

@@ -5,7 +5,7 @@
  * @module
  */
 import { type ActivationStats, type ActivationStream, openBlockRunner, TOKENS_PER_RUN } from '@awq/calibration'
-import { type BlockWeights, embedTokens, readBlockWeights } from '@awq/models'
+import { type BlockDescription, type BlockWeights, embedTokens, readBlockWeights } from '@awq/models'
 import { type Engine, tensor } from '@awq/ort'
 import { type QuantSpec, roundRtn } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
@@ -67,12 +67,12 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
   const { description, checkpoint } = model
   const { layers, hiddenSize } = description.config
   onProgress?.({ type: 'stage', stage: 'plan' })
-  await using runner = openBlockRunner(engine, description)
+  await using runner = openBlockRunner(engine)
   const length = measured[0]!.length
   const embed = async (sequences: readonly Int32Array[]): Promise<ActivationStream> => {
     const embedded: Float32Array[] = []
     for (const ids of sequences)
-      embedded.push((await embedTokens(checkpoint, description, ids, 1)).data as Float32Array)
+      embedded.push((await embedTokens(engine, checkpoint, description, ids, 1)).data as Float32Array)
     return stacked(embedded, length, hiddenSize)
   }
   const perStream = measured.length * length * hiddenSize
@@ -90,14 +90,15 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
   for (let layer = 0; layer < layers; layer++) {
     signal?.throwIfAborted()
     const weights = await readBlockWeights(checkpoint, description, layer, { signal })
-    const name = description.architecture.names.block(layer)
+    const name = description.blockName(layer)
+    const structure = description.blocks[layer]!
     const run = async (parameters: BlockWeights, stream: ActivationStream) =>
-      (await runner.run(parameters, stream, { observe: false, signal, name })).outputs
-    const { outputs, stats } = await runner.run(weights, fit, { observe: fit.length > 0, signal, name })
+      (await runner.run(structure, parameters, stream, { observe: false, signal, name })).outputs
+    const { outputs, stats } = await runner.run(structure, weights, fit, { observe: fit.length > 0, signal, name })
     const begun: Float32Array[] = []
     const blocks: BlockState[] = []
     for (const spec of references) blocks.push(await quantizedAt(options, { layer, weights, stats, inputs: fit, spec }))
-    for (const [site, linears] of sitesOf(model)) {
+    for (const [site, linears] of sitesOf(structure)) {
       for (const block of blocks) begun.push(joined(await run(onlySite(block, linears), float)))
       sites.push({ layer, site, linears, shares: blocks.map((block) => errorShares(options, block, site, linears)) })
     }
@@ -142,9 +143,9 @@ const nearestReference = (references: readonly QuantSpec[], candidate: QuantSpec
 }
 
 /** Sites of a block with the base names of the linears that read them. */
-const sitesOf = ({ description }: SourceModel): Map<string, string[]> => {
+const sitesOf = ({ linears }: BlockDescription): Map<string, string[]> => {
   const sites = new Map<string, string[]>()
-  for (const { name, site } of description.linears) sites.set(site, [...(sites.get(site) ?? []), name])
+  for (const { name, site } of linears) sites.set(site, [...(sites.get(site) ?? []), name])
   return sites
 }
 
@@ -157,13 +158,15 @@ const quantizedAt = async (
   },
 ): Promise<BlockState> => {
   const { description } = model
-  const specs: LinearSpecs = new Map(description.linears.map(({ name }) => [name, at.spec]))
+  const structure = description.blocks[at.layer]!
+  const specs: LinearSpecs = new Map(structure.linears.map(({ name }) => [name, at.spec]))
   const block: BlockState = {
     layer: at.layer,
     engine,
     description,
-    linears: description.linears,
-    scaleGroups: description.scaleGroups,
+    structure,
+    linears: structure.linears,
+    scaleGroups: structure.scaleGroups,
     weights: new Map([...at.weights].map(([name, values]) => [name, values.slice()])),
     stats: new Map(at.stats),
     inputs: at.inputs,

@@ -44,11 +44,11 @@ export const planTables = (
   description: ModelDescription,
   specs: Pick<BitsPlan, 'embedding' | 'head'>,
 ): TablePlan[] => {
-  const { vocabSize, hiddenSize, tiedEmbeddings } = description.config
-  const entryOf = (name: string) => findParameter(checkpoint, { name, shape: [vocabSize, hiddenSize] })
+  const { vocabSize, embeddingSize, tiedEmbeddings } = description.config
+  const entryOf = (name: string) => findParameter(checkpoint, { name, shape: [vocabSize, embeddingSize] })
   const embedding = { name: description.embedding, source: entryOf(description.embedding), spec: specs.embedding }
   if (tiedEmbeddings && sameSpec(specs.embedding, specs.head)) return [embedding]
-  const name = `${description.architecture.names.head}.weight`
+  const name = description.headTable
   return [embedding, { name, source: entryOf(description.head), spec: specs.head }]
 }
 

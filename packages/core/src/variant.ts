@@ -2,9 +2,9 @@
  * One quantized model in the making: its plan, its store, its journal.
  * @module
  */
-
+import { readParameter } from '@awq/models'
 import { checkSpec, planStore, type QuantSpec, type StoreEntry, type StoreWriter } from '@awq/quantize'
-import { AwqError, byteLength, fromFloat32, readFloat32 } from '@awq/tensor'
+import { AwqError, byteLength, fromFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
 import { checkpointHash } from './checkpoint-hash.ts'
@@ -130,7 +130,7 @@ export const openVariant = async (
     ...Array.from({ length: description.config.layers }, (_, layer) =>
       blockEntries(description, specsOf(layer), layer, salient),
     ).flat(),
-    denseEntry(description.finalNorm, 'F32', [description.config.hiddenSize]),
+    ...description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape)),
   ]
   const key = await journalKey(inputs, options, spec, plan, tables)
   if (workspace.unfinished && !resume) await workspace.discard()
@@ -164,8 +164,8 @@ export const openVariant = async (
     },
     async finish(used, signal, onRows) {
       for (const table of tables) await writeTable(table, store, { signal, onRows })
-      const norm = checkpoint.tensors.get(description.finalNorm)!
-      await store.write(description.finalNorm, storedVector(description.finalNorm, await readFloat32(norm)))
+      for (const spec of description.outer.dense)
+        await store.write(spec.name, storedVector(spec.name, await readParameter(checkpoint, spec)))
       await store.finish()
       return writeManifest({ model, workspace, method, plan, tables, folded, tokens: used })
     },
@@ -181,9 +181,9 @@ const storedVector = (name: string, values: Float32Array): Uint8Array => {
 }
 
 const writeBlockTensors = async (block: BlockState, store: StoreWriter): Promise<void> => {
-  const { description, layer } = block
-  const linears = new Map(description.linears.map((linear) => [`${linear.name}.weight`, linear.name]))
-  for (const { name } of description.blockParameters) {
+  const { description, structure, layer } = block
+  const linears = new Map(structure.linears.map((linear) => [`${linear.name}.weight`, linear.name]))
+  for (const { name } of structure.parameters) {
     const full = description.parameter(layer, name)
     const linear = linears.get(name)
     if (linear === undefined) {

@@ -1,72 +1,68 @@
 /**
- * An architecture is a table: how a family's `config.json` reads, what its parameters are called, the steps of one
+ * An architecture is a table: how a family's `config.json` reads, what its parameters are called, the steps of every
  * decoder block, and which linears share a scale. Graphs, calibration and folding all follow from it.
  * @module
  */
 
 import type { ModelConfig } from './config.ts'
 import type { ConfigReader } from './config-reader.ts'
-
-/**
- * One step of a block. `from`, `to`, `query` ... name values that live within the block; the block begins with the
- * residual stream as `hidden` and ends with the value it calls `hidden` last. `weight` is the parameter's base name
- * inside the block, without `.weight`.
- */
-export type Step =
-  /** `x / sqrt(mean(x^2) + epsilon) * w` over the last axis (arXiv 1910.07467). */
-  | { readonly step: 'rmsNorm'; readonly weight: string; readonly from: string; readonly to: string }
-  /** `y = x W^T + b` with `W [rows, columns]`. */
-  | {
-      readonly step: 'linear'
-      readonly weight: string
-      readonly from: string
-      readonly to: string
-      readonly rows: number
-      readonly columns: number
-      readonly bias: boolean
-    }
-  /** Causal attention with rotary embedding of query and key, `softmax(Q K^T / sqrt(headDim)) V`. */
-  | {
-      readonly step: 'attention'
-      readonly query: string
-      readonly key: string
-      readonly value: string
-      readonly to: string
-    }
-  /** The activation of the configuration, elementwise. */
-  | { readonly step: 'activation'; readonly from: string; readonly to: string }
-  | { readonly step: 'multiply'; readonly left: string; readonly right: string; readonly to: string }
-  | { readonly step: 'add'; readonly left: string; readonly right: string; readonly to: string }
+import type { Step } from './steps.ts'
 
 /**
  * Linears that read one value, and the parameter that can absorb the inverse of their common scale (AWQ, arXiv
- * 2306.00978, section 3.2). `consumers` must list every reader of the producer's output.
+ * 2306.00978, section 3.2). `consumers` must list every reader of what the producer makes.
  *
- * - `norm`: the producer is a norm whose weight is divided channel by channel.
+ * - `norm`: the producer is a norm, whose weight (and bias) is divided channel by channel.
  * - `linear`: the producer is a linear whose rows (and bias) are divided; its output reaches the consumers through
- *   elementwise products only.
- * - `value`: the producer is the value projection; under GQA each of its rows feeds `heads / kvHeads` columns.
+ *   elementwise products and ReLU only.
+ * - `value`: the producer is, or holds, the value projection; under GQA each of its rows feeds `heads / kvHeads` columns.
+ * - `activation`: the producer is a `scale` step, put where nothing else can absorb the scale.
  */
 export interface ScaleGroupRule {
-  readonly kind: 'norm' | 'linear' | 'value'
+  readonly kind: 'norm' | 'linear' | 'value' | 'activation'
   readonly producer: string
   readonly consumers: readonly string[]
+}
+
+/** What one block computes, and its scale groups. */
+export interface BlockTable {
+  readonly steps: readonly Step[]
+  readonly scaleGroups: readonly ScaleGroupRule[]
+}
+
+/** What a model computes outside of its blocks; parameters by full base names. */
+export interface OuterTable {
+  /** The embedding table, `[vocabSize, embeddingSize]`. */
+  readonly embedding: string
+  /** From the embedded tokens, `hidden`, to the residual stream of the first block, `hidden`; default none. */
+  readonly embed?: readonly Step[] | undefined
+  /** From the last block's residual stream, `hidden`, to what the head reads, `normed`. */
+  readonly norm: readonly Step[]
+  /** The head's linear, `[vocabSize, embeddingSize]`; when tied to the embedding it has no table of its own. */
+  readonly head: string
+  readonly headBias?: boolean | undefined
+  /** From the head's product, `logits`, to `logits`; default none. */
+  readonly logits?: readonly Step[] | undefined
+}
+
+/** A model, as its family's table describes it. */
+export interface ModelTable {
+  readonly config: ModelConfig
+  readonly outer: OuterTable
+  /** The prefix of the parameters of block `layer`: `model.layers.3`. */
+  readonly blockName: (layer: number) => string
+  /** The block `layer`. Blocks with equal steps and groups share their graphs. */
+  readonly block: (layer: number) => BlockTable
+  /** The base model's prefix, which checkpoints that were saved without a head leave out: `transformer.`. */
+  readonly prefix?: string | undefined
+  /** Ends of tensor names inside blocks that hold nothing to compute with (masks, tables that follow from the config). */
+  readonly ignored?: readonly string[] | undefined
 }
 
 /** A model family. */
 export interface Architecture {
   /** The values of `model_type` this table serves. */
   readonly modelTypes: readonly string[]
-  /** Reads and checks `config.json`. */
-  readonly config: (reader: ConfigReader, modelType: string) => ModelConfig
-  /** Parameter names outside the blocks, and the prefix of block `layer`. */
-  readonly names: {
-    readonly embedding: string
-    readonly finalNorm: string
-    readonly head: string
-    readonly block: (layer: number) => string
-  }
-  /** The steps of a block, in order. */
-  readonly block: (config: ModelConfig) => readonly Step[]
-  readonly scaleGroups: readonly ScaleGroupRule[]
+  /** Reads and checks `config.json`: every field that changes the output is read, or refused where it is not its default. */
+  readonly model: (reader: ConfigReader, modelType: string) => ModelTable
 }

@@ -1,5 +1,5 @@
 /**
- * Causal attention with rotary embedding in two forms that compute the same.
+ * Causal attention in two forms that compute the same.
  *
  * `plain` is made of MatMul and Softmax and takes every head width. With a cache, the past keys and values are inputs
  * of fixed capacity and only the new rows are outputs, so that an engine which copies its outputs copies little.
@@ -10,27 +10,40 @@
  */
 import { floats, type Graph, reshape, scalar, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
-import type { ModelConfig } from './config.ts'
+import { emitAlibi } from './emit-alibi.ts'
+import type { SequenceInputs } from './sequence.ts'
+import { maskNeed, type Positioned, placeOf, type RopeNeed, ropeNeed } from './sequence-needs.ts'
+import { emitSoftCap } from './soft-cap.ts'
+import type { AttentionStep } from './steps.ts'
 
 /** Which form of attention a graph uses. */
 export type AttentionForm = 'plain' | 'fused'
 
-/** True when the operator GroupQueryAttention takes heads of this width. */
-export const fusedIsPossible = (headDim: number): boolean => headDim % 8 === 0
+/** True when the operator GroupQueryAttention can say all attention of a model or block. */
+export const fusedIsPossible = ({ sequence }: Positioned): boolean =>
+  sequence.attentions.every(({ headDim, alibi }) => headDim % 8 === 0 && !alibi)
 
-/** The operator's own rotary embedding takes heads whose width is a multiple of 16. */
-export const rotatesInside = (headDim: number): boolean => headDim % 16 === 0
+/** The operator's own rotary embedding turns whole heads whose width is a multiple of 16, halves against halves. */
+export const rotatesInside = ({ rope, headDim }: RopeNeed): boolean =>
+  rope.width === headDim && !rope.interleaved && headDim % 16 === 0
 
-/** True when a form takes query, key and value side by side in one value: rotated inside, nothing else reads them. */
-export const takesPacked = (form: AttentionForm, { headDim }: Pick<ModelConfig, 'headDim'>): boolean =>
-  form === 'fused' && rotatesInside(headDim)
+/** True when no rotary embedding is left to do before the operator. */
+const rotatesAlone = (attention: AttentionStep): boolean => {
+  const need = ropeNeed(attention)
+  return !need || rotatesInside(need)
+}
+
+/** True when a form takes query, key and value side by side in one value. */
+export const takesPacked = (form: AttentionForm, attention: AttentionStep): boolean =>
+  form === 'fused' && attention.headDim % 8 === 0 && rotatesAlone(attention)
 
 /**
- * What the rotary tables of a form are multiplied by. `fused` has the scores' factor `headDim^-1/2` in its tables, half of
- * it with the queries and half with the keys: a product of one row without a factor has a kernel of its own in ONNX
- * Runtime's CPU library.
+ * What the rotary tables of a form are multiplied by. `fused` has the scores' factor in them where they turn whole heads,
+ * half of it with the queries and half with the keys: a product of one row without a factor has a kernel of its own in
+ * ONNX Runtime's CPU library.
  */
-export const ropeFactor = (form: AttentionForm, headDim: number): number => (form === 'fused' ? headDim ** -0.25 : 1)
+export const ropeFactor = (form: AttentionForm, { rope, headDim, scale }: RopeNeed): number =>
+  form === 'fused' && rope.width === headDim ? Math.sqrt(scale) : 1
 
 /** Query, key and value projections of the new tokens; or, where `takesPacked`, all three in one value. */
 export type Projections = readonly [query: Value, key: Value, value: Value] | readonly [packed: Value]
@@ -39,27 +52,6 @@ export type Projections = readonly [query: Value, key: Value, value: Value] | re
 export interface PastKeyValue {
   readonly key: Value
   readonly value: Value
-}
-
-/** Inputs that every block of a graph shares. */
-export interface SequenceInputs {
-  /** `[positions, headDim / 2]`, of the activations' type, multiplied by `ropeFactor`. */
-  readonly cos: Value
-  readonly sin: Value
-  /** plain: int64 `[1]`, the position of the first new token. */
-  readonly start?: Value
-  /**
-   * plain: `[heads / kvHeads * sequence, capacity + sequence]` of the activations' type, added to the scores: 0 where a
-   * token may look, -1e30 (in float16: minus infinity) elsewhere; the rows of the sequence once for each query head that
-   * shares a key head.
-   */
-  readonly mask?: Value
-  /** fused: int32 `[batch]`, the number of tokens, new ones included, less one. */
-  readonly lastPosition?: Value
-  /** fused: int32 scalar, the number of tokens, new ones included. */
-  readonly totalLength?: Value
-  /** fused: score rows are made whole instead of tile by tile: faster for single tokens on CPUs. */
-  readonly wholeRows?: boolean
 }
 
 /**
@@ -78,27 +70,39 @@ const splitHeads = (graph: Graph, x: Value, heads: number, headDim: number): Val
 
 const transposed = (graph: Graph, x: Value): Value => graph.add('Transpose', [x], { perm: [0, 1, 3, 2] })
 
+/** Turns the heads of `x`, `[batch, heads, sequence, headDim]` or `[batch, sequence, heads * headDim]`. */
+const rotate = (graph: Graph, x: Value, heads: number, attention: AttentionStep, inputs: SequenceInputs): Value => {
+  const need = ropeNeed(attention)
+  if (!need) return x
+  const { rope, headDim } = need
+  const { cos, sin } = inputs.ropes[placeOf(inputs.needs.ropes, need)]!
+  const partial = rope.width < headDim ? { num_heads: heads, rotary_embedding_dim: rope.width } : {}
+  const whole = x.shape.length === 3 ? { num_heads: heads } : {}
+  const attributes = { interleaved: rope.interleaved ? 1 : 0, ...whole, ...partial }
+  return graph.add('RotaryEmbedding', [x, inputs.start!, cos, sin], attributes)
+}
+
 const emitPlain = (
   graph: Graph,
-  config: ModelConfig,
+  attention: AttentionStep,
   [query, key, value]: readonly [Value, Value, Value],
   inputs: SequenceInputs,
   past: PastKeyValue | undefined,
 ): Attended => {
-  const { heads, kvHeads, headDim } = config
-  const rotate = (x: Value) =>
-    graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], { interleaved: 0 })
-  const q = graph.add('Mul', [
-    rotate(splitHeads(graph, query, heads, headDim)),
-    scalar(graph, query.dtype, 1 / Math.sqrt(headDim)),
-  ])
-  const k = rotate(splitHeads(graph, key, kvHeads, headDim))
+  const { heads, kvHeads, headDim, softCap } = attention
+  const mask = inputs.masks[placeOf(inputs.needs.masks, maskNeed(attention))]!
+  const turned = (x: Value, count: number) =>
+    rotate(graph, splitHeads(graph, x, count, headDim), count, attention, inputs)
+  const q = graph.add('Mul', [turned(query, heads), scalar(graph, query.dtype, attention.scale)])
+  const k = turned(key, kvHeads)
   const v = splitHeads(graph, value, kvHeads, headDim)
   // The query heads that share a key head lie one below the other: one product per key head, keys not repeated.
   const rows = reshape(graph, q, [0, kvHeads, -1, headDim])
   const scoresOf = (keys: Value) => graph.add('MatMul', [rows, transposed(graph, keys)])
-  const scores = past ? graph.add('Concat', [scoresOf(past.key), scoresOf(k)], { axis: 3 }) : scoresOf(k)
-  const weights = graph.add('Softmax', [graph.add('Add', [scores, inputs.mask!])], { axis: -1 })
+  const products = past ? graph.add('Concat', [scoresOf(past.key), scoresOf(k)], { axis: 3 }) : scoresOf(k)
+  const capped = softCap === null ? products : emitSoftCap(graph, products, softCap)
+  const scores = attention.alibi ? emitAlibi(graph, capped, q, attention, inputs.keyPositions!) : capped
+  const weights = graph.add('Softmax', [graph.add('Add', [scores, mask])], { axis: -1 })
   const mixed = past ? mixWithPast(graph, weights, past.value, v) : graph.add('MatMul', [weights, v])
   const merged = reshape(graph, mixed, [0, heads, -1, headDim])
   const output = reshape(graph, graph.add('Transpose', [merged], { perm: [0, 2, 1, 3] }), [0, 0, heads * headDim])
@@ -117,19 +121,19 @@ const NO_WEIGHT: Readonly<Partial<Record<string, number>>> = { float32: -1e30, f
 
 const emitFused = (
   graph: Graph,
-  config: ModelConfig,
+  attention: AttentionStep,
   projections: Projections,
   inputs: SequenceInputs,
   past: PastKeyValue | undefined,
 ): Attended => {
-  const { heads, kvHeads, headDim } = config
-  const inside = rotatesInside(headDim)
+  const { heads, kvHeads, softCap, window } = attention
+  const need = ropeNeed(attention)
+  const inside = need !== null && rotatesInside(need)
+  const tables = inside ? inputs.ropes[placeOf(inputs.needs.ropes, need)]! : undefined
+  const folded = need !== null && ropeFactor('fused', need) !== 1
   const [query, key, value] = projections
-  const rotate = (x: Value | undefined, count: number): Value | null => {
-    if (!x || inside) return x ?? null
-    const attributes = { interleaved: 0, num_heads: count }
-    return graph.add('RotaryEmbedding', [x, inputs.start!, inputs.cos, inputs.sin], attributes)
-  }
+  const turned = (x: Value | undefined, count: number): Value | null =>
+    !x || inside ? (x ?? null) : rotate(graph, x, count, attention, inputs)
   // A sink of no weight changes no result; ONNX Runtime's tiled path does not take sinks.
   const sink = inputs.wholeRows
     ? floats(graph, query.dtype, new Array<number>(heads).fill(NO_WEIGHT[query.dtype]!))
@@ -137,15 +141,15 @@ const emitFused = (
   const [output, presentKey, presentValue] = graph.addAll(
     'GroupQueryAttention',
     [
-      rotate(query, heads),
-      rotate(key, kvHeads),
+      turned(query, heads),
+      turned(key, kvHeads),
       value ?? null,
       past?.key ?? null,
       past?.value ?? null,
       inputs.lastPosition!,
       inputs.totalLength!,
-      inside ? inputs.cos : null,
-      inside ? inputs.sin : null,
+      tables?.cos ?? null,
+      tables?.sin ?? null,
       ...(sink ? [null, null, sink] : []),
     ],
     {
@@ -153,8 +157,9 @@ const emitFused = (
       kv_num_heads: kvHeads,
       do_rotary: inside ? 1 : 0,
       // Zero would mean the default factor; see `ropeFactor`.
-      scale: 1,
-      local_window_size: config.slidingWindow ?? -1,
+      scale: folded ? 1 : attention.scale,
+      ...(softCap === null ? {} : { softcap: softCap }),
+      local_window_size: window ?? -1,
     },
     { outputs: 3 },
   )
@@ -169,13 +174,13 @@ const emitFused = (
 export const emitAttention = (
   graph: Graph,
   form: AttentionForm,
-  config: ModelConfig,
+  attention: AttentionStep,
   projections: Projections,
   inputs: SequenceInputs,
   past: PastKeyValue | undefined,
 ): Attended => {
-  if (form === 'fused') return emitFused(graph, config, projections, inputs, past)
+  if (form === 'fused') return emitFused(graph, attention, projections, inputs, past)
   if (projections.length === 1)
     throw new AwqError('INVALID_ARGUMENT', 'plain attention reads query, key and value apart')
-  return emitPlain(graph, config, projections, inputs, past)
+  return emitPlain(graph, attention, projections, inputs, past)
 }

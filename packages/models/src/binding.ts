@@ -4,13 +4,23 @@
  * @module
  */
 import type { Graph, Value } from '@awq/onnx'
-import type { LinearSpec } from './describe.ts'
+import type { LinearSpec } from './describe-block.ts'
 
 /**
- * Supplies the parameters of one block to a graph, in the element type of its activations (float32, or float16 for a
- * binding made for that). Names are base names inside the block.
+ * Supplies parameters that stay float to a graph, in the element type of its activations (float32, or float16 for a
+ * binding made for that). Names have their suffixes; inside a block they are without the block's prefix.
  */
-export interface BlockBinding {
+export interface VectorBinding {
+  /** A vector such as a norm's weight. */
+  vector(graph: Graph, name: string, length: number): Value
+  /** A dense tensor of another shape, such as a table of positions. */
+  matrix(graph: Graph, name: string, shape: readonly number[]): Value
+  /** A vector that a checkpoint need not have; null where it is not there, and 1. */
+  optionalVector(graph: Graph, name: string, length: number): Value | null
+}
+
+/** Supplies the parameters of some steps. */
+export interface BlockBinding extends VectorBinding {
   /**
    * `y = x W^T + b` for linears that read the same value, so that a binding may make them one product.
    * @param x `[batch, sequence, in]`
@@ -18,16 +28,12 @@ export interface BlockBinding {
    * side by side along the last axis, in the same order: the emitter splits it where it must
    */
   linears(graph: Graph, x: Value, linears: readonly LinearSpec[]): readonly Value[]
-  /** A vector such as a norm's weight, by its name with suffix. */
-  vector(graph: Graph, name: string, length: number): Value
 }
 
-/** Supplies the parameters outside the blocks. */
-export interface OuterBinding {
-  /** Rows of the embedding table: int64 ids `[batch, sequence]` to `[batch, sequence, hidden]`. */
+/** Supplies the parameters outside the blocks; those of the steps there by their full names. */
+export interface OuterBinding extends BlockBinding {
+  /** Rows of the embedding table: int64 ids `[batch, sequence]` to `[batch, sequence, embeddingSize]`. */
   embed(graph: Graph, ids: Value): Value
-  /** The final norm's weight `[hidden]`. */
-  finalNorm(graph: Graph): Value
-  /** Logits: `[batch, sequence, hidden]` to `[batch, sequence, vocab]`. */
+  /** Logits: `[batch, sequence, embeddingSize]` to `[batch, sequence, vocab]`, with the head's bias where it has one. */
   head(graph: Graph, hidden: Value): Value
 }

@@ -7,6 +7,8 @@ import { AwqError } from '@awq/tensor'
 /** No model has dimensions past this; a larger number is a forged or broken file. */
 const MAX_DIMENSION = 2 ** 28
 
+const finite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
 /** Reads one field at a time and names the field in every error. */
 export interface ConfigReader {
   /** A positive integer of at most 2^28. Without a fallback the field is required. */
@@ -15,6 +17,14 @@ export interface ConfigReader {
   positive(field: string, fallback: number): number
   flag(field: string, fallback: boolean): boolean
   text(field: string, fallback: string): string
+  /** A finite number. */
+  number(field: string, fallback: number): number
+  /** A list of finite numbers, or undefined when the field is absent or null. */
+  numbers(field: string): readonly number[] | undefined
+  /** A list of strings, or undefined when the field is absent or null. */
+  texts(field: string): readonly string[] | undefined
+  /** Throws `UNSUPPORTED` unless the field is absent, null or the one value that is implemented. */
+  only(field: string, value: string | number | boolean): void
   /** An object, or undefined when the field is absent or null. */
   object(field: string): ConfigReader | undefined
   /** True when the field is present and not null. */
@@ -42,6 +52,12 @@ export const readConfig = (json: unknown, path = ''): ConfigReader => {
       `config.json: ${path}${field} must be ${expected}, but it is ${JSON.stringify(read(field)) ?? 'missing'}`,
     )
   }
+  const unsupported = (field: string, supported: string): never => {
+    throw new AwqError(
+      'UNSUPPORTED',
+      `config.json: ${path}${field} ${JSON.stringify(read(field))} is not implemented; supported: ${supported}`,
+    )
+  }
   return {
     size(field, fallback) {
       const value = read(field) ?? fallback
@@ -62,14 +78,28 @@ export const readConfig = (json: unknown, path = ''): ConfigReader => {
       const value = read(field) ?? fallback
       return typeof value === 'string' ? value : reject(field, 'a string')
     },
+    number(field, fallback) {
+      const value = read(field) ?? fallback
+      return finite(value) ? value : reject(field, 'a number')
+    },
+    numbers(field) {
+      const value = read(field)
+      if (value === undefined) return undefined
+      return Array.isArray(value) && value.every(finite) ? value : reject(field, 'a list of numbers')
+    },
+    texts(field) {
+      const value = read(field)
+      if (value === undefined) return undefined
+      return Array.isArray(value) && value.every((one) => typeof one === 'string')
+        ? value
+        : reject(field, 'a list of strings')
+    },
+    only(field, value) {
+      if ((read(field) ?? value) !== value) unsupported(field, JSON.stringify(value))
+    },
     object: (field) => (read(field) === undefined ? undefined : readConfig(read(field), `${path}${field}.`)),
     has: (field) => read(field) !== undefined,
     reject,
-    unsupported(field, supported) {
-      throw new AwqError(
-        'UNSUPPORTED',
-        `config.json: ${path}${field} ${JSON.stringify(read(field))} is not implemented; supported: ${supported}`,
-      )
-    },
+    unsupported,
   }
 }

@@ -1,16 +1,16 @@
 /**
- * What the graphs need to know of a model's `config.json`, in one vocabulary for all families.
+ * The dimensions of a decoder, in one vocabulary for all families.
  * @module
  */
-import type { Activation } from './activation.ts'
-import type { RopeConfig } from './rope.ts'
 
-/** Dimensions and options of a decoder, read from `config.json` by its architecture table. */
+/** Dimensions read from `config.json` by an architecture table; everything else is in the steps. */
 export interface ModelConfig {
   /** `model_type` of config.json. */
   readonly modelType: string
   /** Width of the residual stream. */
   readonly hiddenSize: number
+  /** Width of the embedding table's rows and of what the head reads, where it is another than `hiddenSize`. */
+  readonly embeddingSize: number
   /** Width of the MLP between its linears. */
   readonly intermediateSize: number
   /** Number of decoder blocks. */
@@ -19,21 +19,11 @@ export interface ModelConfig {
   readonly heads: number
   /** Key and value heads; `heads / kvHeads` query heads share one (GQA). */
   readonly kvHeads: number
-  /** Width of one head; even, because rotary embedding turns pairs. */
+  /** Width of one head. */
   readonly headDim: number
   readonly vocabSize: number
-  /** Longest sequence the model was trained for, in tokens. */
+  /** Longest sequence the model takes, in tokens. */
   readonly contextLength: number
-  /** The epsilon of every norm. */
-  readonly normEpsilon: number
   /** True when the output head reads the embedding table. */
   readonly tiedEmbeddings: boolean
-  readonly activation: Activation
-  /** Bias on the q, k, v and o projections. */
-  readonly attentionBias: boolean
-  /** Bias on the gate, up and down projections. */
-  readonly mlpBias: boolean
-  readonly rope: RopeConfig
-  /** Positions a token sees, itself included; null when it sees all before it. */
-  readonly slidingWindow: number | null
 }

@@ -40,8 +40,8 @@ test.each<[string, unknown, RegExp]>([
   ['an activation of the prototype chain', { ...config, hidden_act: 'constructor' }, /is not implemented/],
   [
     'an unknown rope',
-    { ...config, rope_scaling: { rope_type: 'yarn', factor: 2 } },
-    /rope_scaling.rope_type|rope_type "yarn"/,
+    { ...config, rope_scaling: { rope_type: 'mrope', factor: 2 } },
+    /rope_scaling.rope_type|rope_type "mrope"/,
   ],
   ['a partial rope', { ...config, partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
   ['a negative epsilon', { ...config, rms_norm_eps: -1 }, /rms_norm_eps must be a number above 0/],
@@ -50,9 +50,11 @@ test.each<[string, unknown, RegExp]>([
 })
 
 test('defaults: one key head for each query head, head width from the hidden size', () => {
-  const { config: described, linears, outerParameters, head } = describeModel(config)
-  expect(described).toMatchObject({ kvHeads: 4, headDim: 8, tiedEmbeddings: false, rope: { theta: 10000 } })
-  expect(linears.map(({ name, shape }) => [name, shape.join('x')])).toEqual([
+  const { config: described, blocks, outerParameters, head } = describeModel(config)
+  expect(described).toMatchObject({ kvHeads: 4, headDim: 8, tiedEmbeddings: false })
+  expect(blocks[0]!.attention.rope).toMatchObject({ theta: 10000, width: 8 })
+  expect(blocks[1]).toBe(blocks[0])
+  expect(blocks[0]!.linears.map(({ name, shape }) => [name, shape.join('x')])).toEqual([
     ['self_attn.q_proj', '32x32'],
     ['self_attn.k_proj', '32x32'],
     ['self_attn.v_proj', '32x32'],
@@ -70,8 +72,9 @@ test('both spellings of rope settings read the same', () => {
   const old = { ...config, rope_theta: 5e5, rope_scaling: { rope_type: 'llama3', ...scaling } }
   const oldest = { ...config, rope_theta: 5e5, rope_scaling: { type: 'llama3', ...scaling } }
   const recent = { ...config, rope_parameters: { rope_type: 'llama3', rope_theta: 5e5, ...scaling } }
-  expect(describeModel(recent).config.rope).toEqual(describeModel(old).config.rope)
-  expect(describeModel(oldest).config.rope).toEqual(describeModel(old).config.rope)
+  const ropeOf = (json: unknown) => describeModel(json).blocks[0]!.attention.rope
+  expect(ropeOf(recent)).toEqual(ropeOf(old))
+  expect(ropeOf(oldest)).toEqual(ropeOf(old))
 })
 
 test('rotary tables turn position 0 by nothing and linear scaling slows them down', () => {
@@ -84,13 +87,13 @@ test('rotary tables turn position 0 by nothing and linear scaling slows them dow
 })
 
 test('the mask lets a token see its past, filled slots and itself, within the window', () => {
-  const { config: described } = describeModel({
+  const { sequence } = describeModel({
     ...config,
     model_type: 'mistral',
     sliding_window: 2,
     num_key_value_heads: 2,
   })
-  const { data, shape } = causalMask(described, { past: 2, length: 2, capacity: 4 })
+  const { data, shape } = causalMask(sequence.masks[0]!, { past: 2, length: 2, capacity: 4 })
   expect(shape).toEqual([4, 6])
   const seen = Array.from(data as Float32Array, (value) => (value === 0 ? 'x' : '.')).join('')
   // Slots 0 to 3 of the cache, then the two new tokens; the rows twice, for two query heads each key head.

@@ -1,74 +1,64 @@
 /**
- * A model's description: its configuration, its parameters with shapes, its linears, its scale groups.
+ * A model's description: its dimensions, its blocks, what lies around them, its parameters with their names.
  * @module
  */
 import { AwqError, elementCount } from '@awq/tensor'
-import type { Architecture, Step } from './architecture.ts'
+import type { Architecture, ModelTable } from './architecture.ts'
 import type { ModelConfig } from './config.ts'
 import { readConfig } from './config-reader.ts'
+import { type BlockDescription, describeBlock } from './describe-block.ts'
+import type { StepList } from './emit-steps.ts'
 import { findArchitecture } from './registry.ts'
+import { type Positioned, sequenceNeeds } from './sequence-needs.ts'
+import { type ParameterSpec, type Step, stepParameters } from './steps.ts'
 
-/** A linear of a block. */
-export interface LinearSpec {
-  /** Base name inside the block, for example `self_attn.q_proj`. */
-  readonly name: string
-  readonly shape: readonly [out: number, inputs: number]
-  readonly bias: boolean
-  /** The value it reads; siblings share it, and with it their activation statistics. */
-  readonly site: string
-  /** The value it makes. */
-  readonly output: string
-}
-
-/** A parameter of a block or of the model. */
-export interface ParameterSpec {
-  /** With its suffix: `self_attn.q_proj.weight`; inside a block without the block's prefix. */
-  readonly name: string
-  readonly shape: readonly number[]
-}
-
-/** Linears that share one scale per input channel, resolved for one model. */
-export interface ScaleGroup {
-  readonly kind: 'norm' | 'linear' | 'value'
-  /** Base name of the parameter that absorbs the inverse scale. */
-  readonly producer: string
-  readonly consumers: readonly string[]
-  readonly site: string
-  /** `[in]`: the channel (norm) or row (linear) of the producer that makes each column of the consumers. */
-  readonly producerRow: Int32Array
+/** What a model computes before and after its blocks. */
+export interface OuterDescription {
+  /** From the embedded tokens `hidden` to the residual stream `hidden`. */
+  readonly embed: StepList
+  /** From the residual stream `hidden` to `normed`, which the head reads. */
+  readonly norm: StepList
+  /** From the head's product `logits` to `logits`. */
+  readonly logits: StepList
+  /** Full name of the head's bias; null without one. */
+  readonly headBias: string | null
+  /** All parameters but the embedding table and the head's. */
+  readonly dense: readonly ParameterSpec[]
 }
 
 /** All that follows from a `config.json` and its architecture table. */
-export interface ModelDescription {
+export interface ModelDescription extends Positioned {
   readonly architecture: Architecture
   readonly config: ModelConfig
-  readonly steps: readonly Step[]
-  readonly linears: readonly LinearSpec[]
-  readonly scaleGroups: readonly ScaleGroup[]
-  /** Parameters of one block. */
-  readonly blockParameters: readonly ParameterSpec[]
-  /** Embedding table, final norm, and the head unless it is tied to the embedding. */
+  /** By layer. Blocks that are alike are the same object. */
+  readonly blocks: readonly BlockDescription[]
+  readonly outer: OuterDescription
+  /** Parameters outside the blocks: embedding table, the head's unless it is tied to it, and all others. */
   readonly outerParameters: readonly ParameterSpec[]
-  /** Full names of the parameters outside the blocks; `head` is the embedding's name when they are tied. */
+  /** Full names of the tables; `head` is the embedding's name when they are tied, `headTable` its own name all the same. */
   readonly embedding: string
-  readonly finalNorm: string
   readonly head: string
+  readonly headTable: string
+  /** The prefix of a block's parameters: `model.layers.3`. */
+  readonly blockName: (layer: number) => string
   /** Full name of a block's parameter: `parameter(3, 'mlp.up_proj.weight')`. */
   readonly parameter: (layer: number, name: string) => string
+  /** As in the family's table. */
+  readonly prefix: string
+  readonly ignored: readonly string[]
 }
 
 /** Every parameter of a model by its full name: those outside the blocks, then those of each block. */
-export function* modelParameters(description: ModelDescription): Generator<ParameterSpec> {
-  const { outerParameters, blockParameters, config, parameter } = description
+export function* modelParameters({ outerParameters, blocks, parameter }: ModelDescription): Generator<ParameterSpec> {
   yield* outerParameters
-  for (let layer = 0; layer < config.layers; layer++)
-    for (const { name, shape } of blockParameters) yield { name: parameter(layer, name), shape }
+  for (const [layer, block] of blocks.entries())
+    for (const spec of block.parameters) yield { ...spec, name: parameter(layer, spec.name) }
 }
 
-/** The number of weights of a model; a tied table counts once. */
+/** The number of weights of a model; a tied table counts once, vectors that float checkpoints do not have not at all. */
 export const parameterCount = (description: ModelDescription): number => {
   let count = 0
-  for (const { shape } of modelParameters(description)) count += elementCount(shape)
+  for (const { shape, optional } of modelParameters(description)) if (!optional) count += elementCount(shape)
   return count
 }
 
@@ -88,26 +78,34 @@ const checkConfig = (config: ModelConfig): ModelConfig => {
     if (width > MAX_WIDTH) reject(`${field} is ${width}, more than the ${MAX_WIDTH} supported`)
   if (config.heads % config.kvHeads !== 0)
     reject(`num_attention_heads ${config.heads} must be a multiple of num_key_value_heads ${config.kvHeads}`)
-  if (config.headDim % 2 !== 0)
-    reject(`head_dim ${config.headDim} must be even: rotary position embedding turns pairs of elements`)
   if (config.layers > 4096) reject(`num_hidden_layers ${config.layers} is more than the 4096 supported`)
   return config
 }
 
-const parametersOf = (steps: readonly Step[], config: ModelConfig): ParameterSpec[] =>
-  steps.flatMap((step): ParameterSpec[] => {
-    if (step.step === 'rmsNorm') return [{ name: `${step.weight}.weight`, shape: [config.hiddenSize] }]
-    if (step.step !== 'linear') return []
-    const weight = { name: `${step.weight}.weight`, shape: [step.rows, step.columns] }
-    return step.bias ? [weight, { name: `${step.weight}.bias`, shape: [step.rows] }] : [weight]
+const describeBlocks = ({ config, block }: ModelTable): BlockDescription[] => {
+  const known = new Map<string, BlockDescription>()
+  return Array.from({ length: config.layers }, (_, layer) => {
+    const table = block(layer)
+    const key = JSON.stringify([config.modelType, config.hiddenSize, table])
+    const made = known.get(key) ?? describeBlock(config, table, key)
+    known.set(key, made)
+    return made
   })
+}
 
-/** Column `head * headDim + i` of the output projection reads row `kvHead * headDim + i` of the value projection. */
-const valueRows = ({ heads, kvHeads, headDim }: ModelConfig): Int32Array =>
-  Int32Array.from({ length: heads * headDim }, (_, column) => {
-    const kvHead = Math.floor(Math.floor(column / headDim) / (heads / kvHeads))
-    return kvHead * headDim + (column % headDim)
-  })
+const describeOuter = ({ config, outer }: ModelTable): OuterDescription => {
+  const part = (steps: readonly Step[] = []): StepList => ({ steps, name: config.modelType })
+  const parts = { embed: part(outer.embed), norm: part(outer.norm), logits: part(outer.logits) }
+  const headBias = outer.headBias ? `${outer.head}.bias` : null
+  return {
+    ...parts,
+    headBias,
+    dense: [
+      ...Object.values(parts).flatMap(({ steps }) => steps.flatMap(stepParameters)),
+      ...(headBias ? [{ name: headBias, shape: [config.vocabSize] }] : []),
+    ],
+  }
+}
 
 /**
  * Describes a model from its parsed `config.json`.
@@ -125,40 +123,35 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const modelType = reader.text('model_type', '')
   if (modelType === '') reader.reject('model_type', 'the name of a model family')
   const architecture = findArchitecture(modelType)
-  const config = checkConfig(architecture.config(reader, modelType))
-  const steps = architecture.block(config)
-  const linears = steps.flatMap((step): LinearSpec[] =>
-    step.step === 'linear'
-      ? [{ name: step.weight, shape: [step.rows, step.columns], bias: step.bias, site: step.from, output: step.to }]
-      : [],
-  )
-  const scaleGroups = architecture.scaleGroups.map((rule): ScaleGroup => {
-    const consumer = linears.find((linear) => linear.name === rule.consumers[0])
-    if (!consumer) throw new AwqError('CONFIG', `${modelType}: the scale group of ${rule.producer} names no linear`)
-    const producerRow =
-      rule.kind === 'value' ? valueRows(config) : Int32Array.from({ length: consumer.shape[1] }, (_, i) => i)
-    return { ...rule, site: consumer.site, producerRow }
-  })
-  const { names } = architecture
-  const embedding = `${names.embedding}.weight`
-  const finalNorm = `${names.finalNorm}.weight`
-  const head = config.tiedEmbeddings ? embedding : `${names.head}.weight`
-  const table = [config.vocabSize, config.hiddenSize]
+  const model = architecture.model(reader, modelType)
+  const config = checkConfig(model.config)
+  const blocks = describeBlocks(model)
+  const outer = describeOuter(model)
+  const embedding = `${model.outer.embedding}.weight`
+  const headTable = `${model.outer.head}.weight`
+  const head = config.tiedEmbeddings ? embedding : headTable
+  const table = [config.vocabSize, config.embeddingSize]
+  const { blockName, prefix = '', ignored = [] } = model
   return {
     architecture,
     config,
-    steps,
-    linears,
-    scaleGroups,
-    blockParameters: parametersOf(steps, config),
+    blocks,
+    outer,
     outerParameters: [
       { name: embedding, shape: table },
-      { name: finalNorm, shape: [config.hiddenSize] },
+      ...outer.dense,
       ...(config.tiedEmbeddings ? [] : [{ name: head, shape: table }]),
     ],
     embedding,
-    finalNorm,
     head,
-    parameter: (layer, name) => `${names.block(layer)}.${name}`,
+    headTable,
+    blockName,
+    parameter: (layer, name) => `${blockName(layer)}.${name}`,
+    prefix,
+    ignored,
+    sequence: sequenceNeeds(
+      [...new Set(blocks)].map(({ attention }) => attention),
+      outer.embed.steps.some(({ step }) => step === 'positions'),
+    ),
   }
 }

@@ -7,7 +7,8 @@ import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitBlock } from './emit-block.ts'
-import { emitFinalNorm, type Residual } from './norm.ts'
+import { emitEmbed, emitHead } from './emit-outer.ts'
+import type { Residual } from './norm.ts'
 import { type ActivationType, declareSequence } from './sequence.ts'
 
 /** How a decoder graph is emitted. */
@@ -25,13 +26,6 @@ export interface DecoderBinding {
   readonly block: (layer: number) => BlockBinding
 }
 
-/** Final norm and head: `[batch, sequence, hidden]` to logits, float32 whatever the activations are. */
-export const emitHead = (graph: Graph, description: ModelDescription, binding: OuterBinding, x: Residual): Value => {
-  const normed = emitFinalNorm(graph, x, binding.finalNorm(graph), description.config.normEpsilon)
-  const logits = binding.head(graph, normed)
-  return logits.dtype === 'float32' ? logits : graph.add('Cast', [logits], { to: 'float32' })
-}
-
 /**
  * Emits the decoder: one graph for prompts, single steps, and the logits of any tail of the new tokens.
  *
@@ -45,12 +39,11 @@ export const emitHead = (graph: Graph, description: ModelDescription, binding: O
  */
 export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
   const { attention, dtype = 'float32', wholeRows = false } = options
-  const { config } = description
+  const { config, blocks } = description
   const graph = new Graph(`${config.modelType}-decoder`)
   const ids = graph.input('input_ids', 'int64', ['batch', 'sequence'])
   const logitsFrom = graph.input('logits_from', 'int64', [1])
-  const sequence = { ...declareSequence(graph, config, attention, dtype), wholeRows }
-  const cacheShape = ['batch', config.kvHeads, 'capacity', config.headDim]
+  const sequence = { ...declareSequence(graph, description, attention, dtype), wholeRows }
   const wanted = (x: Value): Value =>
     graph.add(
       'Slice',
@@ -60,13 +53,15 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
         shape: x.shape.map((dim, axis) => (axis === 1 ? 'rows' : dim)),
       },
     )
-  let hidden: Residual = binding.outer.embed(graph, ids)
-  for (let layer = 0; layer < config.layers; layer++) {
+  let hidden: Residual = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, ids), sequence)
+  for (const [layer, block] of blocks.entries()) {
+    const { kvHeads, headDim } = block.attention
+    const cacheShape = ['batch', kvHeads, 'capacity', headDim]
     const past = {
       key: graph.input(`past.${layer}.key`, dtype, cacheShape),
       value: graph.input(`past.${layer}.value`, dtype, cacheShape),
     }
-    const block = emitBlock(graph, description, {
+    const emitted = emitBlock(graph, block, {
       hidden,
       binding: binding.block(layer),
       attention,
@@ -75,9 +70,9 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
       deferSums: true,
       ...(layer === config.layers - 1 ? { wanted } : {}),
     })
-    hidden = block.hidden
-    graph.output(`present.${layer}.key`, block.key)
-    graph.output(`present.${layer}.value`, block.value)
+    hidden = emitted.hidden
+    graph.output(`present.${layer}.key`, emitted.key)
+    graph.output(`present.${layer}.value`, emitted.value)
   }
   graph.output('logits', emitHead(graph, description, binding.outer, hidden))
   return graph

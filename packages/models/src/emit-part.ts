@@ -5,29 +5,26 @@
  */
 import { Graph, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
-import type { Step } from './architecture.ts'
 import type { BlockBinding } from './binding.ts'
-import type { ModelDescription } from './describe.ts'
-import { emitSteps } from './emit-block.ts'
+import type { BlockDescription } from './describe-block.ts'
+import { emitSteps } from './emit-steps.ts'
 import { declareSequence } from './sequence.ts'
-import { stepReads } from './step-reads.ts'
+import { makesOf, readsOf, type Step, stepParameters } from './steps.ts'
 
 /** The steps from `site` to the residual stream, and the values that are added to it. */
-const partSteps = ({ steps }: ModelDescription, site: string): { inner: Step[]; ends: string[] } => {
+const partSteps = ({ steps }: BlockDescription, site: string): { inner: Step[]; ends: string[] } => {
   const derived = new Set([site])
   const inner: Step[] = []
   const ends: string[] = []
   for (const step of steps) {
-    const read = stepReads(step).filter((name) => derived.has(name))
+    const all = readsOf(step)
+    const read = all.filter((name) => derived.has(name))
     if (read.length === 0) continue
-    if (step.step === 'add') {
-      ends.push(...read)
-      continue
-    }
-    if (step.step === 'rmsNorm' || read.length < stepReads(step).length)
-      throw new AwqError('UNSUPPORTED', `the block's step ${step.step} does not follow from ${site} alone`)
-    inner.push(step)
-    derived.add(step.to)
+    if (read.length === all.length) {
+      inner.push(step)
+      for (const name of makesOf(step)) derived.add(name)
+    } else if (step.step === 'add') ends.push(...read)
+    else throw new AwqError('UNSUPPORTED', `the block's step ${step.step} does not follow from ${site} alone`)
   }
   return { inner, ends }
 }
@@ -36,6 +33,8 @@ const partSteps = ({ steps }: ModelDescription, site: string): { inner: Step[]; 
 export interface BlockPart {
   /** Names of its linears, in the order of their steps. */
   readonly linears: readonly string[]
+  /** Names of its parameters, with their suffixes. */
+  readonly parameters: readonly string[]
   /** True when positions matter: the graph then has the inputs of `declareSequence`. */
   readonly attention: boolean
 }
@@ -45,9 +44,10 @@ export interface BlockPart {
  * @param site a value that linears read
  * @throws AwqError `UNSUPPORTED` when the part also reads values that do not come from the site
  */
-export const blockPart = (description: ModelDescription, site: string): BlockPart => {
-  const { inner } = partSteps(description, site)
+export const blockPart = (block: BlockDescription, site: string): BlockPart => {
+  const { inner } = partSteps(block, site)
   return {
+    parameters: inner.flatMap(stepParameters).map(({ name }) => name),
     linears: inner.flatMap((step) => (step.step === 'linear' ? [step.weight] : [])),
     attention: inner.some(({ step }) => step === 'attention'),
   }
@@ -60,19 +60,20 @@ export const blockPart = (description: ModelDescription, site: string): BlockPar
  * @throws AwqError `UNSUPPORTED` as `blockPart`
  */
 export const emitBlockPart = (
-  description: ModelDescription,
+  block: BlockDescription,
   site: string,
   binding: BlockBinding,
   finish: (graph: Graph, output: Value) => void,
 ): Graph => {
-  const graph = new Graph(`${description.config.modelType}-part`)
-  const width = description.linears.find((linear) => linear.site === site)!.shape[1]
+  const { modelType } = block.config
+  const graph = new Graph(`${modelType}-part`)
+  const width = block.linears.find((linear) => linear.site === site)!.shape[1]
   const x = graph.input('x', 'float32', ['batch', 'sequence', width])
-  const { attention } = blockPart(description, site)
-  const sequence = attention ? declareSequence(graph, description.config, 'plain') : undefined
-  const { inner, ends } = partSteps(description, site)
+  const { attention } = blockPart(block, site)
+  const sequence = attention ? declareSequence(graph, block, 'plain') : undefined
+  const { inner, ends } = partSteps(block, site)
   const given = new Map([[site, x]])
-  const { read } = emitSteps(graph, description, inner, given, { binding, attention: 'plain', sequence })
+  const { read } = emitSteps(graph, { steps: inner, name: modelType }, given, { binding, attention: 'plain', sequence })
   const output = ends.map(read).reduce((sum, end) => graph.add('Add', [sum, end]))
   finish(graph, output)
   return graph

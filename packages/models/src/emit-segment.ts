@@ -4,13 +4,12 @@
  */
 import { Graph, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
-import type { Step } from './architecture.ts'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding } from './binding.ts'
-import type { ModelDescription } from './describe.ts'
-import { emitSteps } from './emit-block.ts'
+import type { BlockDescription } from './describe-block.ts'
+import { emitSteps } from './emit-steps.ts'
 import { declareSequence } from './sequence.ts'
-import { stepReads } from './step-reads.ts'
+import { makesOf, readsOf, type Step } from './steps.ts'
 
 /** Where a site lies in the steps of its block. */
 export interface SitePlace {
@@ -24,7 +23,7 @@ export interface SitePlace {
  * Finds a site.
  * @throws AwqError `INVALID_ARGUMENT` for a site that no linear reads
  */
-export const sitePlace = ({ steps, config }: ModelDescription, site: string): SitePlace => {
+export const sitePlace = ({ steps, config }: BlockDescription, site: string): SitePlace => {
   const readers = steps.flatMap((step, index) =>
     step.step === 'linear' && step.from === site ? [{ step, index }] : [],
   )
@@ -43,8 +42,8 @@ export const sitePlace = ({ steps, config }: ModelDescription, site: string): Si
 const liveValues = (steps: readonly Step[], at: number): string[] => {
   const live = new Set(['hidden'])
   for (const step of steps.slice(at).reverse()) {
-    live.delete(step.to)
-    for (const name of stepReads(step)) live.add(name)
+    for (const name of makesOf(step)) live.delete(name)
+    for (const name of readsOf(step)) live.add(name)
   }
   return [...live]
 }
@@ -72,34 +71,34 @@ export interface EmittedSegment {
  * @param finish adds outputs of its own, from values by their names
  */
 export const emitSegment = (
-  description: ModelDescription,
+  block: BlockDescription,
   { from, to, inputs }: Segment,
   binding: BlockBinding,
   attention: AttentionForm = 'plain',
   finish?: (graph: Graph, read: (name: string) => Value) => void,
 ): EmittedSegment => {
-  const { config } = description
-  const graph = new Graph(`${config.modelType}-segment`)
-  const steps = description.steps.slice(from, to)
+  const name = block.config.modelType
+  const graph = new Graph(`${name}-segment`)
+  const steps = block.steps.slice(from, to)
   const given = new Map(
-    [...inputs].map(([name, axes]) => [name, graph.input(name, 'float32', ['batch', 'sequence', ...axes])]),
+    [...inputs].map(([value, axes]) => [value, graph.input(value, 'float32', ['batch', 'sequence', ...axes])]),
   )
   const attends = steps.some(({ step }) => step === 'attention')
-  const sequence = attends ? declareSequence(graph, config, attention) : undefined
-  const { read } = emitSteps(graph, description, steps, given, { binding, attention, sequence })
-  const made = new Set(steps.map((step) => step.to))
-  const live = liveValues(description.steps, to)
+  const sequence = attends ? declareSequence(graph, block, attention) : undefined
+  const { read } = emitSteps(graph, { steps, name }, given, { binding, attention, sequence })
+  const made = new Set(steps.flatMap(makesOf))
+  const live = liveValues(block.steps, to)
   finish?.(graph, read)
   const outputs = new Map(
     live
-      .filter((name) => made.has(name))
-      .map((name) => {
-        const value = read(name)
-        graph.output(outputName(name), graph.add('Identity', [value]))
-        return [name, value.shape.slice(2) as number[]]
+      .filter((alive) => made.has(alive))
+      .map((alive) => {
+        const value = read(alive)
+        graph.output(outputName(alive), graph.add('Identity', [value]))
+        return [alive, value.shape.slice(2) as number[]]
       }),
   )
-  return { graph, outputs, kept: live.filter((name) => !made.has(name)) }
+  return { graph, outputs, kept: live.filter((alive) => !made.has(alive)) }
 }
 
 /** What the graph calls a value that it hands on: the same name may be among its inputs. */

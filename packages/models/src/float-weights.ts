@@ -3,11 +3,13 @@
  * every block and no more than one block's weights are in memory.
  * @module
  */
-import type { Graph, Value } from '@awq/onnx'
+import type { Dim, Graph, Value } from '@awq/onnx'
 import { type Tensor, tensor } from '@awq/ort'
-import { AwqError, type Checkpoint, type DType, readFloat32, type TensorEntry } from '@awq/tensor'
-import type { BlockBinding } from './binding.ts'
-import { type ModelDescription, modelParameters, type ParameterSpec } from './describe.ts'
+import { AwqError, type Checkpoint, type DType, elementCount, readFloat32, type TensorEntry } from '@awq/tensor'
+import type { BlockBinding, OuterBinding } from './binding.ts'
+import { type ModelDescription, modelParameters } from './describe.ts'
+import type { BlockDescription } from './describe-block.ts'
+import { type ParameterSpec, stepParameters, storedShape } from './steps.ts'
 
 /** Parameters by base name with suffix (`mlp.up_proj.weight`), float32, row-major. */
 export type BlockWeights = Map<string, Float32Array>
@@ -30,11 +32,12 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
       'NOT_FOUND',
       `the checkpoint has no tensor ${spec.name}, which its config.json asks for; is it complete?`,
     )
-  if (!sameShape(entry.shape, spec.shape))
+  const shape = storedShape(spec)
+  if (!sameShape(entry.shape, shape))
     throw new AwqError(
       'CONFIG',
       `${entry.file}: tensor ${spec.name} has shape [${entry.shape.join(', ')}], but config.json asks for ` +
-        `[${spec.shape.join(', ')}]`,
+        `[${shape.join(', ')}]`,
     )
   const scale = ['_scale', '_scale_inv'].find((suffix) => checkpoint.tensors.has(spec.name + suffix))
   if (!FLOATS.has(entry.dtype) || scale)
@@ -46,6 +49,10 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
   return entry
 }
 
+/** True for a parameter that the checkpoint need not have, and has not. */
+export const isAbsent = (checkpoint: Checkpoint, { name, optional }: ParameterSpec): boolean =>
+  optional === true && !checkpoint.tensors.has(name)
+
 /**
  * Checks that every parameter is there with the right shape, and that no block has a tensor the description does not
  * use (a bias that config.json does not mention, a norm of another family), before anything is read.
@@ -54,13 +61,14 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
 export const checkParameters = (checkpoint: Checkpoint, description: ModelDescription): void => {
   const known = new Set<string>()
   for (const spec of modelParameters(description)) {
-    findParameter(checkpoint, spec)
+    if (!isAbsent(checkpoint, spec)) findParameter(checkpoint, spec)
     known.add(spec.name)
   }
-  const blocks = description.architecture.names.block(0).replace(/0$/, '')
+  const blocks = description.blockName(0).replace(/0$/, '')
+  const ignored = ['.rotary_emb.inv_freq', ...description.ignored]
   for (const [name, { file }] of checkpoint.tensors) {
     // Old checkpoints keep the rotary frequencies, which follow from config.json.
-    if (!name.startsWith(blocks) || known.has(name) || name.endsWith('.rotary_emb.inv_freq')) continue
+    if (!name.startsWith(blocks) || known.has(name) || ignored.some((end) => name.endsWith(end))) continue
     throw new AwqError(
       'UNSUPPORTED',
       `${file}: tensor ${name} is not used by a ${description.config.modelType} model as its config.json describes it ` +
@@ -81,9 +89,33 @@ const checkFinite = (values: Float32Array, { name, shape }: ParameterSpec): void
   throw new AwqError('NUMERIC', `${name}: ${place} is ${values[at]}; the checkpoint is damaged, or overflowed its type`)
 }
 
+/** `[columns, rows]` to `[rows, columns]`. */
+const transpose = (values: Float32Array, [rows, columns]: readonly [number, number]): Float32Array => {
+  const turned = new Float32Array(values.length)
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) turned[row * columns + column] = values[column * rows + row]!
+  return turned
+}
+
+/**
+ * Reads a parameter as graphs want it.
+ * @throws AwqError as `findParameter`; `NUMERIC` naming the parameter that holds NaN or an infinity
+ */
+export const readParameter = async (
+  checkpoint: Checkpoint,
+  spec: ParameterSpec,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Float32Array> => {
+  const { shape } = spec
+  if (isAbsent(checkpoint, spec)) return new Float32Array(elementCount(shape)).fill(1)
+  const values = await readFloat32(findParameter(checkpoint, spec), options)
+  checkFinite(values, { ...spec, shape: storedShape(spec) })
+  return spec.transposed ? transpose(values, [shape[0]!, shape[1]!]) : values
+}
+
 /**
  * Reads the parameters of one block.
- * @throws AwqError as `findParameter`; `NUMERIC` naming the parameter that holds NaN or an infinity
+ * @throws AwqError as `readParameter`
  */
 export const readBlockWeights = async (
   checkpoint: Checkpoint,
@@ -92,24 +124,29 @@ export const readBlockWeights = async (
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<BlockWeights> => {
   const weights: BlockWeights = new Map()
-  for (const { name, shape } of description.blockParameters) {
-    const spec = { name: description.parameter(layer, name), shape }
-    const values = await readFloat32(findParameter(checkpoint, spec), options)
-    checkFinite(values, spec)
-    weights.set(name, values)
+  for (const spec of description.blocks[layer]!.parameters) {
+    const named = { ...spec, name: description.parameter(layer, spec.name) }
+    weights.set(spec.name, await readParameter(checkpoint, named, options))
   }
   return weights
 }
 
 /** Block weights as feeds of a graph that `inputBinding` was used for. */
-export const blockFeeds = (description: ModelDescription, weights: BlockWeights): Record<string, Tensor> =>
-  Object.fromEntries(
-    description.blockParameters.map(({ name, shape }) => [name, tensor('float32', shape, weights.get(name)!)]),
-  )
+export const blockFeeds = (
+  { parameters }: Pick<BlockDescription, 'parameters'>,
+  weights: BlockWeights,
+): Record<string, Tensor> =>
+  Object.fromEntries(parameters.map(({ name, shape }) => [name, tensor('float32', shape, weights.get(name)!)]))
 
-/** `x W^T + b`, `W [out, in]`. */
-export const emitLinear = (graph: Graph, x: Value, weight: Value, bias: Value | undefined): Value => {
-  const product = graph.add('MatMul', [x, graph.add('Transpose', [weight], { perm: [1, 0] })])
+/** `x W^T + b`, `W [out, in]`; or `x W + b`, `W [in, out]`, when the weight given is transposed. */
+export const emitLinear = (
+  graph: Graph,
+  x: Value,
+  weight: Value,
+  bias: Value | undefined,
+  transposed = false,
+): Value => {
+  const product = graph.add('MatMul', [x, transposed ? weight : graph.add('Transpose', [weight], { perm: [1, 0] })])
   return bias ? graph.add('Add', [product, bias]) : product
 }
 
@@ -125,4 +162,40 @@ export const inputBinding = (): BlockBinding => ({
       ),
     ),
   vector: (graph, name, length) => graph.input(name, 'float32', [length]),
+  matrix: (graph, name, shape) => graph.input(name, 'float32', shape),
+  optionalVector: (graph, name, length) => graph.input(name, 'float32', [length]),
 })
+
+/**
+ * Binds the head and the parameters of the steps outside of the blocks as float32 inputs. Rows of the embedding table are
+ * read outside of graphs.
+ * @param rows rows of the head that a graph is given, when not all
+ */
+export const outerInputs = ({ config, outer }: ModelDescription, rows: Dim = config.vocabSize): OuterBinding => ({
+  ...inputBinding(),
+  embed: () => {
+    throw new AwqError('UNSUPPORTED', 'a float model embeds its tokens outside the graph: use ForwardModel.embed')
+  },
+  head: (graph, hidden) => {
+    const weight = graph.input('head.weight', 'float32', [rows, config.embeddingSize])
+    const bias = outer.headBias && graph.input(outer.headBias, 'float32', [rows])
+    return emitLinear(graph, hidden, weight, bias || undefined)
+  },
+})
+
+/**
+ * Feeds of the steps around the blocks, by the names that `outerInputs` gives them.
+ * @param embed those in front of the first block, rather than those behind the last one and the head's bias
+ */
+export const outerFeeds = async (
+  checkpoint: Checkpoint,
+  { outer }: ModelDescription,
+  embed = false,
+): Promise<Record<string, Tensor>> => {
+  const first = new Set(outer.embed.steps.flatMap(stepParameters).map(({ name }) => name))
+  const feeds: Record<string, Tensor> = {}
+  for (const spec of outer.dense)
+    if (first.has(spec.name) === embed)
+      feeds[spec.name] = tensor('float32', spec.shape, await readParameter(checkpoint, spec))
+  return feeds
+}

@@ -4,24 +4,27 @@
  * @module
  */
 import { Graph, type Value } from '@awq/onnx'
-import type { Engine, Session, Tensor } from '@awq/ort'
-import { tensor, zeros } from '@awq/ort'
-import { AwqError, type Checkpoint, readFloat32 } from '@awq/tensor'
+import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
+import { AwqError, type Checkpoint } from '@awq/tensor'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
+import type { BlockDescription } from './describe-block.ts'
+import { embedTokens } from './embed.ts'
 import { emitBlock } from './emit-block.ts'
-import { emitHead } from './emit-decoder.ts'
+import { emitHead } from './emit-outer.ts'
 import {
   blockFeeds,
   checkParameters,
-  emitLinear,
-  findParameter,
   inputBinding,
+  outerFeeds,
+  outerInputs,
   readBlockWeights,
+  readParameter,
 } from './float-weights.ts'
 import { emitResidual } from './norm.ts'
 import { declareSequence, ropeFeeds, sequenceFeeds } from './sequence.ts'
+import type { Positioned } from './sequence-needs.ts'
 
 /** One block, ready to run. */
 export interface ForwardBlock extends AsyncDisposable {
@@ -45,13 +48,6 @@ export interface ForwardModel extends AsyncDisposable {
   openOuter(build: (binding: OuterBinding) => Graph): Promise<{ session: Session; feeds: Record<string, Tensor> }>
 }
 
-/** Checks ids against the vocabulary. */
-export const checkIds = (ids: ArrayLike<number>, vocabSize: number): void => {
-  for (let i = 0; i < ids.length; i++)
-    if (!(Number.isInteger(ids[i]) && ids[i]! >= 0 && ids[i]! < vocabSize))
-      throw new AwqError('INVALID_ARGUMENT', `token id ${ids[i]} is outside the vocabulary of ${vocabSize} tokens`)
-}
-
 /** How a block without a cache is emitted. */
 export interface ForwardBlockOptions {
   /** Called for each value that linears read, to add outputs of its own. */
@@ -65,110 +61,50 @@ export interface ForwardBlockOptions {
  * `declareSequence`, and the binding's. Output: `hidden_out`.
  */
 export const emitForwardBlock = (
-  description: ModelDescription,
+  block: BlockDescription,
   binding: BlockBinding,
   { observe, attention = 'plain' }: ForwardBlockOptions = {},
 ): Graph => {
-  const graph = new Graph(`${description.config.modelType}-block`)
-  const hidden = graph.input('hidden', 'float32', ['batch', 'sequence', description.config.hiddenSize])
-  const sequence = declareSequence(graph, description.config, attention)
-  const block = emitBlock(graph, description, {
+  const { config } = block
+  const graph = new Graph(`${config.modelType}-block`)
+  const hidden = graph.input('hidden', 'float32', ['batch', 'sequence', config.hiddenSize])
+  const sequence = declareSequence(graph, block, attention)
+  const emitted = emitBlock(graph, block, {
     hidden,
     binding,
     attention,
     sequence,
     ...(observe ? { observe: (site: string, value: Value) => observe(graph, site, value) } : {}),
   })
-  graph.output('hidden_out', emitResidual(graph, block.hidden))
+  graph.output('hidden_out', emitResidual(graph, emitted.hidden))
   return graph
 }
 
-/** Rotary tables, and mask or lengths, for batches of sequences of one length; those of the last call are kept. */
+/** Rotary tables, and masks or lengths, for batches of sequences of one length; those of the last call are kept. */
 export const forwardFeeds = (
-  { config }: ModelDescription,
+  model: Positioned,
   attention: AttentionForm = 'plain',
 ): ((length: number, batch?: number) => Record<string, Tensor>) => {
   let last: { readonly length: number; readonly batch: number; readonly feeds: Record<string, Tensor> } | undefined
   return (length, batch = 1) => {
     if (last?.length !== length || (last.batch !== batch && attention === 'fused')) {
       const positions = { past: 0, length, capacity: 0 }
-      const feeds = { ...ropeFeeds(config, attention, length), ...sequenceFeeds(config, attention, positions, batch) }
+      const feeds = { ...ropeFeeds(model, attention, length), ...sequenceFeeds(model, attention, positions, batch) }
       last = { length, batch, feeds }
     }
     return last.feeds
   }
 }
 
-/**
- * Embeds token ids into tensors that are there: float32 `[..., hidden]`, filled one after the other. Every row of the
- * table is read once, whatever the number of tokens, and rows that lie together are read together.
- * @throws AwqError `INVALID_ARGUMENT` for an id outside the vocabulary
- */
-export const embedInto = async (
-  checkpoint: Checkpoint,
-  { config, embedding }: ModelDescription,
-  ids: Int32Array,
-  targets: readonly Tensor[],
-  options: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<void> => {
-  checkIds(ids, config.vocabSize)
-  const width = config.hiddenSize
-  const table = findParameter(checkpoint, { name: embedding, shape: [config.vocabSize, width] })
-  const ends: number[] = []
-  for (const { data } of targets) ends.push((ends.at(-1) ?? 0) + data.length / width)
-  const write = (position: number, row: Float32Array): void => {
-    const at = ends.findIndex((end) => position < end)
-    ;(targets[at]!.data as Float32Array).set(row, (position - (ends[at - 1] ?? 0)) * width)
-  }
-  const order = Uint32Array.from(ids.keys()).sort((a, b) => ids[a]! - ids[b]!)
-  for (let first = 0; first < order.length; ) {
-    options.signal?.throwIfAborted()
-    const start = ids[order[first]!]!
-    let next = first + 1
-    let last = start
-    // Reading a few rows in vain is cheaper than another request.
-    for (; next < order.length; next++) {
-      const id = ids[order[next]!]!
-      if (id - last > 4 || id - start >= ROWS_PER_READ) break
-      last = id
-    }
-    const rows = await readFloat32(table, { rows: [start, last + 1], signal: options.signal })
-    for (; first < next; first++) {
-      const offset = (ids[order[first]!]! - start) * width
-      write(order[first]!, rows.subarray(offset, offset + width))
-    }
+/** A session and feeds for each distinct block, made when first asked for. */
+export const perBlock = <T>(make: (block: BlockDescription) => T): ((block: BlockDescription) => T) => {
+  const made = new Map<BlockDescription, T>()
+  return (block) => {
+    const value = made.get(block) ?? make(block)
+    made.set(block, value)
+    return value
   }
 }
-
-/** Rows of an embedding table that are read at once, at most. */
-const ROWS_PER_READ = 1024
-
-/**
- * Embeds token ids of a float checkpoint: the rows of its embedding table.
- * @param ids `batch * length` ids, row-major
- * @returns float32 `[batch, length, hidden]`
- * @throws AwqError `INVALID_ARGUMENT` for an id outside the vocabulary
- */
-export const embedTokens = async (
-  checkpoint: Checkpoint,
-  description: ModelDescription,
-  ids: Int32Array,
-  batch: number,
-): Promise<Tensor> => {
-  const embedded = zeros('float32', [batch, ids.length / batch, description.config.hiddenSize])
-  await embedInto(checkpoint, description, ids, [embedded])
-  return embedded
-}
-
-/** Binds the final norm and the head as float32 inputs. Embedding happens outside the graph. */
-const outerInputs = ({ config }: ModelDescription): OuterBinding => ({
-  embed: () => {
-    throw new AwqError('UNSUPPORTED', 'a float model embeds its tokens outside the graph: use ForwardModel.embed')
-  },
-  finalNorm: (graph) => graph.input('final_norm.weight', 'float32', [config.hiddenSize]),
-  head: (graph, hidden) =>
-    emitLinear(graph, hidden, graph.input('head.weight', 'float32', [config.vocabSize, config.hiddenSize]), undefined),
-})
 
 /**
  * A float checkpoint as a `ForwardModel`: weights are read when their block is opened.
@@ -177,41 +113,40 @@ const outerInputs = ({ config }: ModelDescription): OuterBinding => ({
 export const floatForward = (engine: Engine, checkpoint: Checkpoint, description: ModelDescription): ForwardModel => {
   checkParameters(checkpoint, description)
   const { config } = description
-  const feedsFor = forwardFeeds(description)
-  let session: Promise<Session> | undefined
+  const sessions: Promise<Session>[] = []
+  const feedsFor = perBlock((block) => forwardFeeds(block))
+  const sessionOf = perBlock((block) => {
+    const session = engine.createSession(emitForwardBlock(block, inputBinding()).toBytes())
+    sessions.push(session)
+    return session
+  })
   return {
     description,
     engine,
-    embed: (ids, batch) => embedTokens(checkpoint, description, ids, batch),
+    embed: (ids, batch) => embedTokens(engine, checkpoint, description, ids, batch),
     async openBlock(layer, options = {}) {
-      session ??= engine.createSession(emitForwardBlock(description, inputBinding()).toBytes())
-      const weights = blockFeeds(description, await readBlockWeights(checkpoint, description, layer, options))
+      const block = description.blocks[layer]!
+      const session = sessionOf(block)
+      const weights = blockFeeds(block, await readBlockWeights(checkpoint, description, layer, options))
       const opened = await session
       return {
         async run(hidden, runOptions) {
-          const feeds = { hidden, ...feedsFor(hidden.shape[1]!), ...weights }
+          const feeds = { hidden, ...feedsFor(block)(hidden.shape[1]!), ...weights }
           return (await opened.run(feeds, runOptions)).hidden_out!
         },
         [Symbol.asyncDispose]: async () => {},
       }
     },
     async openOuter(build) {
-      const [norm, head] = [description.finalNorm, description.head].map((name) =>
-        findParameter(checkpoint, {
-          name,
-          shape: name === description.finalNorm ? [config.hiddenSize] : [config.vocabSize, config.hiddenSize],
-        }),
-      )
+      const shape = [config.vocabSize, config.embeddingSize]
+      const head = await readParameter(checkpoint, { name: description.head, shape })
       return {
         session: await engine.createSession(build(outerInputs(description)).toBytes()),
-        feeds: {
-          'final_norm.weight': tensor('float32', [config.hiddenSize], await readFloat32(norm!)),
-          'head.weight': tensor('float32', [config.vocabSize, config.hiddenSize], await readFloat32(head!)),
-        },
+        feeds: { ...(await outerFeeds(checkpoint, description)), 'head.weight': tensor('float32', shape, head) },
       }
     },
     async [Symbol.asyncDispose]() {
-      await (await session)?.dispose()
+      for (const session of sessions) await (await session).dispose()
     },
   }
 }

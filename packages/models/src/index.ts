@@ -1,21 +1,23 @@
 export { type Activation, readActivation } from './activation.ts'
-export type { Architecture, ScaleGroupRule, Step } from './architecture.ts'
-export { type AttentionForm, fusedIsPossible, type PastKeyValue, type SequenceInputs } from './attention.ts'
-export type { BlockBinding, OuterBinding } from './binding.ts'
+export type { Architecture, BlockTable, ModelTable, OuterTable, ScaleGroupRule } from './architecture.ts'
+export { type AttentionForm, fusedIsPossible, type PastKeyValue } from './attention.ts'
+export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
 export type { ModelConfig } from './config.ts'
 export type { ConfigReader } from './config-reader.ts'
 export {
   describeModel,
-  type LinearSpec,
   type ModelDescription,
   modelParameters,
-  type ParameterSpec,
+  type OuterDescription,
   parameterCount,
-  type ScaleGroup,
 } from './describe.ts'
+export type { BlockDescription, LinearSpec, ScaleGroup } from './describe-block.ts'
+export { checkIds, embedInto, embedTokens } from './embed.ts'
 export { embedBatches } from './embed-batches.ts'
+export { alibiSlopes } from './emit-alibi.ts'
 export { type BlockContext, type EmittedBlock, emitBlock } from './emit-block.ts'
-export { type DecoderBinding, type DecoderOptions, emitDecoder, emitHead } from './emit-decoder.ts'
+export { type DecoderBinding, type DecoderOptions, emitDecoder } from './emit-decoder.ts'
+export { emitEmbedding, emitHead } from './emit-outer.ts'
 export { type BlockPart, blockPart, emitBlockPart } from './emit-part.ts'
 export {
   type EmittedSegment,
@@ -25,6 +27,7 @@ export {
   type SitePlace,
   sitePlace,
 } from './emit-segment.ts'
+export type { StepList } from './emit-steps.ts'
 export {
   type BlockWeights,
   blockFeeds,
@@ -32,12 +35,13 @@ export {
   emitLinear,
   findParameter,
   inputBinding,
+  isAbsent,
+  outerFeeds,
+  outerInputs,
   readBlockWeights,
+  readParameter,
 } from './float-weights.ts'
 export {
-  checkIds,
-  embedInto,
-  embedTokens,
   emitForwardBlock,
   type ForwardBlock,
   type ForwardBlockOptions,
@@ -45,11 +49,15 @@ export {
   floatForward,
   forwardFeeds,
   forwardLogits,
+  perBlock,
 } from './forward.ts'
 export type { PendingSum, Residual } from './norm.ts'
+export * from './parts.ts'
 export { readModelConfig } from './read-config.ts'
+export { type RopeOptions, readRope } from './read-rope.ts'
 export { registerArchitecture } from './registry.ts'
-export { type RopeConfig, type RopeScaling, type RopeTables, readRope, ropeTables } from './rope.ts'
+export { type RopeConfig, type RopeTables, ropeTables } from './rope.ts'
+export { type RopeScaling, ropeRegime } from './rope-scaling.ts'
 export {
   type ActivationType,
   causalMask,
@@ -57,5 +65,9 @@ export {
   type Positions,
   rewriteSequence,
   ropeFeeds,
+  type SequenceInputs,
   sequenceFeeds,
 } from './sequence.ts'
+export type { Positioned, SequenceNeeds } from './sequence-needs.ts'
+export type * from './steps.ts'
+export { storedShape } from './steps.ts'

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Graph, GraphNode } from '@awq/onnx'
 import { expect, test } from 'vitest'
-import { describeModel, type ModelDescription } from './describe.ts'
+import { describeModel } from './describe.ts'
+import type { BlockDescription } from './describe-block.ts'
 import { inputBinding } from './float-weights.ts'
 import { emitForwardBlock } from './forward.ts'
 
@@ -35,15 +36,15 @@ const readersOf = (graph: Graph, weights: ReadonlySet<string>, from: string): Se
 /** Attention's second product is linear in the values, not in the weights it mixes them with. */
 const readsValues = (node: GraphNode, value: string): boolean => node.op === 'MatMul' && node.inputs[1] === value
 
-const check = (description: ModelDescription): void => {
+const check = (description: BlockDescription): void => {
   const graph = emitForwardBlock(description, inputBinding())
-  const weights = new Set(description.linears.map(({ name }) => `${name}.weight`))
+  const weights = new Set<string>(description.linears.map(({ name }) => `${name}.weight`))
   for (const { producer, consumers } of description.scaleGroups)
     expect([...readersOf(graph, weights, producer)].sort(), producer).toEqual([...consumers].sort())
 }
 
-const describeFixture = (): ModelDescription =>
-  describeModel(JSON.parse(readFileSync(new URL('fixtures/plain/config.json', import.meta.url), 'utf8')))
+const describeFixture = (): BlockDescription =>
+  describeModel(JSON.parse(readFileSync(new URL('fixtures/plain/config.json', import.meta.url), 'utf8'))).blocks[0]!
 
 test('a scale group lists every reader of its producer, as the emitted graph has them', () => {
   check(describeFixture())

@@ -1,13 +1,13 @@
 /**
- * The inputs that tell a graph where its tokens stand: rotary tables, causal mask, lengths.
+ * The inputs that tell a graph where its tokens stand: rotary tables, causal masks, lengths.
  * @module
  */
-import type { Graph } from '@awq/onnx'
+import type { Graph, Value } from '@awq/onnx'
 import { type Tensor, tensor, zeros } from '@awq/ort'
 import { float32ToFloat16Bits } from '@awq/tensor'
-import { type AttentionForm, ropeFactor, rotatesInside, type SequenceInputs } from './attention.ts'
-import type { ModelConfig } from './config.ts'
+import { type AttentionForm, ropeFactor, rotatesInside } from './attention.ts'
 import { ropeTables } from './rope.ts'
+import type { MaskNeed, Positioned, SequenceNeeds } from './sequence-needs.ts'
 
 /** Where the new tokens of a run stand. */
 export interface Positions {
@@ -22,39 +22,73 @@ export interface Positions {
 /** Element types of activations and cache. */
 export type ActivationType = 'float32' | 'float16'
 
+/** Inputs that every block of a graph shares. */
+export interface SequenceInputs {
+  readonly needs: SequenceNeeds
+  /** For each rotary table `[positions, width / 2]`, of the activations' type, multiplied by `ropeFactor`. */
+  readonly ropes: readonly { readonly cos: Value; readonly sin: Value }[]
+  /** int64 `[1]`, the position of the first new token; where rotation or learned positions are nodes of their own. */
+  readonly start?: Value | undefined
+  /**
+   * plain: for each mask `[heads / kvHeads * sequence, capacity + sequence]` of the activations' type, added to the scores: 0
+   * where a token may look, -1e30 (in float16: minus infinity) elsewhere; the rows of the sequence once for each query head
+   * that shares a key head.
+   */
+  readonly masks: readonly Value[]
+  /** With linear biases: float32 `[capacity + sequence]`, the position of each column of the scores. */
+  readonly keyPositions?: Value | undefined
+  /** fused: int32 `[batch]`, the number of tokens, new ones included, less one. */
+  readonly lastPosition?: Value | undefined
+  /** fused: int32 scalar, the number of tokens, new ones included. */
+  readonly totalLength?: Value | undefined
+  /** fused: score rows are made whole instead of tile by tile: faster for single tokens on CPUs. */
+  readonly wholeRows?: boolean | undefined
+}
+
+/** `rope`, `rope2`, `rope3` ... */
+const nth = (name: string, index: number): string => (index === 0 ? name : `${name}${index + 1}`)
+
+const needsStart = ({ ropes, learned }: SequenceNeeds, form: AttentionForm): boolean =>
+  learned || ropes.some((need) => form === 'plain' || !rotatesInside(need))
+
+const needsKeyPositions = ({ attentions }: SequenceNeeds): boolean => attentions.some(({ alibi }) => alibi)
+
 /**
  * Declares the inputs a form of attention needs. Their names are those of `sequenceFeeds` and `ropeFeeds`; the rotary
- * tables are of the activations' type, the mask is always float32.
+ * tables are of the activations' type, masks are always float32.
  */
 export const declareSequence = (
   graph: Graph,
-  config: ModelConfig,
+  { sequence: needs }: Positioned,
   form: AttentionForm,
   dtype: ActivationType = 'float32',
 ): SequenceInputs => {
-  const half = config.headDim / 2
-  const tables = {
-    cos: graph.input('rope.cos', dtype, ['positions', half]),
-    sin: graph.input('rope.sin', dtype, ['positions', half]),
-  }
+  const ropes = needs.ropes.map(({ rope }, i) => ({
+    cos: graph.input(`${nth('rope', i)}.cos`, dtype, ['positions', rope.width / 2]),
+    sin: graph.input(`${nth('rope', i)}.sin`, dtype, ['positions', rope.width / 2]),
+  }))
+  const startIf = () => (needsStart(needs, form) ? graph.input('start', 'int64', [1]) : undefined)
   if (form === 'plain') {
-    const start = graph.input('start', 'int64', [1])
-    const mask = graph.input('mask', 'float32', ['mask rows', 'mask columns'])
-    return { ...tables, start, mask: dtype === 'float32' ? mask : graph.add('Cast', [mask], { to: dtype }) }
+    const start = startIf()
+    const masks = needs.masks.map((_, i) => {
+      const mask = graph.input(nth('mask', i), 'float32', [`${nth('mask', i)} rows`, 'mask columns'])
+      return dtype === 'float32' ? mask : graph.add('Cast', [mask], { to: dtype })
+    })
+    const keyPositions = needsKeyPositions(needs)
+      ? graph.input('key_positions', 'float32', ['mask columns'])
+      : undefined
+    return { needs, ropes, start, masks, keyPositions }
   }
   const lengths = {
     lastPosition: graph.input('last_position', 'int32', ['batch']),
     totalLength: graph.input('total_length', 'int32', []),
   }
-  return rotatesInside(config.headDim)
-    ? { ...tables, ...lengths }
-    : { ...tables, ...lengths, start: graph.input('start', 'int64', [1]) }
+  return { needs, ropes, masks: [], ...lengths, start: startIf() }
 }
 
-/** Fills `mask` with the mask of the plain form, see `causalMask`. */
-const fillMask = (mask: Float32Array, config: ModelConfig, { past, length, capacity }: Positions): void => {
-  const shared = config.heads / config.kvHeads
-  const window = config.slidingWindow ?? Number.POSITIVE_INFINITY
+/** Fills `mask` with a mask of the plain form, see `causalMask`. */
+const fillMask = (mask: Float32Array, need: MaskNeed, { past, length, capacity }: Positions): void => {
+  const window = need.window ?? Number.POSITIVE_INFINITY
   const columns = capacity + length
   mask.fill(-1e30)
   for (let row = 0; row < length; row++) {
@@ -64,53 +98,73 @@ const fillMask = (mask: Float32Array, config: ModelConfig, { past, length, capac
     if (first < past) line.fill(0, first, past)
     line.fill(0, capacity + Math.max(0, first - past), capacity + row + 1)
   }
-  for (let copy = 1; copy < shared; copy++) mask.copyWithin(copy * length * columns, 0, length * columns)
+  for (let copy = 1; copy < need.copies; copy++) mask.copyWithin(copy * length * columns, 0, length * columns)
 }
 
-const emptyMask = ({ heads, kvHeads }: ModelConfig, { length, capacity }: Positions): Tensor =>
-  zeros('float32', [(heads / kvHeads) * length, capacity + length])
+/** Slots of the cache that are not filled have no position, but a number: their scores are masked. */
+const fillKeyPositions = (positions: Float32Array, { past, capacity }: Positions): void => {
+  for (let column = 0; column < positions.length; column++)
+    positions[column] = column < capacity ? Math.min(column, past) : past + column - capacity
+}
+
+const emptyMask = ({ copies }: MaskNeed, { length, capacity }: Positions): Tensor =>
+  zeros('float32', [copies * length, capacity + length])
 
 /**
- * The mask of the plain form, float32 `[heads / kvHeads * length, capacity + length]`. The first `capacity` columns
- * are the slots of the cache, of which `past` are filled; the others are the new tokens.
+ * A mask of the plain form, float32 `[copies * length, capacity + length]`. The first `capacity` columns are the slots of
+ * the cache, of which `past` are filled; the others are the new tokens.
  */
-export const causalMask = (config: ModelConfig, positions: Positions): Tensor => {
-  const mask = emptyMask(config, positions)
-  fillMask(mask.data as Float32Array, config, positions)
+export const causalMask = (need: MaskNeed, positions: Positions): Tensor => {
+  const mask = emptyMask(need, positions)
+  fillMask(mask.data as Float32Array, need, positions)
   return mask
 }
 
-/** Rotary tables as feeds, multiplied by `ropeFactor`, for sequences of at most `positions` tokens. */
+/**
+ * Rotary tables as feeds, multiplied by `ropeFactor`, for sequences of at most `positions` tokens.
+ * @param length tokens of the whole sequence, where they decide the frequencies; default `positions`
+ */
 export const ropeFeeds = (
-  config: ModelConfig,
+  { sequence }: Positioned,
   form: AttentionForm,
   positions: number,
   dtype: ActivationType = 'float32',
-): Record<'rope.cos' | 'rope.sin', Tensor> => {
-  const tables = ropeTables(config.rope, config.headDim, positions)
-  const factor = ropeFactor(form, config.headDim)
-  const feed = (table: Float32Array): Tensor => {
-    const values = factor === 1 ? table : table.map((value) => value * factor)
-    const data = dtype === 'float32' ? values : Uint16Array.from(values, float32ToFloat16Bits)
-    return tensor(dtype, [positions, config.headDim / 2], data)
+  length = positions,
+): Record<string, Tensor> => {
+  const feeds: Record<string, Tensor> = {}
+  for (const [i, need] of sequence.ropes.entries()) {
+    const { width } = need.rope
+    const tables = ropeTables(need.rope, width, positions, length)
+    const factor = ropeFactor(form, need)
+    const feed = (table: Float32Array): Tensor => {
+      const values = factor === 1 ? table : table.map((value) => value * factor)
+      const data = dtype === 'float32' ? values : Uint16Array.from(values, float32ToFloat16Bits)
+      return tensor(dtype, [positions, width / 2], data)
+    }
+    feeds[`${nth('rope', i)}.cos`] = feed(tables.cos)
+    feeds[`${nth('rope', i)}.sin`] = feed(tables.sin)
   }
-  return { 'rope.cos': feed(tables.cos), 'rope.sin': feed(tables.sin) }
+  return feeds
 }
 
 /** Feeds for `declareSequence`, without the rotary tables. */
 export const sequenceFeeds = (
-  config: ModelConfig,
+  model: Positioned,
   form: AttentionForm,
   positions: Positions,
   batch = 1,
 ): Record<string, Tensor> => {
-  const start = { start: zeros('int64', [1]) }
-  const lengths = { last_position: zeros('int32', [batch]), total_length: zeros('int32', []) }
-  const feeds =
-    form === 'plain'
-      ? { ...start, mask: emptyMask(config, positions) }
-      : { ...lengths, ...(rotatesInside(config.headDim) ? {} : start) }
-  rewriteSequence(feeds, config, positions)
+  const needs = model.sequence
+  const feeds: Record<string, Tensor> = {}
+  if (needsStart(needs, form)) feeds.start = zeros('int64', [1])
+  if (form === 'plain') {
+    for (const [i, need] of needs.masks.entries()) feeds[nth('mask', i)] = emptyMask(need, positions)
+    if (needsKeyPositions(needs)) feeds.key_positions = zeros('float32', [positions.capacity + positions.length])
+  } else {
+    feeds.last_position = zeros('int32', [batch])
+    feeds.total_length = zeros('int32', [])
+  }
+  rewriteSequence(feeds, model, positions)
   return feeds
 }
 
@@ -120,13 +174,17 @@ export const sequenceFeeds = (
  */
 export const rewriteSequence = (
   feeds: Readonly<Record<string, Tensor>>,
-  config: ModelConfig,
+  { sequence }: Positioned,
   positions: Positions,
 ): void => {
-  const { start, mask, last_position: last, total_length: total } = feeds
+  const { start, key_positions: keyPositions, last_position: last, total_length: total } = feeds
   const count = positions.past + positions.length
   if (start) (start.data as BigInt64Array).fill(BigInt(positions.past))
-  if (mask) fillMask(mask.data as Float32Array, config, positions)
+  if (keyPositions) fillKeyPositions(keyPositions.data as Float32Array, positions)
+  for (const [i, need] of sequence.masks.entries()) {
+    const mask = feeds[nth('mask', i)]
+    if (mask) fillMask(mask.data as Float32Array, need, positions)
+  }
   if (last) (last.data as Int32Array).fill(count - 1)
   if (total) (total.data as Int32Array).fill(count)
 }

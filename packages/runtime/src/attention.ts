@@ -1,11 +1,11 @@
-import { type ActivationType, type AttentionForm, fusedIsPossible } from '@awq/models'
+import { type ActivationType, type AttentionForm, fusedIsPossible, type Positioned } from '@awq/models'
 import type { Device, Engine } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 
 /** What decides between the two forms of attention. */
 export interface AttentionFacts {
-  /** Width of one head. */
-  readonly headDim: number
+  /** True when the operator GroupQueryAttention can say all of the model's attention: `fusedIsPossible` of @awq/models. */
+  readonly fusable: boolean
   readonly device: Device
   /** True when the engine writes outputs into the buffers it is given, so that a cache can be appended to in place. */
   readonly inPlaceOutputs: boolean
@@ -23,23 +23,23 @@ const fusedKernels: Readonly<Partial<Record<Device, readonly ActivationType[]>>>
 }
 
 /**
- * The form of attention to serve with. `fused` (one operator, cache appended to in place) needs a head width that is a
- * multiple of 8, a device with a kernel of it, and a cache that stays where it is: an engine that copies its outputs, or
+ * The form of attention to serve with. `fused` (one operator, cache appended to in place) needs attention that the
+ * operator can say, a device with a kernel of it, and a cache that stays where it is: an engine that copies its outputs, or
  * has no memory on its device, would copy the whole cache for every token, where `plain` copies only the new rows.
  */
 export const chooseAttention = (facts: AttentionFacts): AttentionForm => {
-  const { headDim, device, inPlaceOutputs, deviceTensors = false, dtype = 'float32' } = facts
+  const { fusable, device, inPlaceOutputs, deviceTensors = false, dtype = 'float32' } = facts
   const stays = inPlaceOutputs && (device === 'cpu' || deviceTensors)
-  return stays && fusedIsPossible(headDim) && fusedKernels[device]?.includes(dtype) ? 'fused' : 'plain'
+  return stays && fusable && fusedKernels[device]?.includes(dtype) ? 'fused' : 'plain'
 }
 
 /** What `chooseAttention` needs to know of an engine. */
 export const attentionFacts = (
   { device, features }: Pick<Engine, 'device' | 'features'>,
-  headDim: number,
+  model: Positioned,
   dtype?: ActivationType,
 ): AttentionFacts => ({
-  headDim,
+  fusable: fusedIsPossible(model),
   device,
   inPlaceOutputs: features.inPlaceOutputs,
   deviceTensors: features.deviceTensors,
@@ -51,13 +51,13 @@ export const chooseDtype = (device: Device): ActivationType => (device === 'cuda
 
 /**
  * The form to use: the wish, where there is one, else `chooseAttention`.
- * @throws AwqError UNSUPPORTED for 'fused' with a head width that is no multiple of 8
+ * @throws AwqError UNSUPPORTED for 'fused' with attention that the operator can not say
  */
 export const resolveAttention = (wish: AttentionForm | undefined, facts: AttentionFacts): AttentionForm => {
-  if (wish === 'fused' && !fusedIsPossible(facts.headDim)) {
+  if (wish === 'fused' && !facts.fusable) {
     throw new AwqError(
       'UNSUPPORTED',
-      `attention 'fused' needs a head width that is a multiple of 8; this model's is ${facts.headDim}. Use 'plain'.`,
+      "attention 'fused' needs head widths that are multiples of 8 and no linear biases, which this model does not have. Use 'plain'.",
     )
   }
   return wish ?? chooseAttention(facts)

@@ -196,11 +196,19 @@ const emitCoded = (
 }
 
 /** Parameters of block `layer`. Packed siblings that lie side by side become one product. */
-export const blockBinding = (source: BindingSource, links: WeightLinks, layer: number): BlockBinding => {
-  const { description, table, dtype = 'float32' } = source
-  const named = (name: string) => description.parameter(layer, name)
-  const vector = (graph: Graph, name: string, length: number): Value =>
-    emitDense(graph, links, denseOf(table, named(name), [length]), dtype)
+export const blockBinding = (source: BindingSource, links: WeightLinks, layer: number): BlockBinding =>
+  namedBinding(source, links, (name) => source.description.parameter(layer, name))
+
+/** Parameters of steps by what `named` makes of their names. */
+const namedBinding = (
+  { table, dtype = 'float32', ...rest }: BindingSource,
+  links: WeightLinks,
+  named: (name: string) => string,
+): BlockBinding => {
+  const source = { table, dtype, ...rest }
+  const matrix = (graph: Graph, name: string, shape: readonly number[]): Value =>
+    emitDense(graph, links, denseOf(table, named(name), shape), dtype)
+  const vector = (graph: Graph, name: string, length: number): Value => matrix(graph, name, [length])
   const biasOf = (graph: Graph, { name, shape, bias }: LinearSpec): Value | null =>
     bias ? vector(graph, `${name}.bias`, shape[0]) : null
   /** The biases of siblings side by side, zeros for those without; null when none has one. */
@@ -214,8 +222,12 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
   }
   return {
     vector,
+    matrix,
+    optionalVector: (graph, name, length) => (table.has(named(name)) ? vector(graph, name, length) : null),
     linears(graph, x, linears) {
-      const weights = linears.map(({ name, shape }) => table.find(named(`${name}.weight`), shape))
+      const weights = linears.map(({ name, shape, transposed }) =>
+        table.find(named(`${name}.weight`), shape, transposed),
+      )
       const packed = weights.filter((weight) => weight.kind === 'packed')
       const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
       if (joined) {
@@ -227,7 +239,7 @@ export const blockBinding = (source: BindingSource, links: WeightLinks, layer: n
         const bias = biasOf(graph, linear)
         return weight.kind === 'packed'
           ? emitProduct(graph, links, x, named(`${linear.name}.weight`), weight, bias, source)
-          : emitLinear(graph, x, emitDense(graph, links, weight, dtype), bias ?? undefined)
+          : emitLinear(graph, x, emitDense(graph, links, weight, dtype), bias ?? undefined, linear.transposed)
       })
     },
   }
@@ -239,11 +251,12 @@ const denseOf = (table: WeightTable, name: string, shape: readonly number[]): De
   return found
 }
 
-/** Embedding, final norm and head. Tied tables are one set of bytes, read by rows and as a matrix. */
+/** Embedding, head, and the steps around the blocks. Tied tables are one set of bytes, read by rows and as a matrix. */
 export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBinding => {
   const { description, table, dtype = 'float32', narrowest = 2 } = source
-  const { vocabSize, hiddenSize } = description.config
-  const shape = [vocabSize, hiddenSize]
+  const { vocabSize, embeddingSize } = description.config
+  const { headBias } = description.outer
+  const shape = [vocabSize, embeddingSize]
   // A graph that embeds and has a tied head names the float table once.
   const stored = new WeakMap<Graph, Value>()
   const tableOf = (graph: Graph, tensor: DenseTensor): Value => {
@@ -252,19 +265,21 @@ export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBi
     stored.set(graph, value)
     return value
   }
+  const steps = namedBinding(source, links, (name) => name)
   return {
+    ...steps,
     embed(graph, ids) {
       const weight = table.find(description.embedding, shape)
       return weight.kind === 'packed'
         ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight, dtype, narrowest)
         : cast(graph, graph.add('Gather', [tableOf(graph, weight), ids], { axis: 0 }), dtype)
     },
-    finalNorm: (graph) => emitDense(graph, links, denseOf(table, description.finalNorm, [hiddenSize]), dtype),
     head(graph, hidden) {
       const weight = table.find(description.head, shape)
+      const bias = headBias === null ? null : steps.vector(graph, headBias, vocabSize)
       return weight.kind === 'packed'
-        ? emitProduct(graph, links, hidden, `${description.head}.head`, weight, null, source)
-        : emitLinear(graph, hidden, cast(graph, tableOf(graph, weight), dtype), undefined)
+        ? emitProduct(graph, links, hidden, `${description.head}.head`, weight, bias, source)
+        : emitLinear(graph, hidden, cast(graph, tableOf(graph, weight), dtype), bias ?? undefined)
     },
   }
 }

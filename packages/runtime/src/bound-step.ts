@@ -30,15 +30,16 @@ export interface BoundStep {
  * to an array that every run overwrites. The cache must have room for the tokens.
  */
 export const bindStep = (
-  { session, description: { config }, attention, cache, rope }: StepParts,
+  { session, description, attention, cache, rope }: StepParts,
   count: number,
   rows: number,
   into?: Float32Array,
 ): BoundStep => {
   const { past, capacity } = cache
+  const { config } = description
   const ids = zeros('int64', [1, count])
   const positions = () => ({ past: cache.length, length: count, capacity })
-  const sequence = sequenceFeeds(config, attention, positions())
+  const sequence = sequenceFeeds(description, attention, positions())
   const logits = into ?? new Float32Array(rows * config.vocabSize)
   const targets = cache.targets(count)
   const bound = session.bind(
@@ -56,7 +57,7 @@ export const bindStep = (
     async run(tokens, signal) {
       const data = ids.data as BigInt64Array
       for (let i = 0; i < count; i++) data[i] = BigInt(tokens[i]!)
-      rewriteSequence(sequence, config, positions())
+      rewriteSequence(sequence, description, positions())
       await bound.run({ signal })
       await cache.append(targets, count)
       return logits

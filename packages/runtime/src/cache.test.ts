@@ -3,7 +3,10 @@ import { createEngine, type DeviceTensor, type Engine, type Tensor, tensor } fro
 import { describe, expect, it } from 'vitest'
 import { bucket, type CacheOptions, copyRows, createCache, type KeyValueCache } from './cache.ts'
 
-const config = { layers: 2, kvHeads: 3, headDim: 4 }
+const shapes = [
+  { kvHeads: 3, headDim: 4 },
+  { kvHeads: 3, headDim: 4 },
+]
 
 /** New rows `[1, kvHeads, count, headDim]` whose values tell layer, kind, head, position and element. */
 const rows = (first: number, count: number) =>
@@ -34,7 +37,7 @@ const expectFilled = (past: Buffers, length: number) => {
 }
 
 describe('createCache, plain', () => {
-  const plain = () => createCache(config, { form: 'plain', contextLength: 2000 })
+  const plain = () => createCache(shapes, { form: 'plain', contextLength: 2000 })
 
   /** A run of `count` tokens: the new rows are its outputs. */
   const run = async (cache: KeyValueCache, count: number) => {
@@ -73,7 +76,7 @@ describe('createCache, plain', () => {
 
 describe('createCache, fused', () => {
   const fused = (changes: Partial<CacheOptions> = {}) =>
-    createCache(config, { form: 'fused', contextLength: 2000, ...changes })
+    createCache(shapes, { form: 'fused', contextLength: 2000, ...changes })
 
   /** A run of `count` tokens: it writes into the slots after the past. */
   const run = async (cache: KeyValueCache, count: number) => {
@@ -122,7 +125,7 @@ describe('createCache, fused', () => {
   })
 
   it('says when there is no memory for it, and is as it was', async () => {
-    const cache = createCache({ layers: 1, kvHeads: 1, headDim: 2 ** 20 }, { form: 'fused', contextLength: 2 ** 30 })
+    const cache = createCache([{ kvHeads: 1, headDim: 2 ** 20 }], { form: 'fused', contextLength: 2 ** 30 })
     await expect(cache.reserve(2 ** 29)).rejects.toThrow(/no memory for a cache of 536870912 tokens/)
     expect(cache.capacity).toBe(0)
   })
@@ -130,7 +133,7 @@ describe('createCache, fused', () => {
 
 it('a cache on a device is copied there when it grows', async () => {
   await using engine = await disposable(createEngine({ threads: 1 }))
-  const cache = createCache(config, { form: 'fused', contextLength: 2000, device: engine })
+  const cache = createCache(shapes, { form: 'fused', contextLength: 2000, device: engine })
   await cache.reserve(1)
   const first = cache.past['past.1.value'] as DeviceTensor
   const graph = new Graph('fill')

@@ -2,7 +2,7 @@
  * The key and value cache of one conversation: one pair of buffers per layer, which grow in buckets.
  * @module
  */
-import type { ActivationType, AttentionForm, ModelConfig } from '@awq/models'
+import type { ActivationType, AttentionForm } from '@awq/models'
 import { Graph } from '@awq/onnx'
 import { cachedSession, type DeviceTensor, type Engine, type Tensor, tensor, zeros } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
@@ -30,6 +30,12 @@ export interface KeyValueCache {
   /** Forgets the tokens from `length` on. */
   truncate(length: number): void
   dispose(): void
+}
+
+/** Heads of a layer's keys and values, and their width. */
+export interface CacheShape {
+  readonly kvHeads: number
+  readonly headDim: number
 }
 
 /** How a cache is made. */
@@ -97,17 +103,17 @@ const copiedAtOnce = 2 ** 20
  * so the first run of a conversation has a cache of capacity 0. `fused`: the run itself writes into the slots after the
  * past, in the buffers given as both past and present; they at least double when they grow.
  */
-export const createCache = (
-  config: Pick<ModelConfig, 'layers' | 'kvHeads' | 'headDim'>,
-  options: CacheOptions,
-): KeyValueCache => {
+export const createCache = (shapes: readonly CacheShape[], options: CacheOptions): KeyValueCache => {
   const { form, dtype = 'float32', contextLength, device, leastSlots = 0 } = options
-  const { layers, kvHeads, headDim } = config
-  const names = Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat()
+  const shapeOf = new Map(
+    shapes.flatMap((shape, layer) => [`${layer}.key`, `${layer}.value`].map((name) => [name, shape] as const)),
+  )
   let length = 0
   let capacity = 0
   let expected = options.expected ?? 0
-  let buffers: Buffers = new Map(names.map((name) => [name, zeros(dtype, [1, kvHeads, 0, headDim])]))
+  let buffers: Buffers = new Map(
+    [...shapeOf].map(([name, { kvHeads, headDim }]) => [name, zeros(dtype, [1, kvHeads, 0, headDim])]),
+  )
   const named = (prefix: string, values: Buffers): Record<string, Tensor | DeviceTensor> =>
     Object.fromEntries([...values].map(([name, value]) => [`${prefix}.${name}`, value]))
   let past = named('past', buffers)
@@ -116,7 +122,11 @@ export const createCache = (
     for (const value of values.values()) if ('location' in value) value.dispose()
   }
 
-  const longer = async (old: Tensor | DeviceTensor, slots: number): Promise<Tensor | DeviceTensor> => {
+  const longer = async (
+    old: Tensor | DeviceTensor,
+    { kvHeads, headDim }: CacheShape,
+    slots: number,
+  ): Promise<Tensor | DeviceTensor> => {
     const shape = [1, kvHeads, slots, headDim]
     if (device && form === 'fused') {
       const made = device.allocate(dtype, shape)
@@ -132,8 +142,9 @@ export const createCache = (
     const made = new Map<string, Tensor | DeviceTensor>()
     let copied = 0
     try {
-      for (const name of names) {
-        made.set(name, await longer(buffers.get(name)!, slots))
+      for (const [name, shape] of shapeOf) {
+        const { kvHeads, headDim } = shape
+        made.set(name, await longer(buffers.get(name)!, shape, slots))
         copied += length * kvHeads * headDim
         if (copied < copiedAtOnce) continue
         copied = 0
@@ -144,7 +155,7 @@ export const createCache = (
       if (!(error instanceof RangeError)) throw error
       throw new AwqError(
         'INVALID_ARGUMENT',
-        `There is no memory for a cache of ${slots} tokens (${layers} layers of ${kvHeads} heads of ${headDim}, ${dtype}); ` +
+        `There is no memory for a cache of ${slots} tokens (${shapes.length} layers, ${dtype}); ` +
           'use a shorter context.',
         { cause: error },
       )
@@ -176,13 +187,13 @@ export const createCache = (
     reserve: (count) => room(form === 'plain' ? Math.max(leastSlots, length) : length + count),
     targets(count) {
       if (form === 'fused') return named('present', buffers)
-      const rows = (): Tensor => zeros(dtype, [1, kvHeads, count, headDim])
-      return Object.fromEntries(names.map((name) => [`present.${name}`, rows()]))
+      const rows = ({ kvHeads, headDim }: CacheShape): Tensor => zeros(dtype, [1, kvHeads, count, headDim])
+      return Object.fromEntries([...shapeOf].map(([name, shape]) => [`present.${name}`, rows(shape)]))
     },
     async append(targets, count) {
       if (form === 'plain') {
         await room(length + count)
-        for (const name of names) {
+        for (const [name, { kvHeads, headDim }] of shapeOf) {
           const rows = (targets[`present.${name}`] as Tensor).data as Elements
           const { data } = buffers.get(name) as Tensor
           copyRows(rows, count, data as Elements, capacity, length, count, kvHeads, headDim)

@@ -152,8 +152,10 @@ it('gives all logits where long rows of scores make the chunks shorter than aske
   } as unknown as Session
   const engine = { device: 'cpu', features: { asyncRun: true, deviceTensors: false } } as unknown as Engine
   const description = {
-    config: { layers: 0, heads: 2 ** 20, kvHeads: 1, headDim: 16, vocabSize: 1, contextLength: 600 },
-  } as ModelDescription
+    config: { heads: 2 ** 20, vocabSize: 1, contextLength: 600 },
+    blocks: [],
+    sequence: { attentions: [], ropes: [], masks: [], learned: false },
+  } as unknown as ModelDescription
   const rope = () => ({})
   const conversation = createConversation(session, description, { engine, attention: 'fused', rope })
   const logits = await conversation.extend(ids.slice(0, 100), { logits: 'all' })

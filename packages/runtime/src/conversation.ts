@@ -49,11 +49,12 @@ export const createConversation = (
   const { engine, attention, dtype, expected, chunk = prefillChunk } = options
   const { config } = description
   const { contextLength = config.contextLength } = options
+  const caches = description.blocks.map(({ attention: { kvHeads, headDim } }) => ({ kvHeads, headDim }))
   const rope = options.rope ?? growingRopeFeeds(description, attention, { dtype, engine })
   const device = engine.features.deviceTensors ? engine : undefined
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
   const leastSlots = engine.device === 'cpu' ? 0 : 1
-  const cache = createCache(config, { form: attention, dtype, contextLength, expected, device, leastSlots })
+  const cache = createCache(caches, { form: attention, dtype, contextLength, expected, device, leastSlots })
   const steps = new Map<string, BoundStep>()
   let busy = false
   let disposed = false

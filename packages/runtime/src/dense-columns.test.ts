@@ -96,7 +96,7 @@ const productOf = async (linears: readonly LinearSpec[], accuracy: Accuracy) => 
   return { session, operators }
 }
 
-const named = (pattern: RegExp) => description.linears.filter(({ name }) => pattern.test(name))
+const named = (pattern: RegExp) => description.blocks[0]!.linears.filter(({ name }) => pattern.test(name))
 
 it('siblings that keep the same columns are one product', async () => {
   for (const accuracy of ['exact', 'fast'] as const) {
@@ -126,7 +126,7 @@ it('fast products do not round the activations of these columns', async () => {
 
 it('their bytes count among those of a token', async () => {
   const without = await packModel(tinyConfig(), (name) => (isTable(name) ? { ...spec, bits: 8 } : spec))
-  const rows = description.linears.reduce((sum, { shape }) => sum + shape[0], 0) * description.config.layers
+  const rows = description.blocks[0]!.linears.reduce((sum, { shape }) => sum + shape[0], 0) * description.config.layers
   const more = (await weightBytesPerToken(folder)) - (await weightBytesPerToken(memoryFolder(without.files)))
   expect(more).toBe(rows * 4 * 4)
 })

@@ -77,7 +77,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const tokenizer = await loadTokenizer(folder)
     const contextLength = readContextLength(options.contextLength, model.description)
     const dtype = chooseDtype(engine.device)
-    const facts = attentionFacts(engine, model.description.config.headDim, dtype)
+    const facts = attentionFacts(engine, model.description, dtype)
     const attention = resolveAttention(options.attention, facts)
     const decoder = createLazyDecoder(model, { attention, dtype })
     undo.push(() => decoder.dispose())

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { checkIds, emitForwardBlock, type ForwardModel, forwardFeeds } from '@awq/models'
-import { Graph } from '@awq/onnx'
+import { checkIds, emitEmbedding, emitForwardBlock, type ForwardModel, forwardFeeds, perBlock } from '@awq/models'
+import type { Graph } from '@awq/onnx'
 import { type Engine, type Session, tensor } from '@awq/ort'
 import { type BindingSource, blockBinding, outerBinding } from './bindings.ts'
 import { openLinked, type WeightFiles, type WeightLinks } from './weight-links.ts'
@@ -14,7 +14,7 @@ import { openLinked, type WeightFiles, type WeightLinks } from './weight-links.t
 export const packedForward = (engine: Engine, source: BindingSource, files: WeightFiles): ForwardModel => {
   const { description } = source
   const { config } = description
-  const feedsFor = forwardFeeds(description)
+  const feedsFor = perBlock((block) => forwardFeeds(block))
   const open = (build: (links: WeightLinks) => Graph, options?: { readonly signal?: AbortSignal | undefined }) =>
     openLinked(engine, files, build, options)
   let embedding: Promise<Session> | undefined
@@ -24,20 +24,21 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
     async embed(ids, batch) {
       checkIds(ids, config.vocabSize)
       embedding ??= open((links) => {
-        const graph = new Graph(`${config.modelType}-embedding`)
-        const input = graph.input('input_ids', 'int64', ['batch', 'sequence'])
-        graph.output('hidden', outerBinding(source, links).embed(graph, input))
-        return graph
+        const binding = outerBinding(source, links)
+        return emitEmbedding(description, binding, (graph) =>
+          binding.embed(graph, graph.input('input_ids', 'int64', ['batch', 'sequence'])),
+        )
       })
       const session = await embedding
       const feed = tensor('int64', [batch, ids.length / batch], BigInt64Array.from(ids, BigInt))
       return (await session.run({ input_ids: feed })).hidden!
     },
     async openBlock(layer, options) {
-      const session = await open((links) => emitForwardBlock(description, blockBinding(source, links, layer)), options)
+      const block = description.blocks[layer]!
+      const session = await open((links) => emitForwardBlock(block, blockBinding(source, links, layer)), options)
       return {
         async run(hidden, runOptions) {
-          return (await session.run({ hidden, ...feedsFor(hidden.shape[1]!) }, runOptions)).hidden_out!
+          return (await session.run({ hidden, ...feedsFor(block)(hidden.shape[1]!) }, runOptions)).hidden_out!
         },
         [Symbol.asyncDispose]: () => session.dispose(),
       }

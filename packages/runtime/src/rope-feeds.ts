@@ -6,7 +6,7 @@ import { type ActivationType, type AttentionForm, type ModelDescription, ropeFee
 import type { Engine, Feeds } from '@awq/ort'
 import { bucket } from './cache.ts'
 
-/** Feeds `rope.cos` and `rope.sin` for at least so many positions. */
+/** Feeds `rope.cos`, `rope.sin` and those of further tables for at least so many positions. */
 export type RopeFeeds = (positions: number) => Feeds
 
 /**
@@ -24,9 +24,9 @@ export const growingRopeFeeds = (
   return (positions) => {
     if (!feeds || made < positions) {
       made = Math.max(positions, 2 * made)
-      const tables = ropeFeeds(description.config, attention, made, dtype)
+      const tables = ropeFeeds(description, attention, made, dtype)
       feeds = engine?.features.deviceTensors
-        ? { 'rope.cos': engine.upload(tables['rope.cos']), 'rope.sin': engine.upload(tables['rope.sin']) }
+        ? Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, engine.upload(table)]))
         : tables
     }
     return feeds

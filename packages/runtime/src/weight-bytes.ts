@@ -2,7 +2,7 @@
  * What one token costs in memory traffic: the weights that its step reads.
  * @module
  */
-import { describeModel, type ModelDescription, modelParameters, readModelConfig } from '@awq/models'
+import { describeModel, type ModelDescription, modelParameters, type ParameterSpec, readModelConfig } from '@awq/models'
 import type { Device } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { elementCount, type Folder, openCheckpoint } from '@awq/tensor'
@@ -27,16 +27,19 @@ export const stepWeightBytes = (
   options: WeightBytesOptions = {},
 ): number => {
   const { floatBytes = 4 } = options
-  const bytesOf = (name: string, shape: readonly number[]): number => {
-    const found = table.find(name, shape)
+  const bytesOf = (spec: ParameterSpec): number => {
+    const { name, shape, optional, transposed } = spec
+    if (optional && !table.has(name)) return 0
+    const found = table.find(name, shape, transposed)
     if (found.kind === 'dense') return elementCount(shape) * floatBytes
     const dense = shape[0]! * (found.denseColumns?.indices.length ?? 0) * floatBytes
     return found.codes.length + found.scales.length + (found.zeroPoints?.length ?? 0) + dense
   }
   const { embedding, config } = description
   let bytes = 0
-  for (const { name, shape } of modelParameters(description)) {
-    const all = bytesOf(name, shape)
+  for (const spec of modelParameters(description)) {
+    const { name } = spec
+    const all = bytesOf(spec)
     // A tied table is looked up in once and multiplied with as a whole.
     if (name === embedding) bytes += all / config.vocabSize + (config.tiedEmbeddings ? all : 0)
     else bytes += all

@@ -3,7 +3,7 @@
  * tensor, both still in their files.
  * @module
  */
-import { type ModelDescription, modelParameters } from '@awq/models'
+import { type ModelDescription, modelParameters, storedShape } from '@awq/models'
 import { AwqError, type Checkpoint, type FileRange, type TensorEntry } from '@awq/tensor'
 import type { PackedColumns } from './dense-columns.ts'
 
@@ -35,9 +35,11 @@ export interface DenseTensor {
 export interface WeightTable {
   readonly files: readonly string[]
   /**
+   * @param transposed a dense tensor is the transpose of what the shape says; a packed one never is
    * @throws AwqError NOT_FOUND when there is none of that name, CONFIG when its shape is another
    */
-  find(name: string, shape: readonly number[]): PackedMatrix | DenseTensor
+  find(name: string, shape: readonly number[], transposed?: boolean): PackedMatrix | DenseTensor
+  has(name: string): boolean
 }
 
 /** The table over any source of parameters. `source` is what messages call it. */
@@ -54,10 +56,12 @@ export const weightTable = (
   }
   return {
     files: [...files].sort(),
-    find(name, shape) {
+    has: (name) => packed.has(name) || dense.has(name),
+    find(name, wanted, transposed = false) {
       const matrix = packed.get(name)
       const entry = dense.get(name)
       const found = matrix?.shape ?? entry?.shape
+      const shape = matrix ? wanted : storedShape({ shape: wanted, transposed })
       if (!found) {
         throw new AwqError(
           'NOT_FOUND',
@@ -84,5 +88,6 @@ export const checkpointTable = (source: string, checkpoint: Checkpoint): WeightT
  * @throws AwqError as `WeightTable.find`
  */
 export const checkTable = (table: WeightTable, description: ModelDescription): void => {
-  for (const { name, shape } of modelParameters(description)) table.find(name, shape)
+  for (const { name, shape, transposed, optional } of modelParameters(description))
+    if (!optional || table.has(name)) table.find(name, shape, transposed)
 }
