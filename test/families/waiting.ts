@@ -3,16 +3,7 @@
  * them works: this list only gets shorter.
  */
 export const waiting: Readonly<Record<string, string>> = {
-  qwen2: 'table',
-  qwen3: 'table',
-  gemma: 'table',
-  gemma2: 'table',
-  gemma3_text: 'table',
-  gemma3: 'table',
   phi: 'table',
-  phi3: 'table',
-  opt: 'table',
-  gpt2: 'table',
   gpt_neox: 'table',
   falcon: 'table',
   bloom: 'table',
@@ -32,7 +23,6 @@ export const waiting: Readonly<Record<string, string>> = {
   deepseek_v2: 'mixture of experts',
   deepseek_v3: 'mixture of experts',
   gpt_oss: 'mixture of experts',
-  'llama-dynamic': 'rope scaling dynamic past the trained context',
   'llama-fp8-tensor': 'FP8 weights',
   'llama-fp8-rows': 'FP8 weights',
 }

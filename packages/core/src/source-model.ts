@@ -2,7 +2,7 @@
  * The float model that is quantized: folder, description and checkpoint.
  * @module
  */
-import { checkParameters, describeModel, type ModelDescription, readModelConfig } from '@awq/models'
+import { alignCheckpoint, checkParameters, describeModel, type ModelDescription, readModelConfig } from '@awq/models'
 import { MANIFEST_FILE } from '@awq/quantize'
 import { AwqError, type Checkpoint, type Folder, openCheckpoint } from '@awq/tensor'
 import { resolveFolder } from '#platform'
@@ -47,7 +47,7 @@ export const openSource = async (model: Folder | string, options: ModelReference
   if (await folder.has(MANIFEST_FILE))
     throw new AwqError('UNSUPPORTED', `${folder.name} is quantized already; quantize its float checkpoint instead`)
   const description = describeModel(json)
-  const checkpoint = await openCheckpoint(folder)
+  const checkpoint = alignCheckpoint(await openCheckpoint(folder), description)
   try {
     checkParameters(checkpoint, description)
   } catch (error) {

@@ -36,7 +36,7 @@ export interface OuterTable {
   readonly embedding: string
   /** From the embedded tokens, `hidden`, to the residual stream of the first block, `hidden`; default none. */
   readonly embed?: readonly Step[] | undefined
-  /** From the last block's residual stream, `hidden`, to what the head reads, `normed`. */
+  /** From the last block's residual stream, `hidden`, to what the head reads: what the last of these steps makes. */
   readonly norm: readonly Step[]
   /** The head's linear, `[vocabSize, embeddingSize]`; when tied to the embedding it has no table of its own. */
   readonly head: string
@@ -53,6 +53,8 @@ export interface ModelTable {
   readonly blockName: (layer: number) => string
   /** The block `layer`. Blocks with equal steps and groups share their graphs. */
   readonly block: (layer: number) => BlockTable
+  /** Beginnings of tensor names in some checkpoints, and what they are here: `embed_out.` is `lm_head.`. */
+  readonly aliases?: Readonly<Record<string, string>> | undefined
   /** The base model's prefix, which checkpoints that were saved without a head leave out: `transformer.`. */
   readonly prefix?: string | undefined
   /** Ends of tensor names inside blocks that hold nothing to compute with (masks, tables that follow from the config). */

@@ -15,6 +15,10 @@ export interface ConfigReader {
   size(field: string, fallback?: number): number
   /** A finite number above zero. */
   positive(field: string, fallback: number): number
+  /** A whole number from 0 on. */
+  count(field: string, fallback: number): number
+  /** A number above zero, or null where the field is null; where it is absent, the fallback, or null without one. */
+  optional(field: string, fallback?: number): number | null
   flag(field: string, fallback: boolean): boolean
   text(field: string, fallback: string): string
   /** A finite number. */
@@ -69,6 +73,17 @@ export const readConfig = (json: unknown, path = ''): ConfigReader => {
       return typeof value === 'number' && Number.isFinite(value) && value > 0
         ? value
         : reject(field, 'a number above 0')
+    },
+    count(field, fallback) {
+      const value = read(field) ?? fallback
+      return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_DIMENSION
+        ? value
+        : reject(field, `a whole number from 0 to ${MAX_DIMENSION}`)
+    },
+    optional(field, fallback) {
+      const value = fields.has(field) ? fields.get(field) : (fallback ?? null)
+      if (value === null) return null
+      return finite(value) && value > 0 ? value : reject(field, 'a number above 0, or null')
     },
     flag(field, fallback) {
       const value = read(field) ?? fallback

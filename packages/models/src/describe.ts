@@ -9,14 +9,14 @@ import { readConfig } from './config-reader.ts'
 import { type BlockDescription, describeBlock } from './describe-block.ts'
 import type { StepList } from './emit-steps.ts'
 import { findArchitecture } from './registry.ts'
-import { type Positioned, sequenceNeeds } from './sequence-needs.ts'
+import { type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 import { type ParameterSpec, type Step, stepParameters } from './steps.ts'
 
 /** What a model computes before and after its blocks. */
 export interface OuterDescription {
   /** From the embedded tokens `hidden` to the residual stream `hidden`. */
   readonly embed: StepList
-  /** From the residual stream `hidden` to `normed`, which the head reads. */
+  /** From the residual stream `hidden` to what the head reads, made by the last step. */
   readonly norm: StepList
   /** From the head's product `logits` to `logits`. */
   readonly logits: StepList
@@ -45,6 +45,7 @@ export interface ModelDescription extends Positioned {
   readonly parameter: (layer: number, name: string) => string
   /** As in the family's table. */
   readonly prefix: string
+  readonly aliases: Readonly<Record<string, string>>
   readonly ignored: readonly string[]
 }
 
@@ -107,6 +108,12 @@ const describeOuter = ({ config, outer }: ModelTable): OuterDescription => {
   }
 }
 
+/** Frequencies that follow the sequence's length serve contexts longer by their factor than that of the training. */
+const stretchedContext = ({ contextLength }: ModelConfig, { ropes }: SequenceNeeds): number => {
+  const factors = ropes.map(({ rope }) => (rope.scaling.type === 'dynamic' ? rope.scaling.factor : 1))
+  return Math.floor(contextLength * Math.max(1, ...factors))
+}
+
 /**
  * Describes a model from its parsed `config.json`.
  * @throws AwqError `CONFIG` for a missing or impossible field, `UNSUPPORTED` for an unknown `model_type` or option
@@ -126,15 +133,19 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const model = architecture.model(reader, modelType)
   const config = checkConfig(model.config)
   const blocks = describeBlocks(model)
+  const sequence = sequenceNeeds(
+    [...new Set(blocks)].map(({ attention }) => attention),
+    (model.outer.embed ?? []).some(({ step }) => step === 'positions'),
+  )
   const outer = describeOuter(model)
   const embedding = `${model.outer.embedding}.weight`
   const headTable = `${model.outer.head}.weight`
   const head = config.tiedEmbeddings ? embedding : headTable
   const table = [config.vocabSize, config.embeddingSize]
-  const { blockName, prefix = '', ignored = [] } = model
+  const { blockName, prefix = '', aliases = {}, ignored = [] } = model
   return {
     architecture,
-    config,
+    config: { ...config, contextLength: stretchedContext(config, sequence) },
     blocks,
     outer,
     outerParameters: [
@@ -148,10 +159,8 @@ export const describeModel = (configJson: unknown): ModelDescription => {
     blockName,
     parameter: (layer, name) => `${blockName(layer)}.${name}`,
     prefix,
+    aliases,
     ignored,
-    sequence: sequenceNeeds(
-      [...new Set(blocks)].map(({ attention }) => attention),
-      outer.embed.steps.some(({ step }) => step === 'positions'),
-    ),
+    sequence,
   }
 }

@@ -9,6 +9,7 @@ import type { ModelDescription } from './describe.ts'
 import { emitSteps, type StepList } from './emit-steps.ts'
 import type { Residual } from './norm.ts'
 import type { SequenceInputs } from './sequence.ts'
+import { makesOf } from './steps.ts'
 
 const run = (
   graph: Graph,
@@ -43,7 +44,8 @@ export const emitEmbedding = (
 /** Final norm and head: the last residual stream to logits, float32 whatever the activations are. */
 export const emitHead = (graph: Graph, description: ModelDescription, binding: OuterBinding, x: Residual): Value => {
   const { norm, logits } = description.outer
-  const normed = run(graph, norm, ['hidden', x], 'normed', binding)
+  const last = norm.steps.at(-1)
+  const normed = run(graph, norm, ['hidden', x], last ? makesOf(last)[0]! : 'hidden', binding)
   const product = binding.head(graph, normed)
   const typed = product.dtype === 'float32' ? product : graph.add('Cast', [product], { to: 'float32' })
   return run(graph, logits, ['logits', typed], 'logits', binding)

@@ -3,11 +3,12 @@
  * @module
  */
 import type { Activation } from './activation.ts'
+import type { ScaleGroupRule } from './architecture.ts'
 import type { ModelConfig } from './config.ts'
 import type { ConfigReader } from './config-reader.ts'
 import type { AttentionStep, LinearStep, NormStep, Step } from './steps.ts'
 
-/** What a family's `config.json` has where a field is absent; a name where it calls the field something else. */
+/** What a family's dimensions are where `config.json` leaves them out. */
 export interface SizeDefaults {
   readonly contextLength?: number | undefined
   readonly tied?: boolean | undefined
@@ -16,23 +17,54 @@ export interface SizeDefaults {
   readonly intermediateSize?: number | undefined
 }
 
-/** The dimensions by the field names that most families use. */
-export const readSizes = (reader: ConfigReader, modelType: string, defaults: SizeDefaults = {}): ModelConfig => {
-  const heads = reader.size('num_attention_heads')
-  const hiddenSize = reader.size('hidden_size')
+/** What a family calls its dimensions, where it is not what most do. */
+export interface SizeFields {
+  readonly hiddenSize?: string
+  readonly heads?: string
+  readonly layers?: string
+  readonly intermediateSize?: string
+  readonly contextLength?: string
+}
+
+/** The dimensions by the field names that most families use, or by their own. */
+export const readSizes = (
+  reader: ConfigReader,
+  modelType: string,
+  defaults: SizeDefaults = {},
+  fields: SizeFields = {},
+): ModelConfig => {
+  const heads = reader.size(fields.heads ?? 'num_attention_heads')
+  const hiddenSize = reader.size(fields.hiddenSize ?? 'hidden_size')
   return {
     modelType,
     hiddenSize,
     embeddingSize: hiddenSize,
-    intermediateSize: reader.size('intermediate_size', defaults.intermediateSize),
-    layers: reader.size('num_hidden_layers'),
+    intermediateSize: reader.size(fields.intermediateSize ?? 'intermediate_size', defaults.intermediateSize),
+    layers: reader.size(fields.layers ?? 'num_hidden_layers'),
     heads,
     kvHeads: reader.size('num_key_value_heads', defaults.kvHeads ?? heads),
     headDim: reader.size('head_dim', defaults.headDim ?? Math.floor(hiddenSize / heads)),
     vocabSize: reader.size('vocab_size'),
-    contextLength: reader.size('max_position_embeddings', defaults.contextLength ?? 2048),
+    contextLength: reader.size(fields.contextLength ?? 'max_position_embeddings', defaults.contextLength ?? 2048),
     tiedEmbeddings: reader.flag('tie_word_embeddings', defaults.tied ?? false),
   }
+}
+
+/**
+ * Which layers attend within a window: `layer_types`, or the family's rule where that is absent.
+ * @throws AwqError `UNSUPPORTED` for another kind of layer, `CONFIG` for too short a list
+ */
+export const readSlidingLayers = (
+  reader: ConfigReader,
+  layers: number,
+  fallback: (layer: number) => boolean,
+): ((layer: number) => boolean) => {
+  const types = reader.texts('layer_types')
+  if (!types) return fallback
+  if (types.length < layers) reader.reject('layer_types', `a list of ${layers} kinds of layers`)
+  const known = ['full_attention', 'sliding_attention']
+  if (types.some((type) => !known.includes(type))) reader.unsupported('layer_types', known.join(', '))
+  return (layer) => types[layer] === 'sliding_attention'
 }
 
 /** RMS norm with a weight. @param offset 1 where checkpoints hold what is added to one */
@@ -54,6 +86,13 @@ export const layerNorm = (
   to: string,
   bias = true,
 ): NormStep => ({ step: 'norm', norm: 'layer', weight, bias, offset: 0, epsilon, width, from, to })
+
+/** The same norm on each of so many heads, with a weight that they share. */
+export const headNorm = (norm: NormStep, heads: number, { headDim }: Pick<ModelConfig, 'headDim'>): NormStep => ({
+  ...norm,
+  width: heads * headDim,
+  parts: heads,
+})
 
 /** A linear. @param shape `[rows, columns]` of its weight */
 export const linear = (
@@ -168,3 +207,37 @@ export const inputScale = (consumer: string, width: number, from: string, to: st
   from,
   to,
 })
+
+/** Several steps' values added one to the other: `to = a + b + ...`. */
+export const sum = (values: readonly string[], to: string): Step[] => {
+  const [first, ...rest] = values
+  let left = first!
+  return rest.map((right, i): Step => {
+    const made = i === rest.length - 1 ? to : `${to}.${i}`
+    const step: Step = { step: 'add', left, right, to: made }
+    left = made
+    return step
+  })
+}
+
+/** `hidden + x`, as `hidden`. */
+export const addToHidden = (x: string): Step => ({ step: 'add', left: 'hidden', right: x, to: 'hidden' })
+
+/** Each group with a producer of that kind, all its consumers named. */
+export const scaleGroup = (
+  kind: ScaleGroupRule['kind'],
+  producer: string,
+  ...consumers: readonly string[]
+): ScaleGroupRule => ({ kind, producer, consumers })
+
+/** The groups of a block with separate projections and a gated MLP, between the two norms and behind them. */
+export const llamaGroups = (first = 'input_layernorm', second = 'post_attention_layernorm'): ScaleGroupRule[] => [
+  scaleGroup('norm', first, 'self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'),
+  scaleGroup('value', 'self_attn.v_proj', 'self_attn.o_proj'),
+  scaleGroup('norm', second, 'mlp.gate_proj', 'mlp.up_proj'),
+  scaleGroup('linear', 'mlp.up_proj', 'mlp.down_proj'),
+]
+
+/** The group of an MLP's second linear: its first one where the activation lets scales through, else a vector between. */
+export const plainMlpGroup = (activation: Activation, up: string, down: string): ScaleGroupRule =>
+  activation === 'relu' ? scaleGroup('linear', up, down) : scaleGroup('activation', `${down}.input_scale`, down)

@@ -17,6 +17,8 @@ export interface RopeOptions {
   /** Share of a head that is turned, where config.json may say so; the number is the default. Else it must be all. */
   readonly partial?: number | undefined
   readonly interleaved?: boolean | undefined
+  /** Where `original_max_position_embeddings` is absent; default the context. */
+  readonly originalContextLength?: number | undefined
   /** Where the settings are, when not in `rope_parameters` or `rope_scaling`. */
   readonly parameters?: ConfigReader | undefined
 }

@@ -4,7 +4,7 @@
  */
 import { AwqError } from '@awq/tensor'
 import type { Architecture } from './architecture.ts'
-import { llama } from './families/llama.ts'
+import { families } from './families/index.ts'
 
 const tables = new Map<string, Architecture>()
 
@@ -48,4 +48,4 @@ export const findArchitecture = (modelType: string): Architecture => {
   )
 }
 
-registerArchitecture(llama)
+for (const family of families) registerArchitecture(family)

@@ -28,11 +28,13 @@ export interface BoundStep {
 /**
  * Binds a step of `count` tokens with the logits of the last `rows` of them, written to `into` where that is given, else
  * to an array that every run overwrites. The cache must have room for the tokens.
+ * @param length tokens of the whole sequence, where rotary tables depend on it
  */
 export const bindStep = (
   { session, description, attention, cache, rope }: StepParts,
   count: number,
   rows: number,
+  length: number,
   into?: Float32Array,
 ): BoundStep => {
   const { past, capacity } = cache
@@ -46,7 +48,7 @@ export const bindStep = (
     {
       input_ids: ids,
       logits_from: tensor('int64', [1], BigInt64Array.of(BigInt(count - rows))),
-      ...rope(capacity + count),
+      ...rope(capacity + count, length),
       ...sequence,
       ...past,
     },

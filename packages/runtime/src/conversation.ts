@@ -10,6 +10,7 @@ import { createCache } from './cache.ts'
 import { turnEventLoop } from './event-loop.ts'
 import { prefillChunk } from './prefill-chunk.ts'
 import { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
+import { regimeOf } from './rope-regime.ts'
 import type { Conversation } from './token-model.ts'
 
 /** Scores that one run may hold, elements: attention on the CPU makes its rows whole. */
@@ -56,6 +57,10 @@ export const createConversation = (
   const leastSlots = engine.device === 'cpu' ? 0 : 1
   const cache = createCache(caches, { form: attention, dtype, contextLength, expected, device, leastSlots })
   const steps = new Map<string, BoundStep>()
+  /** Which rotary tables the cache's keys were turned by, and the tokens that it holds where there are several. */
+  let regime = regimeOf(description, 0)
+  const known: number[] = []
+  const remembers = regime !== ''
   let busy = false
   let disposed = false
 
@@ -72,6 +77,7 @@ export const createConversation = (
   const runChunk = async (
     ids: readonly number[],
     rows: number,
+    length: number,
     signal: AbortSignal | undefined,
     into?: Float32Array,
   ): Promise<Float32Array> => {
@@ -79,7 +85,7 @@ export const createConversation = (
     const { past } = cache
     await cache.reserve(count)
     if (cache.past !== past) forgetSteps()
-    const bind = () => bindStep({ session, description, attention, cache, rope }, count, rows, into)
+    const bind = () => bindStep({ session, description, attention, cache, rope }, count, rows, length, into)
     if (into || count > keptLength) {
       const step = bind()
       try {
@@ -120,11 +126,31 @@ export const createConversation = (
     return Math.min(chunk, Math.max(leastChunk, Math.floor(scoresAtOnce / row)))
   }
 
+  /** Where a sequence of `length` tokens has other rotary tables than those in the cache, these are made anew. */
+  const restart = async (length: number, signal: AbortSignal | undefined): Promise<void> => {
+    const now = regimeOf(description, length)
+    if (now !== regime && cache.length > 0) {
+      const again = known.slice(0, cache.length)
+      forgetSteps()
+      cache.truncate(0)
+      for (let at = 0; at < again.length; ) {
+        signal?.throwIfAborted()
+        const part = again.slice(at, at + chunkNow())
+        await runChunk(part, 1, length, signal)
+        at += part.length
+        await rest()
+      }
+    } else if (now !== regime) forgetSteps()
+    regime = now
+  }
+
   const extendNow = async (
     ids: readonly number[],
     { signal, logits = 'last' }: Parameters<Conversation['extend']>[1],
   ): Promise<Float32Array> => {
     const { vocabSize } = config
+    const length = cache.length + ids.length
+    await restart(length, signal)
     const all = logits === 'all' && ids.length > chunkNow() ? new Float32Array(ids.length * vocabSize) : undefined
     let last: Float32Array | undefined
     for (let at = 0, count: number; at < ids.length; at += count) {
@@ -132,7 +158,8 @@ export const createConversation = (
       const part = ids.slice(at, at + chunkNow())
       count = part.length
       const rows = logits === 'all' ? part.length : 1
-      last = await runChunk(part, rows, signal, all?.subarray(at * vocabSize, (at + rows) * vocabSize))
+      if (remembers) known.splice(cache.length, Number.POSITIVE_INFINITY, ...part)
+      last = await runChunk(part, rows, length, signal, all?.subarray(at * vocabSize, (at + rows) * vocabSize))
       await rest()
     }
     return all ?? last!

@@ -5,6 +5,7 @@
 import {
   type ActivationType,
   type AttentionForm,
+  alignCheckpoint,
   describeModel,
   emitDecoder,
   type ForwardModel,
@@ -68,7 +69,7 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
     const table = storeTable(folder.name, store)
     return openTable({ ...common, kind: 'quantized', table, close: () => store.close() })
   }
-  const checkpoint = await openCheckpoint(folder, { signal })
+  const checkpoint = alignCheckpoint(await openCheckpoint(folder, { signal }), description)
   return openTable({
     ...common,
     kind: 'float',

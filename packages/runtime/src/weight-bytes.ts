@@ -2,7 +2,14 @@
  * What one token costs in memory traffic: the weights that its step reads.
  * @module
  */
-import { describeModel, type ModelDescription, modelParameters, type ParameterSpec, readModelConfig } from '@awq/models'
+import {
+  alignCheckpoint,
+  describeModel,
+  type ModelDescription,
+  modelParameters,
+  type ParameterSpec,
+  readModelConfig,
+} from '@awq/models'
 import type { Device } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { elementCount, type Folder, openCheckpoint } from '@awq/tensor'
@@ -61,6 +68,7 @@ export const weightBytesPerToken = async (
     await using store = await openStore(folder)
     return stepWeightBytes(description, storeTable(folder.name, store), { floatBytes })
   }
-  await using checkpoint = await openCheckpoint(folder)
+  await using opened = await openCheckpoint(folder)
+  const checkpoint = alignCheckpoint(opened, description)
   return stepWeightBytes(description, checkpointTable(folder.name, checkpoint), { floatBytes })
 }

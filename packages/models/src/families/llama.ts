@@ -5,7 +5,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { gatedMlp, readSizes, rmsNorm, separateAttention } from '../parts.ts'
+import { addToHidden, gatedMlp, llamaGroups, readSizes, rmsNorm, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 
 export const llama: Architecture = {
@@ -32,21 +32,12 @@ export const llama: Architecture = {
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),
           ...separateAttention(config, { from: 'attentionInput', bias, rope, window }),
-          { step: 'add', left: 'hidden', right: 'attentionOutput', to: 'hidden' },
+          addToHidden('attentionOutput'),
           rmsNorm('post_attention_layernorm', hiddenSize, epsilon, 'hidden', 'mlpInput'),
           ...gatedMlp(config, { from: 'mlpInput', bias: mlpBias, activation }),
-          { step: 'add', left: 'hidden', right: 'mlpOutput', to: 'hidden' },
+          addToHidden('mlpOutput'),
         ],
-        scaleGroups: [
-          {
-            kind: 'norm',
-            producer: 'input_layernorm',
-            consumers: ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
-          },
-          { kind: 'value', producer: 'self_attn.v_proj', consumers: ['self_attn.o_proj'] },
-          { kind: 'norm', producer: 'post_attention_layernorm', consumers: ['mlp.gate_proj', 'mlp.up_proj'] },
-          { kind: 'linear', producer: 'mlp.up_proj', consumers: ['mlp.down_proj'] },
-        ],
+        scaleGroups: llamaGroups(),
       }),
     }
   },

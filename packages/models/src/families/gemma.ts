@@ -1,0 +1,104 @@
+/**
+ * Gemma 1 to 3 (arXiv 2403.08295, 2408.00118, 2503.19786): embeddings times sqrt(hidden), norms that multiply by one plus
+ * their weight. From 2 on norms behind attention and MLP, layers that attend within a window, soft caps; in 3 norms on the
+ * heads of query and key, and a rotary base of its own for windowed layers.
+ * @module
+ */
+import { readActivation } from '../activation.ts'
+import type { Architecture } from '../architecture.ts'
+import {
+  addToHidden,
+  gatedMlp,
+  headNorm,
+  llamaGroups,
+  readSizes,
+  readSlidingLayers,
+  rmsNorm,
+  separateAttention,
+} from '../parts.ts'
+import { readRope } from '../read-rope.ts'
+
+const contexts: Readonly<Record<string, number>> = { gemma: 8192, gemma2: 8192, gemma3_text: 131072 }
+/** Every so many layers one sees all positions. */
+const patterns: Readonly<Record<string, number>> = { gemma: 1, gemma2: 2, gemma3_text: 6 }
+const softCaps: Readonly<Record<string, readonly [scores: number, logits: number]>> = { gemma2: [50, 30] }
+
+export const gemma: Architecture = {
+  modelTypes: ['gemma', 'gemma2', 'gemma3_text'],
+  model(reader, modelType) {
+    const [first, third] = [modelType === 'gemma', modelType === 'gemma3_text']
+    const config = readSizes(reader, modelType, { contextLength: contexts[modelType], headDim: 256, tied: true })
+    const { hiddenSize, layers, heads, kvHeads, headDim } = config
+    const epsilon = reader.positive('rms_norm_eps', 1e-6)
+    const norm = (weight: string, from: string, to: string) => rmsNorm(weight, hiddenSize, epsilon, from, to, 1)
+    // Gemma 1 was trained with the approximation, whatever its first files call it.
+    const field = reader.has('hidden_activation') || !first ? 'hidden_activation' : 'hidden_act'
+    const activation = readActivation(reader, field, 'gelu_pytorch_tanh')
+    const bias = reader.flag('attention_bias', false)
+    reader.only('use_bidirectional_attention', false)
+    const [scoreCap, logitCap] = softCaps[modelType] ?? []
+    const softCap = first ? null : reader.optional('attn_logit_softcapping', scoreCap)
+    const cap = first ? null : reader.optional('final_logit_softcapping', logitCap)
+    const scale = first ? headDim ** -0.5 : reader.positive('query_pre_attn_scalar', 256) ** -0.5
+    const pattern = third ? reader.size('sliding_window_pattern', 6) : patterns[modelType]!
+    const sliding = first ? () => false : readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0)
+    const window = first ? null : reader.size('sliding_window', 4096)
+    const parameters = third ? reader.object('rope_parameters') : undefined
+    const rope = readRope(reader, {
+      ...config,
+      ...(third ? { theta: 1e6 } : {}),
+      parameters: parameters?.object('full_attention'),
+    })
+    const localTheta = reader.positive('rope_local_base_freq', 10000)
+    const local = parameters?.object('sliding_attention')
+    const localRope = !third
+      ? rope
+      : local
+        ? readRope(reader, { ...config, parameters: local, theta: localTheta })
+        : { ...rope, theta: localTheta, scaling: { type: 'default' } as const }
+    return {
+      config,
+      outer: {
+        embedding: 'model.embed_tokens',
+        embed: [{ step: 'factor', factor: Math.fround(hiddenSize ** 0.5), from: 'hidden', to: 'hidden' }],
+        norm: [norm('model.norm', 'hidden', 'normed')],
+        head: 'lm_head',
+        logits: cap === null ? [] : [{ step: 'softCap', cap, from: 'logits', to: 'logits' }],
+      },
+      prefix: 'model.',
+      blockName: (layer) => `model.layers.${layer}`,
+      block(layer) {
+        const windowed = sliding(layer)
+        const attention = separateAttention(config, {
+          from: 'attentionInput',
+          ...{ bias, scale, softCap, rope: windowed ? localRope : rope, window: windowed ? window : null },
+          ...(third
+            ? {
+                query: 'normedQuery',
+                key: 'normedKey',
+                between: [
+                  headNorm(rmsNorm('self_attn.q_norm', 0, epsilon, 'query', 'normedQuery', 1), heads, config),
+                  headNorm(rmsNorm('self_attn.k_norm', 0, epsilon, 'key', 'normedKey', 1), kvHeads, config),
+                ],
+              }
+            : {}),
+        })
+        const mlp = gatedMlp(config, { from: 'mlpInput', activation })
+        const before = first ? 'post_attention_layernorm' : 'pre_feedforward_layernorm'
+        const behind = (weight: string, value: string) =>
+          first ? [addToHidden(value)] : [norm(weight, value, `${value}Normed`), addToHidden(`${value}Normed`)]
+        return {
+          steps: [
+            norm('input_layernorm', 'hidden', 'attentionInput'),
+            ...attention,
+            ...behind('post_attention_layernorm', 'attentionOutput'),
+            norm(before, 'hidden', 'mlpInput'),
+            ...mlp,
+            ...behind('post_feedforward_layernorm', 'mlpOutput'),
+          ],
+          scaleGroups: llamaGroups('input_layernorm', before),
+        }
+      },
+    }
+  },
+}

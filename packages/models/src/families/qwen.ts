@@ -1,0 +1,72 @@
+/**
+ * Qwen 2, 2.5 (arXiv 2407.10671) and 3 (arXiv 2505.09388): as Llama, with biases on query, key and value (2) or with norms
+ * on the heads of query and key (3); later layers may attend within a window.
+ * @module
+ */
+import { readActivation } from '../activation.ts'
+import type { Architecture } from '../architecture.ts'
+import {
+  addToHidden,
+  gatedMlp,
+  headNorm,
+  llamaGroups,
+  readSizes,
+  readSlidingLayers,
+  rmsNorm,
+  separateAttention,
+} from '../parts.ts'
+import { readRope } from '../read-rope.ts'
+
+export const qwen: Architecture = {
+  modelTypes: ['qwen2', 'qwen3'],
+  model(reader, modelType) {
+    const third = modelType === 'qwen3'
+    const config = readSizes(reader, modelType, { contextLength: 32768, ...(third ? { headDim: 128 } : {}) })
+    const { hiddenSize, layers } = config
+    const epsilon = reader.positive('rms_norm_eps', 1e-6)
+    const activation = readActivation(reader, 'hidden_act')
+    const rope = readRope(reader, config)
+    const bias = third ? reader.flag('attention_bias', false) : true
+    const windowed = reader.flag('use_sliding_window', false)
+    const firstWindowed = reader.count('max_window_layers', 28)
+    const sliding = readSlidingLayers(reader, layers, (layer) => layer >= firstWindowed)
+    const window = windowed ? reader.size('sliding_window', 4096) : null
+    return {
+      config,
+      outer: {
+        embedding: 'model.embed_tokens',
+        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
+        head: 'lm_head',
+      },
+      prefix: 'model.',
+      blockName: (layer) => `model.layers.${layer}`,
+      block: (layer) => ({
+        steps: [
+          rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),
+          ...separateAttention(config, {
+            from: 'attentionInput',
+            bias,
+            outputBias: third && bias,
+            rope,
+            window: sliding(layer) ? window : null,
+            ...(third
+              ? {
+                  query: 'normedQuery',
+                  key: 'normedKey',
+                  between: [
+                    headNorm(rmsNorm('self_attn.q_norm', 0, epsilon, 'query', 'normedQuery'), config.heads, config),
+                    headNorm(rmsNorm('self_attn.k_norm', 0, epsilon, 'key', 'normedKey'), config.kvHeads, config),
+                  ],
+                }
+              : {}),
+          }),
+          addToHidden('attentionOutput'),
+          rmsNorm('post_attention_layernorm', hiddenSize, epsilon, 'hidden', 'mlpInput'),
+          ...gatedMlp(config, { from: 'mlpInput', activation }),
+          addToHidden('mlpOutput'),
+        ],
+        scaleGroups: llamaGroups(),
+      }),
+    }
+  },
+}
