@@ -14,6 +14,7 @@ const example = (file: string, ...parameters: string[]): boolean =>
   )
 
 example('custom-quantizer/main.ts')
+example('custom-architecture/main.ts')
 example(
   'quantize-pipeline/quantize-pipeline.ts',
   'models/stories260k',
