@@ -3,20 +3,6 @@
  * them works: this list only gets shorter.
  */
 export const waiting: Readonly<Record<string, string>> = {
-  phi: 'table',
-  gpt_neox: 'table',
-  falcon: 'table',
-  bloom: 'table',
-  mpt: 'table',
-  stablelm: 'table',
-  starcoder2: 'table',
-  cohere: 'table',
-  cohere2: 'table',
-  olmo: 'table',
-  olmo2: 'table',
-  granite: 'table',
-  smollm3: 'table',
-  internlm2: 'table',
   mixtral: 'mixture of experts',
   qwen2_moe: 'mixture of experts',
   qwen3_moe: 'mixture of experts',

@@ -36,24 +36,24 @@ export const readRope = (config: ConfigReader, options: RopeOptions): RopeSpec =
   const factor = share?.positive('partial_rotary_factor', 1) ?? partial ?? 1
   if (partial === undefined && factor !== 1) return share!.unsupported('partial_rotary_factor', '1')
   if (factor > 1) return share!.reject('partial_rotary_factor', 'at most 1')
-  const width = Math.trunc(headDim * factor)
-  if (width % 2 !== 0 || width === 0)
+  const span = Math.trunc(headDim * factor)
+  const width = span + (span % 2)
+  if (width === 0 || width > headDim)
     throw new AwqError(
       'CONFIG',
-      `config.json: ${width === headDim ? 'head_dim' : 'the rotated part of head_dim'} ${width} must be even: ` +
+      `config.json: ${span === headDim ? 'head_dim' : 'the rotated part of head_dim'} ${span} must be even: ` +
         'rotary position embedding turns pairs of elements',
     )
-  const original = holding('original_max_position_embeddings') ?? config
+  const original = 'original_max_position_embeddings'
   const context = {
     contextLength,
-    originalContextLength: original.size('original_max_position_embeddings', contextLength),
+    originalContextLength: (config.has(original) ? config : (parameters ?? config)).size(
+      original,
+      options.originalContextLength ?? contextLength,
+    ),
   }
-  return {
-    theta,
-    width,
-    interleaved,
-    scaling: parameters ? readScaling(parameters, width, context) : { type: 'default' },
-  }
+  const scaling = parameters ? readScaling(parameters, width, context) : ({ type: 'default' } as const)
+  return { theta, width, ...(span === width ? {} : { span }), interleaved, scaling }
 }
 
 const readScaling = (

@@ -134,7 +134,7 @@ export const ropeFeeds = (
   const feeds: Record<string, Tensor> = {}
   for (const [i, need] of sequence.ropes.entries()) {
     const { width } = need.rope
-    const tables = ropeTables(need.rope, width, positions, length)
+    const tables = ropeTables(need.rope, width, positions, length, need.rope.span)
     const factor = ropeFactor(form, need)
     const feed = (table: Float32Array): Tensor => {
       const values = factor === 1 ? table : table.map((value) => value * factor)

@@ -69,6 +69,8 @@ export interface AlibiSpec {
 /** Rotary embedding of the first `width` elements of every query and key head; `interleaved` turns neighbours. */
 export interface RopeSpec extends RopeConfig {
   readonly width: number
+  /** What exponents are divided by, when it is not `width`: an odd share of a head is turned with one element more. */
+  readonly span?: number | undefined
   readonly interleaved: boolean
 }
 

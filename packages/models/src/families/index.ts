@@ -3,11 +3,42 @@
  * @module
  */
 import type { Architecture } from '../architecture.ts'
+import { bloom } from './bloom.ts'
+import { cohere } from './cohere.ts'
+import { falcon } from './falcon.ts'
 import { gemma } from './gemma.ts'
+import { gptNeox } from './gpt-neox.ts'
 import { gpt2 } from './gpt2.ts'
+import { granite } from './granite.ts'
+import { internlm2 } from './internlm2.ts'
 import { llama } from './llama.ts'
+import { mpt } from './mpt.ts'
+import { olmo } from './olmo.ts'
 import { opt } from './opt.ts'
+import { phi } from './phi.ts'
 import { phi3 } from './phi3.ts'
 import { qwen } from './qwen.ts'
+import { smollm3 } from './smollm3.ts'
+import { stablelm } from './stablelm.ts'
+import { starcoder2 } from './starcoder2.ts'
 
-export const families: readonly Architecture[] = [llama, qwen, gemma, phi3, gpt2, opt]
+export const families: readonly Architecture[] = [
+  llama,
+  qwen,
+  gemma,
+  phi,
+  phi3,
+  granite,
+  smollm3,
+  olmo,
+  cohere,
+  stablelm,
+  starcoder2,
+  internlm2,
+  falcon,
+  gptNeox,
+  gpt2,
+  opt,
+  bloom,
+  mpt,
+]

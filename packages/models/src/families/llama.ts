@@ -18,7 +18,7 @@ export const llama: Architecture = {
     const bias = reader.flag('attention_bias', false)
     const mlpBias = reader.flag('mlp_bias', false)
     const rope = readRope(reader, config)
-    const window = reader.has('sliding_window') ? reader.size('sliding_window') : null
+    const window = modelType === 'mistral' && reader.has('sliding_window') ? reader.size('sliding_window') : null
     return {
       config,
       outer: {

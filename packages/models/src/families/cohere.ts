@@ -1,0 +1,85 @@
+/**
+ * Command R, R+ (cohere) and Command R7B, A, Aya (cohere2): attention and MLP side by side behind one norm without bias, rotary
+ * embedding of neighbours, scaled logits. R+ normalises each head with weights of its own; in cohere2 three of four layers
+ * attend within a window, and the others have no positions.
+ * @module
+ */
+import { readActivation } from '../activation.ts'
+import type { Architecture } from '../architecture.ts'
+import {
+  gatedMlp,
+  headNorm,
+  layerNorm,
+  readSizes,
+  readSlidingLayers,
+  scaleGroup,
+  separateAttention,
+  sum,
+} from '../parts.ts'
+import { readRope } from '../read-rope.ts'
+
+const readers = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'mlp.gate_proj', 'mlp.up_proj']
+
+export const cohere: Architecture = {
+  modelTypes: ['cohere', 'cohere2'],
+  model(reader, modelType) {
+    const second = modelType === 'cohere2'
+    const sizes = readSizes(reader, modelType, { contextLength: 8192, intermediateSize: 22528, tied: true })
+    const config = { ...sizes, headDim: Math.floor(sizes.hiddenSize / sizes.heads) }
+    const { hiddenSize, layers, heads, kvHeads, headDim } = config
+    const epsilon = reader.positive('layer_norm_eps', 1e-5)
+    const activation = readActivation(reader, 'hidden_act')
+    const rope = readRope(reader, { ...config, theta: second ? 10000 : 500000, interleaved: true })
+    const bias = reader.flag('attention_bias', false)
+    const normed = !second && reader.flag('use_qk_norm', false)
+    const factor = reader.positive('logit_scale', 0.0625)
+    const pattern = second ? reader.size('sliding_window_pattern', 4) : 1
+    const sliding = second ? readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0) : () => false
+    const window = second ? reader.size('sliding_window', 4096) : null
+    const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to, false)
+    const ofHeads = (weight: string, count: number, from: string, to: string) =>
+      ({
+        ...headNorm(layerNorm(weight, headDim, epsilon, from, to, false), count, config),
+        weights: 'stacked',
+      }) as const
+    return {
+      config,
+      outer: {
+        embedding: 'model.embed_tokens',
+        norm: [norm('model.norm', 'hidden', 'normed')],
+        head: 'lm_head',
+        logits: [{ step: 'factor', factor, from: 'logits', to: 'logits' }],
+      },
+      prefix: 'model.',
+      blockName: (layer) => `model.layers.${layer}`,
+      block: (layer) => ({
+        steps: [
+          norm('input_layernorm', 'hidden', 'blockInput'),
+          ...separateAttention(config, {
+            from: 'blockInput',
+            bias,
+            rope: !second || sliding(layer) ? rope : null,
+            window: sliding(layer) ? window : null,
+            ...(normed
+              ? {
+                  query: 'normedQuery',
+                  key: 'normedKey',
+                  between: [
+                    ofHeads('self_attn.q_norm', heads, 'query', 'normedQuery'),
+                    ofHeads('self_attn.k_norm', kvHeads, 'key', 'normedKey'),
+                  ],
+                }
+              : {}),
+          }),
+          ...gatedMlp(config, { from: 'blockInput', activation }),
+          ...sum(['hidden', 'attentionOutput', 'mlpOutput'], 'hidden'),
+        ],
+        scaleGroups: [
+          scaleGroup('norm', 'input_layernorm', ...readers),
+          scaleGroup('value', 'self_attn.v_proj', 'self_attn.o_proj'),
+          scaleGroup('linear', 'mlp.up_proj', 'mlp.down_proj'),
+        ],
+      }),
+    }
+  },
+}

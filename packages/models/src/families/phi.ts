@@ -1,0 +1,72 @@
+/**
+ * Phi-1, 1.5 and 2 (arXiv 2306.11644, 2309.05463): attention and MLP side by side behind one layer norm, a part of each head
+ * rotated, biases everywhere, the head's too.
+ * @module
+ */
+import { readActivation } from '../activation.ts'
+import type { Architecture } from '../architecture.ts'
+import {
+  headNorm,
+  layerNorm,
+  plainMlp,
+  plainMlpGroup,
+  readSizes,
+  scaleGroup,
+  separateAttention,
+  sum,
+} from '../parts.ts'
+import { readRope } from '../read-rope.ts'
+
+const projections = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.dense'] as const
+const mlp = ['mlp.fc1', 'mlp.fc2'] as const
+
+export const phi: Architecture = {
+  modelTypes: ['phi'],
+  model(reader, modelType) {
+    const config = readSizes(reader, modelType, { intermediateSize: 8192 })
+    const { hiddenSize, heads, kvHeads, headDim } = config
+    const epsilon = reader.positive('layer_norm_eps', 1e-5)
+    const activation = readActivation(reader, 'hidden_act', 'gelu_new')
+    const rope = readRope(reader, { ...config, partial: 0.5 })
+    const normed = reader.flag('qk_layernorm', false)
+    const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to)
+    const ofHeads = (weight: string, count: number, from: string, to: string) =>
+      headNorm(layerNorm(weight, headDim, epsilon, from, to), count, config)
+    return {
+      config,
+      outer: {
+        embedding: 'model.embed_tokens',
+        norm: [norm('model.final_layernorm', 'hidden', 'normed')],
+        head: 'lm_head',
+        headBias: true,
+      },
+      prefix: 'model.',
+      blockName: (layer) => `model.layers.${layer}`,
+      block: () => ({
+        steps: [
+          norm('input_layernorm', 'hidden', 'blockInput'),
+          ...separateAttention(config, {
+            ...{ from: 'blockInput', bias: true, rope, names: projections },
+            ...(normed
+              ? {
+                  query: 'normedQuery',
+                  key: 'normedKey',
+                  between: [
+                    ofHeads('self_attn.q_layernorm', heads, 'query', 'normedQuery'),
+                    ofHeads('self_attn.k_layernorm', kvHeads, 'key', 'normedKey'),
+                  ],
+                }
+              : {}),
+          }),
+          ...plainMlp(config, { from: 'blockInput', activation, names: mlp }),
+          ...sum(['attentionOutput', 'mlpOutput', 'hidden'], 'hidden'),
+        ],
+        scaleGroups: [
+          scaleGroup('norm', 'input_layernorm', ...projections.slice(0, 3), mlp[0]),
+          scaleGroup('value', 'self_attn.v_proj', 'self_attn.dense'),
+          plainMlpGroup(activation, ...mlp),
+        ],
+      }),
+    }
+  },
+}
