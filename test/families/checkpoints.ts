@@ -37,7 +37,8 @@ const inFolder = (folder: string): FamilyCheckpoint[] =>
 export const committedCheckpoints: readonly FamilyCheckpoint[] = inFolder(committed)
 
 const { AWQ_FAMILY_CHECKPOINTS: more } = process.env
-const all = [...committedCheckpoints, ...(more ? inFolder(more) : [])]
+const names = new Set(committedCheckpoints.map(({ name }) => name))
+const all = [...committedCheckpoints, ...(more ? inFolder(more).filter(({ name }) => !names.has(name)) : [])]
 
 /** Those that must work: all but those that wait, by name or by model type. */
 export const readyCheckpoints: readonly FamilyCheckpoint[] = all.filter(

@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 /** Nats per token that 8-bit weights of groups of 32, table and head included, may add. */
-const klOfEightBits = 2e-3
+const klOfEightBits = 5e-3
 
 const text = ['a quick brown fox jumps over a lazy dog, and 12 more wait by the river. '.repeat(12)]
 const textFile = join(scratch, 'text.txt')
