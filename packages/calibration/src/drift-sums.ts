@@ -36,16 +36,21 @@ export const emitDriftSums = (graph: Graph, q: Value, target: Value): void => {
   for (const [index, piece] of columns.entries()) sum(crossName(index), piece, wanted, [sizes[index]!, targets])
 }
 
-/** The sums, which runs of the graph write over. */
+/** Means over tokens. */
+export interface DriftMeans {
+  /** [width, width]: of q q^T. */
+  readonly gram: Float32Array
+  /** [width, targets]: of q t^T. */
+  readonly cross: Float32Array
+}
+
+/** Sums, which runs of the graph write over. */
 export interface DriftSums {
   readonly feeds: Readonly<Record<string, Tensor>>
   /** The `into` of a run. */
   readonly into: Readonly<Record<string, Tensor>>
-  /**
-   * Means over so many tokens: `gram` [width, width], `cross` [width, targets].
-   * @throws AwqError `NUMERIC` when a sum is not finite
-   */
-  means(tokens: number, where: string): { gram: Float32Array; cross: Float32Array }
+  /** @throws AwqError `NUMERIC` when a sum is not finite */
+  means(tokens: number, where: string): DriftMeans
 }
 
 /** Sums of nothing. */

@@ -15,6 +15,9 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
+/** Of two halves that are as large. */
+const mean = ([a, b]: Float32Array[]) => a!.map((value, i) => (value + b![i]!) / 2)
+
 const problem = { block, weights, inputs, quantizedInputs: inputs }
 
 describe('drift', () => {
@@ -23,7 +26,8 @@ describe('drift', () => {
     const { stats, outputs } = await runner.run(block, weights, [...inputs], { observe: true })
     const walk = openDrift(engine, problem)
     for (const site of sites) {
-      const { gram, cross, width, targets, residual } = await walk.measure(site, weights)
+      const { halves, width, targets, residual } = await walk.measure(site, weights)
+      const [gram, cross] = [mean(halves.map((half) => half.gram)), mean(halves.map((half) => half.cross))]
       expect(gram.every((value, at) => Math.abs(value - stats.get(site)!.gram[at]!) < 1e-4)).toBe(true)
       const linears = block.linears.filter((linear) => linear.site === site)
       expect(residual).toBe(linears.length === 1)
@@ -48,10 +52,11 @@ describe('drift', () => {
     const first = `${block.linears[0]!.name}.weight`
     const other = new Map(weights).set(first, wave(weights.get(first)!.length, 9))
     const inside = await openDrift(engine, problem).measure(site, other)
-    for (const { gram, cross } of [moved, inside]) {
-      expect(gram).not.toEqual(none.gram)
-      expect(cross).not.toEqual(none.cross)
-    }
+    for (const { halves } of [moved, inside])
+      for (const [index, { gram, cross }] of halves.entries()) {
+        expect(gram).not.toEqual(none.halves[index]!.gram)
+        expect(cross).not.toEqual(none.halves[index]!.cross)
+      }
     expect(drifted.map(({ data }) => data)).toEqual(before)
   })
   test('goes on with what was rounded meanwhile, as a walk straight to the site does', async () => {
@@ -61,7 +66,9 @@ describe('drift', () => {
       const at = await stepwise.measure(site, rounded)
       const straight = await openDrift(engine, { ...problem, quantizedInputs: drifted }).measure(site, rounded)
       for (const of of ['gram', 'cross'] as const)
-        for (const [i, value] of at[of].entries()) expect(Math.abs(value - straight[of][i]!)).toBeLessThan(1e-3)
+        for (const [index, half] of at.halves.entries())
+          for (const [i, value] of half[of].entries())
+            expect(Math.abs(value - straight.halves[index]![of][i]!)).toBeLessThan(1e-3)
       for (const { name } of block.linears.filter((linear) => linear.site === site))
         rounded.set(
           `${name}.weight`,
@@ -69,6 +76,10 @@ describe('drift', () => {
         )
     }
     await expect(stepwise.measure(sites[0]!, rounded)).rejects.toThrow(/lies behind/)
+  })
+  test('has one half only for a single batch', async () => {
+    const single = { ...problem, inputs: inputs.slice(1), quantizedInputs: drifted.slice(1) }
+    expect((await openDrift(engine, single).measure(sites[0]!, weights)).halves).toHaveLength(1)
   })
   test('refuses no inputs, unknown sites and activations that are not finite', async () => {
     expect(() => openDrift(engine, { ...problem, inputs: [] })).toThrow(/no inputs/)

@@ -17,18 +17,17 @@ import type { Graph, Value } from '@awq/onnx'
 import { cachedSession, type Engine, type Session, type Tensor, tensor, zeros } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { attentionOf } from './block-runner.ts'
-import { emitDriftSums, emptyDriftSums } from './drift-sums.ts'
+import { type DriftMeans, emitDriftSums, emptyDriftSums } from './drift-sums.ts'
 
-/** Drift at one site. With q its value in the quantized model, means over tokens: */
+/**
+ * Drift at one site. With q its value in the quantized model and t what its linears are asked for, means of q q^T and q t^T. For
+ * linears that are added to the residual stream, t is what their output should be: the float stream after the sum less the
+ * quantized one before it. For others t is the site's float value.
+ */
 export interface Drift {
   readonly width: number
-  /** [width, width]: mean of q q^T. */
-  readonly gram: Float32Array
-  /**
-   * [width, targets]: mean of q t^T. For linears that are added to the residual stream, t is what their output should be:
-   * the float stream after the sum less the quantized one before it. For others t is the site's float value.
-   */
-  readonly cross: Float32Array
+  /** Over every other batch of the inputs, and over the rest, which is absent for a single batch. */
+  readonly halves: readonly DriftMeans[]
   readonly targets: number
   /** Which of the two t is. */
   readonly residual: boolean
@@ -74,7 +73,7 @@ interface Extra {
   readonly key: string
   readonly emit: (graph: Graph, read: (name: string) => Value) => void
   readonly feeds: (batch: number) => Readonly<Record<string, Tensor>>
-  readonly into: Readonly<Record<string, Tensor>>
+  readonly into: (batch: number) => Readonly<Record<string, Tensor>>
 }
 
 /**
@@ -116,7 +115,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
       await session.run(taken(session, feeds), {
         signal,
         freeMemory: index === place.values.length - 1,
-        into: { ...Object.fromEntries(outputs), ...extra?.into },
+        into: { ...Object.fromEntries(outputs), ...extra?.into(index) },
       })
       values.push(after)
     }
@@ -139,7 +138,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
       const targetName = sum?.to ?? site
       const width = block.linears.find((linear) => linear.site === site)!.shape[1]
       const targets = sum ? hiddenSize : width
-      const sums = emptyDriftSums(width, targets)
+      const sums = inputs.slice(0, 2).map(() => emptyDriftSums(width, targets))
       const offset = tensor('float32', [targets], bias ?? new Float32Array(targets))
       quantizedPlace = await advance(quantizedPlace, before, quantized, {
         key: site,
@@ -152,12 +151,14 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
         feeds: (index) => ({
           target: float.values[index]!.get(targetName)!,
           ...(sum ? { offset } : {}),
-          ...sums.feeds,
+          ...sums[index % 2]!.feeds,
         }),
-        into: sums.into,
+        into: (index) => sums[index % 2]!.into,
       })
-      const tokens = inputs.reduce((count, { shape }) => count + shape[0]! * shape[1]!, 0)
-      return { width, targets, residual: sum !== undefined, ...sums.means(tokens, where) }
+      const halves = sums.map((half, parity) =>
+        half.means(tokensOf(inputs.filter((_, index) => index % 2 === parity)), where),
+      )
+      return { width, targets, residual: sum !== undefined, halves }
     },
     async finish(quantized) {
       quantizedPlace = await advance(quantizedPlace, block.steps.length, quantized)
@@ -165,6 +166,9 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
     },
   }
 }
+
+const tokensOf = (stream: readonly Tensor[]): number =>
+  stream.reduce((count, { shape }) => count + shape[0]! * shape[1]!, 0)
 
 /** The feeds that a session has inputs for: part of a block does not read all of its parameters. */
 const taken = (session: Session, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>

@@ -154,6 +154,7 @@ export interface GridOptions extends EngineSettings {
   keepSalient?: number
   salientBy?: 'activation' | 'weight' | 'random'
   propagate?: 'float' | 'quantized' | 'compensated'
+  clipEnds?: 'together' | 'independent'
   groupSize: number
   symmetric: boolean
   headBits: TableBits

@@ -135,6 +135,11 @@ export const methodOptions = {
     oneOf(['float', 'quantized', 'compensated']),
     'Calibrate each block on the outputs of the float or of the quantized blocks before it; compensated: also move its weights to make up for errors before it (default: as the method has it)',
   ),
+  clipEnds: optional(
+    'WAY',
+    oneOf(['together', 'independent']),
+    'Clip both ends of a range by one ratio, or each by its own: closer, slower (default: together; independent when compensated)',
+  ),
   smoothAlpha: optional(
     'A',
     number(0, 1),

@@ -43,6 +43,11 @@ export interface MethodOptions extends GptqPassOptions {
    * errors before it (`compensatePass`).
    */
   readonly propagate?: Propagation | undefined
+  /**
+   * Whether the ends of a clipped range move by one ratio (`together`, the default) or each by its own (`independent`, the
+   * default of `compensated`): closer, and three times the clip search.
+   */
+  readonly clipEnds?: 'together' | 'independent' | undefined
   /** How much of the activations' range SmoothQuant moves into the weights, 0 to 1; default 0.5. */
   readonly smoothAlpha?: number | undefined
   /** Share of each linear's input channels that stay float16, 0..1; default 0. Any method takes it. */
@@ -54,6 +59,11 @@ export interface MethodOptions extends GptqPassOptions {
 }
 
 const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({ strategy: scaleStrategy, objective })
+
+const clip = ({ clipEnds, propagate }: MethodOptions): Pass => {
+  const ends = clipEnds ?? (propagate === 'compensated' ? 'independent' : undefined)
+  return clipPass(ends ? { ends } : {})
+}
 
 /** Only what GPTQ has an option for: the options of a pass are part of what a resumed run must repeat. */
 const round = ({ damping, order }: MethodOptions): Pass =>
@@ -77,7 +87,7 @@ export const rtn = (): Method => ({ name: 'rtn', passes: [rtnPass()], statistics
 
 /** AWQ (arXiv 2306.00978): scale search, clip search, round to nearest. */
 export const awq = (options: MethodOptions = {}): Method =>
-  calibrated('awq', [scale(options)], [clipPass(), rtnPass()], options.propagate ?? 'float')
+  calibrated('awq', [scale(options)], [clip(options), rtnPass()], options.propagate ?? 'float')
 
 /** GPTQ (arXiv 2210.17323): each block is calibrated on the outputs of the quantized blocks before it. */
 export const gptq = (options: MethodOptions = {}): Method =>
@@ -85,7 +95,7 @@ export const gptq = (options: MethodOptions = {}): Method =>
 
 /** AWQ's scales and clips with GPTQ's rounding on the same Gram matrices, and coordinate descent on its codes. */
 export const awqGptq = (options: MethodOptions = {}): Method =>
-  calibrated('awq-gptq', [scale(options)], [clipPass(), round(options), descendPass()], options.propagate ?? 'float')
+  calibrated('awq-gptq', [scale(options)], [clip(options), round(options), descendPass()], options.propagate ?? 'float')
 
 /**
  * SmoothQuant (arXiv 2211.10438): smoothing, round to nearest. For 8-bit weights with 8-bit activations (accuracy
@@ -108,7 +118,7 @@ export const smoothquantAwq = (options: MethodOptions = {}): Method =>
       smoothPass({ alpha: options.smoothAlpha }),
       scale({ ...options, objective: options.objective ?? 'int8-activations' }),
     ],
-    [clipPass(), rtnPass()],
+    [clip(options), rtnPass()],
     options.propagate ?? 'float',
   )
 

@@ -109,8 +109,19 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { calibration, seed, scaleStrategy, objective, propagate, smoothAlpha, output, method, report, resume } =
-      options
+    const {
+      calibration,
+      seed,
+      scaleStrategy,
+      objective,
+      propagate,
+      clipEnds,
+      smoothAlpha,
+      output,
+      method,
+      report,
+      resume,
+    } = options
     const grid = gridSettings(
       method,
       pick(options, ['bits', 'groupSize', 'headBits', 'embeddingBits', 'targetBpw', 'targetBytes']),
@@ -124,7 +135,7 @@ export const quantizeCommand = defineCommand({
       ...grid,
       ...engineSettings(session, options),
       ...defined(pick(options, ['keepSalient', 'salientBy'])),
-      ...defined({ calibration, seed, scaleStrategy, objective, propagate, smoothAlpha }),
+      ...defined({ calibration, seed, scaleStrategy, objective, propagate, clipEnds, smoothAlpha }),
       ...(report === undefined ? {} : { record: true }),
       model,
       output,
