@@ -29,7 +29,10 @@ export interface RopeOptions {
  */
 export const readRope = (config: ConfigReader, options: RopeOptions): RopeSpec => {
   const { headDim, contextLength, partial, interleaved = false } = options
-  const parameters = options.parameters ?? config.object('rope_parameters') ?? config.object('rope_scaling')
+  // Where both are there, transformers takes the older one.
+  const parameters = options.parameters ?? config.object('rope_scaling') ?? config.object('rope_parameters')
+  for (const kind of ['full_attention', 'sliding_attention'])
+    if (parameters?.has(kind)) return parameters.unsupported(kind, 'one rotation for all layers')
   const holding = (field: string) => [parameters, config].find((reader) => reader?.has(field))
   const theta = holding('rope_theta')?.positive('rope_theta', 1) ?? options.theta ?? 10000
   const share = holding('partial_rotary_factor')

@@ -43,19 +43,14 @@ export const gemma: Architecture = {
     const pattern = third ? reader.size('sliding_window_pattern', 6) : patterns[modelType]!
     const sliding = first ? () => false : readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0)
     const window = first ? null : reader.size('sliding_window', 4096)
-    const parameters = third ? reader.object('rope_parameters') : undefined
-    const rope = readRope(reader, {
-      ...config,
-      ...(third ? { theta: 1e6 } : {}),
-      parameters: parameters?.object('full_attention'),
-    })
-    const localTheta = reader.positive('rope_local_base_freq', 10000)
-    const local = parameters?.object('sliding_attention')
-    const localRope = !third
-      ? rope
-      : local
-        ? readRope(reader, { ...config, parameters: local, theta: localTheta })
-        : { ...rope, theta: localTheta, scaling: { type: 'default' } as const }
+    const kinds = third ? reader.object('rope_parameters') : undefined
+    const whole = kinds?.object('full_attention')
+    const theta = third ? (whole?.positive('rope_theta', 1e6) ?? 1e6) : 10000
+    const rope = readRope(reader, { ...config, theta, parameters: reader.object('rope_scaling') ?? whole })
+    const own = { ...config, theta: reader.positive('rope_local_base_freq', 10000) }
+    const plain = { ...rope, theta: own.theta, scaling: { type: 'default' } } as const
+    const local = kinds?.object('sliding_attention')
+    const localRope = !third ? rope : local ? readRope(reader, { ...own, parameters: local }) : plain
     return {
       config,
       outer: {
