@@ -8,48 +8,6 @@ import type { ModelConfig } from './config.ts'
 import type { ConfigReader } from './config-reader.ts'
 import type { AttentionStep, LinearStep, NormStep, Step } from './steps.ts'
 
-/** What a family's dimensions are where `config.json` leaves them out. */
-export interface SizeDefaults {
-  readonly contextLength?: number | undefined
-  readonly tied?: boolean | undefined
-  readonly kvHeads?: number | undefined
-  readonly headDim?: number | undefined
-  readonly intermediateSize?: number | undefined
-}
-
-/** What a family calls its dimensions, where it is not what most do. */
-export interface SizeFields {
-  readonly hiddenSize?: string
-  readonly heads?: string
-  readonly layers?: string
-  readonly intermediateSize?: string
-  readonly contextLength?: string
-}
-
-/** The dimensions by the field names that most families use, or by their own. */
-export const readSizes = (
-  reader: ConfigReader,
-  modelType: string,
-  defaults: SizeDefaults = {},
-  fields: SizeFields = {},
-): ModelConfig => {
-  const heads = reader.size(fields.heads ?? 'num_attention_heads')
-  const hiddenSize = reader.size(fields.hiddenSize ?? 'hidden_size')
-  return {
-    modelType,
-    hiddenSize,
-    embeddingSize: hiddenSize,
-    intermediateSize: reader.size(fields.intermediateSize ?? 'intermediate_size', defaults.intermediateSize),
-    layers: reader.size(fields.layers ?? 'num_hidden_layers'),
-    heads,
-    kvHeads: reader.size('num_key_value_heads', defaults.kvHeads ?? heads),
-    headDim: reader.size('head_dim', defaults.headDim ?? Math.floor(hiddenSize / heads)),
-    vocabSize: reader.size('vocab_size'),
-    contextLength: reader.size(fields.contextLength ?? 'max_position_embeddings', defaults.contextLength ?? 2048),
-    tiedEmbeddings: reader.flag('tie_word_embeddings', defaults.tied ?? false),
-  }
-}
-
 /**
  * Which layers attend within a window: `layer_types`, or the family's rule where that is absent.
  * @throws AwqError `UNSUPPORTED` for another kind of layer, `CONFIG` for too short a list
@@ -87,12 +45,24 @@ export const layerNorm = (
   bias = true,
 ): NormStep => ({ step: 'norm', norm: 'layer', weight, bias, offset: 0, epsilon, width, from, to })
 
-/** The same norm on each of so many heads, with a weight that they share. */
-export const headNorm = (norm: NormStep, heads: number, { headDim }: Pick<ModelConfig, 'headDim'>): NormStep => ({
-  ...norm,
-  width: heads * headDim,
-  parts: heads,
-})
+/**
+ * A norm on each head of query and key before attention, as options of `separateAttention`.
+ * @param norm what is alike in both: its kind, epsilon and offset
+ */
+export const headNorms = (
+  { heads, kvHeads, headDim }: ModelConfig,
+  norm: NormStep,
+  [queryNorm, keyNorm]: readonly [string, string] = ['self_attn.q_norm', 'self_attn.k_norm'],
+  weights?: NormStep['weights'],
+): Pick<SeparateAttention, 'query' | 'key' | 'between'> => {
+  const on = (weight: string, parts: number, from: string, to: string): NormStep => ({
+    ...norm,
+    ...{ weight, from, to, parts, width: parts * headDim },
+    ...(weights ? { weights } : {}),
+  })
+  const [query, key] = ['normedQuery', 'normedKey'] as const
+  return { query, key, between: [on(queryNorm, heads, 'query', query), on(keyNorm, kvHeads, 'key', key)] }
+}
 
 /** A linear. @param shape `[rows, columns]` of its weight */
 export const linear = (

@@ -5,7 +5,8 @@
  */
 import type { Architecture } from '../architecture.ts'
 import { alibiSlopes } from '../emit-alibi.ts'
-import { attend, inputScale, layerNorm, linear, plainMlp, plainMlpGroup, readSizes, scaleGroup } from '../parts.ts'
+import { attend, inputScale, layerNorm, linear, plainMlp, plainMlpGroup, scaleGroup } from '../parts.ts'
+import { readSizes } from '../read-sizes.ts'
 import type { Step } from '../steps.ts'
 
 const qkv = 'self_attention.query_key_value'
@@ -16,7 +17,7 @@ export const bloom: Architecture = {
   model(reader, modelType) {
     const width = reader.has('n_embed') ? 'n_embed' : 'hidden_size'
     const fields = { hiddenSize: width, heads: 'n_head', layers: 'n_layer', contextLength: 'seq_length' }
-    const config = readSizes(reader, modelType, { intermediateSize: 4 * reader.size(width, 64), tied: true }, fields)
+    const config = readSizes(reader, modelType, { intermediateFactor: 4, tied: true }, fields)
     const { hiddenSize, heads } = config
     const epsilon = reader.positive('layer_norm_epsilon', 1e-5)
     // The output of a norm goes on as the residual stream then, so that the norm takes no scale.

@@ -6,17 +6,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import {
-  gatedMlp,
-  headNorm,
-  layerNorm,
-  readSizes,
-  readSlidingLayers,
-  scaleGroup,
-  separateAttention,
-  sum,
-} from '../parts.ts'
+import { gatedMlp, headNorms, layerNorm, readSlidingLayers, scaleGroup, separateAttention, sum } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const readers = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'mlp.gate_proj', 'mlp.up_proj']
 
@@ -26,7 +18,7 @@ export const cohere: Architecture = {
     const second = modelType === 'cohere2'
     const sizes = readSizes(reader, modelType, { contextLength: 8192, intermediateSize: 22528, tied: true })
     const config = { ...sizes, headDim: Math.floor(sizes.hiddenSize / sizes.heads) }
-    const { hiddenSize, layers, heads, kvHeads, headDim } = config
+    const { hiddenSize, layers } = config
     const epsilon = reader.positive('layer_norm_eps', 1e-5)
     const activation = readActivation(reader, 'hidden_act')
     const rope = readRope(reader, { ...config, theta: second ? 10000 : 500000, interleaved: true })
@@ -37,11 +29,6 @@ export const cohere: Architecture = {
     const sliding = second ? readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0) : () => false
     const window = second ? reader.size('sliding_window', 4096) : null
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to, false)
-    const ofHeads = (weight: string, count: number, from: string, to: string) =>
-      ({
-        ...headNorm(layerNorm(weight, headDim, epsilon, from, to, false), count, config),
-        weights: 'stacked',
-      }) as const
     return {
       config,
       outer: {
@@ -60,16 +47,7 @@ export const cohere: Architecture = {
             bias,
             rope: !second || sliding(layer) ? rope : null,
             window: sliding(layer) ? window : null,
-            ...(normed
-              ? {
-                  query: 'normedQuery',
-                  key: 'normedKey',
-                  between: [
-                    ofHeads('self_attn.q_norm', heads, 'query', 'normedQuery'),
-                    ofHeads('self_attn.k_norm', kvHeads, 'key', 'normedKey'),
-                  ],
-                }
-              : {}),
+            ...(normed ? headNorms(config, norm('', '', ''), undefined, 'stacked') : {}),
           }),
           ...gatedMlp(config, { from: 'blockInput', activation }),
           ...sum(['hidden', 'attentionOutput', 'mlpOutput'], 'hidden'),

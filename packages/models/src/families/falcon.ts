@@ -6,18 +6,9 @@
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
 import { alibiSlopes } from '../emit-alibi.ts'
-import {
-  addToHidden,
-  attend,
-  layerNorm,
-  linear,
-  plainMlp,
-  plainMlpGroup,
-  readSizes,
-  scaleGroup,
-  sum,
-} from '../parts.ts'
+import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, scaleGroup, sum } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const qkv = 'self_attention.query_key_value'
 const mlp = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
@@ -25,11 +16,10 @@ const mlp = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
 export const falcon: Architecture = {
   modelTypes: ['falcon'],
   model(reader, modelType) {
-    const hidden = reader.size('hidden_size', 4544)
     const sizes = readSizes(
       reader,
       modelType,
-      { intermediateSize: 4 * hidden, tied: true },
+      { intermediateFactor: 4, tied: true },
       { intermediateSize: 'ffn_hidden_size' },
     )
     const { hiddenSize, heads } = sizes

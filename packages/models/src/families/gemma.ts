@@ -9,29 +9,43 @@ import type { Architecture } from '../architecture.ts'
 import {
   addToHidden,
   gatedMlp,
-  headNorm,
+  headNorms,
   llamaGroups,
-  readSizes,
   readSlidingLayers,
   rmsNorm,
   separateAttention,
 } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes, type SizeDefaults } from '../read-sizes.ts'
 
-const contexts: Readonly<Record<string, number>> = { gemma: 8192, gemma2: 8192, gemma3_text: 131072 }
+/** What `config.json` may leave out; files of Gemma 3 that hold an image model too leave out most. */
+const defaults: Readonly<Record<string, SizeDefaults>> = {
+  gemma: { contextLength: 8192 },
+  gemma2: { contextLength: 8192 },
+  gemma3_text: {
+    ...{ contextLength: 131072, heads: 8, kvHeads: 4, vocabSize: 262208, hiddenSize: 2304 },
+    ...{ layers: 26, intermediateSize: 9216 },
+  },
+}
 /** Every so many layers one sees all positions. */
 const patterns: Readonly<Record<string, number>> = { gemma: 1, gemma2: 2, gemma3_text: 6 }
 const softCaps: Readonly<Record<string, readonly [scores: number, logits: number]>> = { gemma2: [50, 30] }
 
 export const gemma: Architecture = {
-  modelTypes: ['gemma', 'gemma2', 'gemma3_text'],
-  model(reader, modelType) {
+  modelTypes: ['gemma', 'gemma2', 'gemma3_text', 'gemma3'],
+  model(outer, type) {
+    // The text model of one that reads images too; images are not read here.
+    const reader = type === 'gemma3' ? (outer.object('text_config') ?? outer.reject('text_config', 'an object')) : outer
+    const modelType = type === 'gemma3' ? 'gemma3_text' : type
     const [first, third] = [modelType === 'gemma', modelType === 'gemma3_text']
-    const config = readSizes(reader, modelType, { contextLength: contexts[modelType], headDim: 256, tied: true })
-    const { hiddenSize, layers, heads, kvHeads, headDim } = config
+    const config = {
+      ...readSizes(reader, type, { ...defaults[modelType], headDim: 256, tied: true }),
+      ...(type === 'gemma3' ? { tiedEmbeddings: outer.flag('tie_word_embeddings', true) } : {}),
+    }
+    const { hiddenSize, layers, headDim } = config
     const epsilon = reader.positive('rms_norm_eps', 1e-6)
     const norm = (weight: string, from: string, to: string) => rmsNorm(weight, hiddenSize, epsilon, from, to, 1)
-    // Gemma 1 was trained with the approximation, whatever its first files call it.
+    // Files of Gemma 1 have either name, or both: then the newer one is what it was trained with.
     const field = reader.has('hidden_activation') || !first ? 'hidden_activation' : 'hidden_act'
     const activation = readActivation(reader, field, 'gelu_pytorch_tanh')
     const bias = reader.flag('attention_bias', false)
@@ -61,22 +75,18 @@ export const gemma: Architecture = {
         logits: cap === null ? [] : [{ step: 'softCap', cap, from: 'logits', to: 'logits' }],
       },
       prefix: 'model.',
+      aliases: {
+        'language_model.model.': 'model.',
+        'model.language_model.': 'model.',
+        'language_model.lm_head.': 'lm_head.',
+      },
       blockName: (layer) => `model.layers.${layer}`,
       block(layer) {
         const windowed = sliding(layer)
         const attention = separateAttention(config, {
           from: 'attentionInput',
           ...{ bias, scale, softCap, rope: windowed ? localRope : rope, window: windowed ? window : null },
-          ...(third
-            ? {
-                query: 'normedQuery',
-                key: 'normedKey',
-                between: [
-                  headNorm(rmsNorm('self_attn.q_norm', 0, epsilon, 'query', 'normedQuery', 1), heads, config),
-                  headNorm(rmsNorm('self_attn.k_norm', 0, epsilon, 'key', 'normedKey', 1), kvHeads, config),
-                ],
-              }
-            : {}),
+          ...(third ? headNorms(config, rmsNorm('', 0, epsilon, '', '', 1)) : {}),
         })
         const mlp = gatedMlp(config, { from: 'mlpInput', activation })
         const before = first ? 'post_attention_layernorm' : 'pre_feedforward_layernorm'

@@ -5,18 +5,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import {
-  addToHidden,
-  attend,
-  layerNorm,
-  linear,
-  plainMlp,
-  plainMlpGroup,
-  readSizes,
-  scaleGroup,
-  sum,
-} from '../parts.ts'
+import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, scaleGroup, sum } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const mlp = ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'] as const
 

@@ -5,7 +5,8 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, readSizes, scaleGroup } from '../parts.ts'
+import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, scaleGroup } from '../parts.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const fields = {
   hiddenSize: 'n_embd',
@@ -18,13 +19,7 @@ const fields = {
 export const gpt2: Architecture = {
   modelTypes: ['gpt2'],
   model(reader, modelType) {
-    const hidden = reader.size('n_embd', 768)
-    const config = readSizes(
-      reader,
-      modelType,
-      { contextLength: 1024, intermediateSize: 4 * hidden, tied: true },
-      fields,
-    )
+    const config = readSizes(reader, modelType, { contextLength: 1024, intermediateFactor: 4, tied: true }, fields)
     const { hiddenSize, contextLength, headDim } = config
     const epsilon = reader.positive('layer_norm_epsilon', 1e-5)
     const activation = readActivation(reader, 'activation_function', 'gelu_new')

@@ -4,8 +4,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, gatedMlp, llamaGroups, readSizes, rmsNorm, separateAttention } from '../parts.ts'
+import { addToHidden, gatedMlp, llamaGroups, rmsNorm, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 import type { Step } from '../steps.ts'
 
 const multiplied = (factor: number, from: string, to: string): Step => ({ step: 'factor', factor, from, to })

@@ -5,8 +5,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, attend, gatedMlp, linear, readSizes, rmsNorm, scaleGroup } from '../parts.ts'
+import { addToHidden, attend, gatedMlp, linear, rmsNorm, scaleGroup } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const mlp = ['feed_forward.w1', 'feed_forward.w3', 'feed_forward.w2'] as const
 

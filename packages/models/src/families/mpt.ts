@@ -3,7 +3,8 @@
  * @module
  */
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, readSizes, scaleGroup } from '../parts.ts'
+import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, scaleGroup } from '../parts.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const mlp = ['ffn.up_proj', 'ffn.down_proj'] as const
 const fields = { hiddenSize: 'd_model', heads: 'n_heads', layers: 'n_layers', contextLength: 'max_seq_len' } as const
@@ -19,8 +20,7 @@ const slopesOf = (heads: number, maxBias: number): number[] => {
 export const mpt: Architecture = {
   modelTypes: ['mpt'],
   model(reader, modelType) {
-    const intermediateSize = 4 * reader.size('d_model', 2048)
-    const config = readSizes(reader, modelType, { intermediateSize, tied: true }, fields)
+    const config = readSizes(reader, modelType, { intermediateFactor: 4, tied: true }, fields)
     const { hiddenSize, heads, headDim } = config
     const epsilon = reader.positive('layer_norm_epsilon', 1e-5)
     const own = reader.object('attn_config')

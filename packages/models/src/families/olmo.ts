@@ -5,17 +5,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import {
-  addToHidden,
-  gatedMlp,
-  inputScale,
-  layerNorm,
-  readSizes,
-  rmsNorm,
-  scaleGroup,
-  separateAttention,
-} from '../parts.ts'
+import { addToHidden, gatedMlp, inputScale, layerNorm, rmsNorm, scaleGroup, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 import type { NormStep, Step } from '../steps.ts'
 
 export const olmo: Architecture = {

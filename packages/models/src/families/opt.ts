@@ -12,10 +12,10 @@ import {
   linear,
   plainMlp,
   plainMlpGroup,
-  readSizes,
   scaleGroup,
   separateAttention,
 } from '../parts.ts'
+import { readSizes } from '../read-sizes.ts'
 import type { NormStep } from '../steps.ts'
 
 const projections = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.out_proj'] as const

@@ -5,17 +5,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import {
-  headNorm,
-  layerNorm,
-  plainMlp,
-  plainMlpGroup,
-  readSizes,
-  scaleGroup,
-  separateAttention,
-  sum,
-} from '../parts.ts'
+import { headNorms, layerNorm, plainMlp, plainMlpGroup, scaleGroup, separateAttention, sum } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const projections = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.dense'] as const
 const mlp = ['mlp.fc1', 'mlp.fc2'] as const
@@ -24,14 +16,12 @@ export const phi: Architecture = {
   modelTypes: ['phi'],
   model(reader, modelType) {
     const config = readSizes(reader, modelType, { intermediateSize: 8192 })
-    const { hiddenSize, heads, kvHeads, headDim } = config
+    const { hiddenSize } = config
     const epsilon = reader.positive('layer_norm_eps', 1e-5)
     const activation = readActivation(reader, 'hidden_act', 'gelu_new')
     const rope = readRope(reader, { ...config, partial: 0.5 })
     const normed = reader.flag('qk_layernorm', false)
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to)
-    const ofHeads = (weight: string, count: number, from: string, to: string) =>
-      headNorm(layerNorm(weight, headDim, epsilon, from, to), count, config)
     return {
       config,
       outer: {
@@ -47,16 +37,7 @@ export const phi: Architecture = {
           norm('input_layernorm', 'hidden', 'blockInput'),
           ...separateAttention(config, {
             ...{ from: 'blockInput', bias: true, rope, names: projections },
-            ...(normed
-              ? {
-                  query: 'normedQuery',
-                  key: 'normedKey',
-                  between: [
-                    ofHeads('self_attn.q_layernorm', heads, 'query', 'normedQuery'),
-                    ofHeads('self_attn.k_layernorm', kvHeads, 'key', 'normedKey'),
-                  ],
-                }
-              : {}),
+            ...(normed ? headNorms(config, norm('', '', ''), ['self_attn.q_layernorm', 'self_attn.k_layernorm']) : {}),
           }),
           ...plainMlp(config, { from: 'blockInput', activation, names: mlp }),
           ...sum(['attentionOutput', 'mlpOutput', 'hidden'], 'hidden'),

@@ -5,8 +5,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, attend, linear, readSizes, rmsNorm, scaleGroup } from '../parts.ts'
+import { addToHidden, attend, linear, rmsNorm, scaleGroup } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 export const phi3: Architecture = {
   modelTypes: ['phi3'],

@@ -8,14 +8,14 @@ import type { Architecture } from '../architecture.ts'
 import {
   addToHidden,
   gatedMlp,
-  headNorm,
+  headNorms,
   llamaGroups,
-  readSizes,
   readSlidingLayers,
   rmsNorm,
   separateAttention,
 } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 export const qwen: Architecture = {
   modelTypes: ['qwen2', 'qwen3'],
@@ -49,16 +49,7 @@ export const qwen: Architecture = {
             outputBias: third && bias,
             rope,
             window: sliding(layer) ? window : null,
-            ...(third
-              ? {
-                  query: 'normedQuery',
-                  key: 'normedKey',
-                  between: [
-                    headNorm(rmsNorm('self_attn.q_norm', 0, epsilon, 'query', 'normedQuery'), config.heads, config),
-                    headNorm(rmsNorm('self_attn.k_norm', 0, epsilon, 'key', 'normedKey'), config.kvHeads, config),
-                  ],
-                }
-              : {}),
+            ...(third ? headNorms(config, rmsNorm('', 0, epsilon, '', '')) : {}),
           }),
           addToHidden('attentionOutput'),
           rmsNorm('post_attention_layernorm', hiddenSize, epsilon, 'hidden', 'mlpInput'),

@@ -4,16 +4,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import {
-  addToHidden,
-  gatedMlp,
-  llamaGroups,
-  readSizes,
-  readSlidingLayers,
-  rmsNorm,
-  separateAttention,
-} from '../parts.ts'
+import { addToHidden, gatedMlp, llamaGroups, readSlidingLayers, rmsNorm, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 export const smollm3: Architecture = {
   modelTypes: ['smollm3'],

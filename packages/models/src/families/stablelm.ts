@@ -8,23 +8,24 @@ import type { Architecture } from '../architecture.ts'
 import {
   addToHidden,
   gatedMlp,
-  headNorm,
+  headNorms,
   layerNorm,
   llamaGroups,
-  readSizes,
   scaleGroup,
   separateAttention,
   sum,
 } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
+const headNames = ['self_attn.q_layernorm.norms', 'self_attn.k_layernorm.norms'] as const
 const mlpInputs = ['mlp.gate_proj', 'mlp.up_proj'] as const
 
 export const stablelm: Architecture = {
   modelTypes: ['stablelm'],
   model(reader, modelType) {
     const config = readSizes(reader, modelType, { contextLength: 4096, intermediateSize: 6912 })
-    const { hiddenSize, heads, kvHeads, headDim } = config
+    const { hiddenSize } = config
     const epsilon = reader.positive('layer_norm_eps', 1e-5)
     const activation = readActivation(reader, 'hidden_act')
     const rope = readRope(reader, { ...config, partial: 0.25 })
@@ -32,8 +33,6 @@ export const stablelm: Architecture = {
     const normed = reader.flag('qk_layernorm', false)
     const parallel = reader.flag('use_parallel_residual', false)
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to)
-    const ofHeads = (weight: string, count: number, from: string, to: string) =>
-      ({ ...headNorm(layerNorm(weight, headDim, epsilon, from, to, false), count, config), weights: 'listed' }) as const
     const [input, value, second, inner] = llamaGroups()
     return {
       config,
@@ -49,16 +48,7 @@ export const stablelm: Architecture = {
           norm('input_layernorm', 'hidden', 'attentionInput'),
           ...separateAttention(config, {
             ...{ from: 'attentionInput', bias, outputBias: false, rope },
-            ...(normed
-              ? {
-                  query: 'normedQuery',
-                  key: 'normedKey',
-                  between: [
-                    ofHeads('self_attn.q_layernorm.norms', heads, 'query', 'normedQuery'),
-                    ofHeads('self_attn.k_layernorm.norms', kvHeads, 'key', 'normedKey'),
-                  ],
-                }
-              : {}),
+            ...(normed ? headNorms(config, layerNorm('', 0, epsilon, '', '', false), headNames, 'listed') : {}),
           }),
           ...(parallel ? [] : [addToHidden('attentionOutput'), norm('post_attention_layernorm', 'hidden', 'mlpInput')]),
           ...gatedMlp(config, { from: parallel ? 'attentionInput' : 'mlpInput', activation }),

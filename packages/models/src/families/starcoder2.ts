@@ -4,8 +4,9 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, layerNorm, plainMlp, plainMlpGroup, readSizes, scaleGroup, separateAttention } from '../parts.ts'
+import { addToHidden, layerNorm, plainMlp, plainMlpGroup, scaleGroup, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
+import { readSizes } from '../read-sizes.ts'
 
 const mlp = ['mlp.c_fc', 'mlp.c_proj'] as const
 
