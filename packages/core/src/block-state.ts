@@ -62,7 +62,7 @@ export interface Pass {
   /** What else decides the result, as JSON: a run is resumed only by passes with the same options. */
   readonly options?: object | undefined
   /** About how many tokens it wants in `BlockState.inputs`; default none. */
-  readonly inputTokens?: number | undefined
+  readonly inputTokens?: number | 'all' | undefined
   /** True when it reads `BlockState.quantizedInputs`. */
   readonly quantizedInputs?: boolean | undefined
   run(block: BlockState): Promise<void>

@@ -17,8 +17,8 @@ export interface CompensatePassOptions {
   readonly strength?: number | undefined
   /** Added to the Gram matrix's diagonal, as a fraction of its mean; default 0.1. */
   readonly damping?: number | undefined
-  /** About how many calibration tokens the drift is measured on; default 16384. */
-  readonly tokens?: number | undefined
+  /** About how many calibration tokens the drift is measured on; default `all`. */
+  readonly tokens?: number | 'all' | undefined
 }
 
 /** The block's parameters, rounded where they are rounded already. */
@@ -34,7 +34,7 @@ const weightsSoFar = (block: BlockState): Map<string, Float32Array> => {
  * runs `passes` on them. Scales must be folded before: a site's scale is folded into one that is rounded earlier.
  */
 export const compensatePass = (options: CompensatePassOptions): Pass => {
-  const { passes, strength = 0.7, damping = 0.1, tokens = 16384 } = options
+  const { passes, strength = 0.7, damping = 0.1, tokens = 'all' } = options
   return {
     name: 'compensate',
     options: { strength, damping, tokens, passes: passes.map(({ name, options }) => ({ name, ...options })) },

@@ -2,9 +2,9 @@ import type { ActivationStream } from '@awq/calibration'
 import { type Tensor, tensor } from '@awq/ort'
 import type { Pass } from './block-state.ts'
 
-/** How many tokens of the blocks' inputs some passes ask for. */
+/** How many tokens of the blocks' inputs some passes ask for; Infinity for all. */
 export const inputTokensOf = (passes: readonly Pass[]): number =>
-  Math.max(0, ...passes.map(({ inputTokens }) => inputTokens ?? 0))
+  Math.max(0, ...passes.map(({ inputTokens }) => (inputTokens === 'all' ? Infinity : (inputTokens ?? 0))))
 
 /** True when a pass compares the float model with what is quantized of it. */
 export const wantsQuantizedInputs = (passes: readonly Pass[]): boolean =>
@@ -12,7 +12,7 @@ export const wantsQuantizedInputs = (passes: readonly Pass[]): boolean =>
 
 /**
  * Copies of whole sequences, spread evenly over a stream.
- * @param tokens about how many; rounded up to whole sequences, none for 0
+ * @param tokens about how many; rounded up to whole sequences, none for 0, all for Infinity
  * @returns float32 `[1, length, hidden]` each
  */
 export const keepInputs = (stream: ActivationStream, tokens: number): Tensor[] => {
