@@ -25,6 +25,18 @@ export const readSlidingLayers = (
   return (layer) => types[layer] === 'sliding_attention'
 }
 
+/**
+ * Positions that a token sees, itself included: `sliding_window`; null when it sees all before it.
+ * @param fallback the family's own, where the field is absent
+ * @throws AwqError `CONFIG` when it is no whole number above 0
+ */
+export const readWindow = (reader: ConfigReader, fallback?: number): number | null => {
+  const window = reader.optional('sliding_window', fallback)
+  return window === null || Number.isInteger(window)
+    ? window
+    : reader.reject('sliding_window', 'a whole number, or null')
+}
+
 /** RMS norm with a weight. @param offset 1 where checkpoints hold what is added to one */
 export const rmsNorm = (
   weight: string,

@@ -6,7 +6,16 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { gatedMlp, headNorms, layerNorm, readSlidingLayers, scaleGroup, separateAttention, sum } from '../parts.ts'
+import {
+  gatedMlp,
+  headNorms,
+  layerNorm,
+  readSlidingLayers,
+  readWindow,
+  scaleGroup,
+  separateAttention,
+  sum,
+} from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -27,7 +36,7 @@ export const cohere: Architecture = {
     const factor = reader.positive('logit_scale', 0.0625)
     const pattern = second ? reader.size('sliding_window_pattern', 4) : 1
     const sliding = second ? readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0) : () => false
-    const window = second ? reader.size('sliding_window', 4096) : null
+    const window = second ? readWindow(reader, 4096) : null
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to, false)
     return {
       config,

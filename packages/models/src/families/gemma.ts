@@ -12,6 +12,7 @@ import {
   headNorms,
   llamaGroups,
   readSlidingLayers,
+  readWindow,
   rmsNorm,
   separateAttention,
 } from '../parts.ts'
@@ -56,7 +57,7 @@ export const gemma: Architecture = {
     const scale = first ? headDim ** -0.5 : reader.positive('query_pre_attn_scalar', 256) ** -0.5
     const pattern = third ? reader.size('sliding_window_pattern', 6) : patterns[modelType]!
     const sliding = first ? () => false : readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0)
-    const window = first ? null : reader.size('sliding_window', 4096)
+    const window = first ? null : readWindow(reader, 4096)
     const kinds = third ? reader.object('rope_parameters') : undefined
     const whole = kinds?.object('full_attention')
     const theta = third ? (whole?.positive('rope_theta', 1e6) ?? 1e6) : 10000

@@ -5,7 +5,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, gatedMlp, llamaGroups, rmsNorm, separateAttention } from '../parts.ts'
+import { addToHidden, gatedMlp, llamaGroups, readWindow, rmsNorm, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -19,7 +19,7 @@ export const llama: Architecture = {
     const bias = reader.flag('attention_bias', false)
     const mlpBias = reader.flag('mlp_bias', false)
     const rope = readRope(reader, config)
-    const window = modelType === 'mistral' && reader.has('sliding_window') ? reader.size('sliding_window') : null
+    const window = modelType === 'mistral' ? readWindow(reader, 4096) : null
     return {
       config,
       outer: {

@@ -5,7 +5,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, attend, linear, rmsNorm, scaleGroup } from '../parts.ts'
+import { addToHidden, attend, linear, readWindow, rmsNorm, scaleGroup } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -18,7 +18,7 @@ export const phi3: Architecture = {
     const epsilon = reader.positive('rms_norm_eps', 1e-5)
     const activation = readActivation(reader, 'hidden_act')
     const rope = readRope(reader, { ...config, partial: 1, originalContextLength: 4096 })
-    const window = reader.has('sliding_window') ? reader.size('sliding_window') : null
+    const window = readWindow(reader)
     return {
       config,
       outer: {

@@ -11,6 +11,7 @@ import {
   headNorms,
   llamaGroups,
   readSlidingLayers,
+  readWindow,
   rmsNorm,
   separateAttention,
 } from '../parts.ts'
@@ -30,7 +31,7 @@ export const qwen: Architecture = {
     const windowed = reader.flag('use_sliding_window', false)
     const firstWindowed = reader.count('max_window_layers', 28)
     const sliding = readSlidingLayers(reader, layers, (layer) => layer >= firstWindowed)
-    const window = windowed ? reader.size('sliding_window', 4096) : null
+    const window = windowed ? readWindow(reader, 4096) : null
     return {
       config,
       outer: {

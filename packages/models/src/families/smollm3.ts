@@ -4,7 +4,15 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, gatedMlp, llamaGroups, readSlidingLayers, rmsNorm, separateAttention } from '../parts.ts'
+import {
+  addToHidden,
+  gatedMlp,
+  llamaGroups,
+  readSlidingLayers,
+  readWindow,
+  rmsNorm,
+  separateAttention,
+} from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -23,8 +31,7 @@ export const smollm3: Architecture = {
     const listed = reader.numbers('no_rope_layers')
     if (listed && listed.length < layers) reader.reject('no_rope_layers', `a list of ${layers} numbers`)
     const rotated = (layer: number) => (listed ? listed[layer] !== 0 : (layer + 1) % interval !== 0)
-    const windowed = reader.flag('use_sliding_window', false) && reader.has('sliding_window')
-    const window = windowed ? reader.size('sliding_window') : null
+    const window = reader.flag('use_sliding_window', false) ? readWindow(reader) : null
     const sliding = readSlidingLayers(reader, layers, (layer) => !rotated(layer))
     return {
       config,

@@ -4,7 +4,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, layerNorm, plainMlp, plainMlpGroup, scaleGroup, separateAttention } from '../parts.ts'
+import { addToHidden, layerNorm, plainMlp, plainMlpGroup, readWindow, scaleGroup, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -24,7 +24,7 @@ export const starcoder2: Architecture = {
     const activation = readActivation(reader, 'hidden_act', 'gelu_pytorch_tanh')
     const rope = readRope(reader, config)
     const bias = reader.flag('use_bias', true)
-    const window = reader.has('sliding_window') ? reader.size('sliding_window') : null
+    const window = readWindow(reader)
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to)
     return {
       config,
