@@ -26,7 +26,7 @@ export const cohere: Architecture = {
   model(reader, modelType) {
     const second = modelType === 'cohere2'
     const sizes = readSizes(reader, modelType, { contextLength: 8192, intermediateSize: 22528, tied: true })
-    const config = { ...sizes, headDim: Math.floor(sizes.hiddenSize / sizes.heads) }
+    const config = second ? { ...sizes, headDim: Math.floor(sizes.hiddenSize / sizes.heads) } : sizes
     const { hiddenSize, layers } = config
     const epsilon = reader.positive('layer_norm_eps', 1e-5)
     const activation = readActivation(reader, 'hidden_act')
