@@ -61,6 +61,8 @@ export const createConversation = (
   let regime = regimeOf(description, 0)
   const known: number[] = []
   const remembers = regime !== ''
+  /** Tokens known that are not in the cache: it was emptied to be made anew. */
+  let owed = 0
   let busy = false
   let disposed = false
 
@@ -110,10 +112,11 @@ export const createConversation = (
     if (ids.length === 0) {
       throw new AwqError('INVALID_ARGUMENT', 'A conversation is extended by at least one token.')
     }
-    if (cache.length + ids.length > contextLength) {
+    const held = cache.length + owed
+    if (held + ids.length > contextLength) {
       throw new AwqError(
         'INVALID_ARGUMENT',
-        `The context of ${contextLength} tokens is full: ${cache.length} are in use, ${ids.length} were to be added. ` +
+        `The context of ${contextLength} tokens is full: ${held} are in use, ${ids.length} were to be added. ` +
           'Shorten the conversation.',
       )
     }
@@ -126,22 +129,22 @@ export const createConversation = (
     return Math.min(chunk, Math.max(leastChunk, Math.floor(scoresAtOnce / row)))
   }
 
-  /** Where a sequence of `length` tokens has other rotary tables than those in the cache, these are made anew. */
+  /** Where a sequence of `length` tokens has other rotary tables than the cache's keys were turned by, these are made anew. */
   const restart = async (length: number, signal: AbortSignal | undefined): Promise<void> => {
     const now = regimeOf(description, length)
-    if (now !== regime && cache.length > 0) {
-      const again = known.slice(0, cache.length)
+    if (now !== regime) {
       forgetSteps()
+      owed += cache.length
       cache.truncate(0)
-      for (let at = 0; at < again.length; ) {
-        signal?.throwIfAborted()
-        const part = again.slice(at, at + chunkNow())
-        await runChunk(part, 1, length, signal)
-        at += part.length
-        await rest()
-      }
-    } else if (now !== regime) forgetSteps()
-    regime = now
+      regime = now
+    }
+    while (owed > 0) {
+      signal?.throwIfAborted()
+      const part = known.slice(cache.length, cache.length + Math.min(owed, chunkNow()))
+      await runChunk(part, 1, length, signal)
+      owed -= part.length
+      await rest()
+    }
   }
 
   const extendNow = async (
@@ -149,7 +152,7 @@ export const createConversation = (
     { signal, logits = 'last' }: Parameters<Conversation['extend']>[1],
   ): Promise<Float32Array> => {
     const { vocabSize } = config
-    const length = cache.length + ids.length
+    const length = cache.length + owed + ids.length
     await restart(length, signal)
     const all = logits === 'all' && ids.length > chunkNow() ? new Float32Array(ids.length * vocabSize) : undefined
     let last: Float32Array | undefined
@@ -167,7 +170,7 @@ export const createConversation = (
 
   return {
     get length() {
-      return cache.length
+      return cache.length + owed
     },
     async extend(ids, extension) {
       check(ids)
@@ -181,7 +184,9 @@ export const createConversation = (
     },
     truncate(length) {
       if (busy) throw new AwqError('INVALID_ARGUMENT', 'This conversation is being extended; wait for that to end.')
-      cache.truncate(length)
+      const missing = length - cache.length
+      if (missing <= 0 || missing > owed) cache.truncate(length)
+      owed = Math.max(0, missing)
     },
     dispose() {
       if (disposed) return
