@@ -9,6 +9,4 @@ export const waiting: Readonly<Record<string, string>> = {
   deepseek_v2: 'mixture of experts',
   deepseek_v3: 'mixture of experts',
   gpt_oss: 'mixture of experts',
-  'llama-fp8-tensor': 'FP8 weights',
-  'llama-fp8-rows': 'FP8 weights',
 }

@@ -36,11 +36,16 @@ export interface ManifestParts {
   readonly tokens: CalibrationTokens | undefined
 }
 
-/** The model's config.json; a tied head that is stored on its own is no longer tied. */
-const configText = ({ configText, description }: SourceModel, tables: readonly TablePlan[]): string =>
-  description.config.tiedEmbeddings && tables.length > 1
-    ? `${JSON.stringify({ ...JSON.parse(configText), tie_word_embeddings: false }, null, 2)}\n`
-    : configText
+/**
+ * The model's config.json; a tied head that is stored on its own is no longer tied, and what the source's weights were
+ * stored in says nothing of these.
+ */
+const configText = ({ configText, description }: SourceModel, tables: readonly TablePlan[]): string => {
+  const apart = description.config.tiedEmbeddings && tables.length > 1
+  if (!apart && description.stored.kind === 'plain') return configText
+  const { quantization_config: _, ...config } = JSON.parse(configText)
+  return `${JSON.stringify({ ...config, ...(apart ? { tie_word_embeddings: false } : {}) }, null, 2)}\n`
+}
 
 /** The last part of a path or hub id: a manifest does not tell where the model lay. */
 const baseName = (name: string): string => name.split(/[/\\]/).at(-1) ?? name

@@ -47,11 +47,13 @@ export const openSource = async (model: Folder | string, options: ModelReference
   if (await folder.has(MANIFEST_FILE))
     throw new AwqError('UNSUPPORTED', `${folder.name} is quantized already; quantize its float checkpoint instead`)
   const description = describeModel(json)
-  const checkpoint = alignCheckpoint(await openCheckpoint(folder), description)
+  const opened = await openCheckpoint(folder)
+  let checkpoint: Checkpoint
   try {
+    checkpoint = alignCheckpoint(opened, description)
     checkParameters(checkpoint, description)
   } catch (error) {
-    await checkpoint.close()
+    await opened.close()
     throw error
   }
   return {
@@ -59,7 +61,7 @@ export const openSource = async (model: Folder | string, options: ModelReference
     configText: text,
     description,
     checkpoint,
-    bytes: [...checkpoint.tensors.values()].reduce((sum, entry) => sum + entry.length, 0),
+    bytes: [...opened.tensors.values()].reduce((sum, entry) => sum + entry.length, 0),
     [Symbol.asyncDispose]: () => checkpoint.close(),
   }
 }

@@ -4,12 +4,15 @@
  */
 import type { Checkpoint } from '@awq/tensor'
 import { type ModelDescription, modelParameters } from './describe.ts'
+import { decodeFloat8 } from './float8-checkpoint.ts'
 
 /**
  * The checkpoint with its tensors under the names that the description has: those of a base model that was saved without
- * its head lack the prefix, and some have other names by the family's `aliases`. Tensors that are named alike stay.
+ * its head lack the prefix, and some have other names by the family's `aliases`. Tensors that are named alike stay. Codes
+ * of 8-bit floating point become the float32 that they stand for.
  */
-export const alignCheckpoint = (checkpoint: Checkpoint, description: ModelDescription): Checkpoint => {
+export const alignCheckpoint = (source: Checkpoint, description: ModelDescription): Checkpoint => {
+  const checkpoint = decodeFloat8(source, description.stored)
   const { prefix, aliases, blockName } = description
   const known = new Set<string>()
   for (const { name } of modelParameters(description)) known.add(name)

@@ -11,6 +11,7 @@ import type { StepList } from './emit-steps.ts'
 import { findArchitecture } from './registry.ts'
 import { type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 import { type ParameterSpec, type Step, stepParameters } from './steps.ts'
+import { readStoredFormat, type StoredFormat } from './stored-format.ts'
 
 /** What a model computes before and after its blocks. */
 export interface OuterDescription {
@@ -47,6 +48,8 @@ export interface ModelDescription extends Positioned {
   readonly prefix: string
   readonly aliases: Readonly<Record<string, string>>
   readonly ignored: readonly string[]
+  /** How the float checkpoint's matrices are stored. */
+  readonly stored: StoredFormat
 }
 
 /** Every parameter of a model by its full name: those outside the blocks, then those of each block. */
@@ -120,13 +123,7 @@ const stretchedContext = ({ contextLength }: ModelConfig, { ropes }: SequenceNee
  */
 export const describeModel = (configJson: unknown): ModelDescription => {
   const reader = readConfig(configJson)
-  const quantized = reader.object('quantization_config')
-  if (quantized)
-    throw new AwqError(
-      'UNSUPPORTED',
-      `config.json: the model is quantized already (quantization_config: ${quantized.text('quant_method', 'unnamed')}); ` +
-        'use its float checkpoint instead',
-    )
+  const stored = readStoredFormat(reader)
   const modelType = reader.text('model_type', '')
   if (modelType === '') reader.reject('model_type', 'the name of a model family')
   const architecture = findArchitecture(modelType)
@@ -161,6 +158,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
     prefix,
     aliases,
     ignored,
+    stored,
     sequence,
   }
 }

@@ -5,6 +5,7 @@ export { type AttentionForm, fusedIsPossible, type PastKeyValue } from './attent
 export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
 export type { ModelConfig } from './config.ts'
 export type { ConfigReader } from './config-reader.ts'
+export { decodedFolder } from './decoded-folder.ts'
 export {
   describeModel,
   type ModelDescription,
@@ -73,3 +74,4 @@ export {
 export type { Positioned, SequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
 export { storedShape } from './steps.ts'
+export type { StoredFormat } from './stored-format.ts'

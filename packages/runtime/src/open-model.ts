@@ -6,6 +6,7 @@ import {
   type ActivationType,
   type AttentionForm,
   alignCheckpoint,
+  decodedFolder,
   describeModel,
   emitDecoder,
   type ForwardModel,
@@ -15,7 +16,7 @@ import {
 } from '@awq/models'
 import type { Device, Engine, Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
-import { AwqError, type Folder, openCheckpoint } from '@awq/tensor'
+import { AwqError, type Checkpoint, type Folder, openCheckpoint } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
@@ -69,9 +70,17 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
     const table = storeTable(folder.name, store)
     return openTable({ ...common, kind: 'quantized', table, close: () => store.close() })
   }
-  const checkpoint = alignCheckpoint(await openCheckpoint(folder, { signal }), description)
+  const opened = await openCheckpoint(folder, { signal })
+  let checkpoint: Checkpoint
+  try {
+    checkpoint = alignCheckpoint(opened, description)
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
   return openTable({
     ...common,
+    folder: decodedFolder(folder, checkpoint),
     kind: 'float',
     table: checkpointTable(folder.name, checkpoint),
     forward: () => floatForward(engine, checkpoint, description),
