@@ -8,7 +8,7 @@ import { withEngine } from '@awq/ort'
 import { type Folder, openCheckpoint } from '@awq/tensor'
 import { openWorkspace, resolveFolder, temporaryFolder } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
-import { type Method, type MethodOptions, resolveMethod } from './methods.ts'
+import { type Method, type MethodOptions, resolveMethod, unusedOptionsWarning } from './methods.ts'
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
@@ -74,6 +74,8 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
   const plans = options.bits.flatMap((bits) =>
     options.methods.map((method) => ({ bits, method: resolveMethod(method, options) })),
   )
+  const unused = unusedOptionsWarning(options.methods, options)
+  if (unused) onProgress({ type: 'warning', message: unused })
   const parameters = parameterCount(model.description)
   return await withEngine(options, async (engine) => {
     const measure = async (folder: Folder, reference: Folder | undefined, label: string) => {

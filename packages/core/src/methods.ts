@@ -3,6 +3,7 @@
  * @module
  */
 import type { ScaleStrategy } from '@awq/search'
+import { AwqError } from '@awq/tensor'
 import type { Pass } from './block-state.ts'
 import { clipPass } from './clip-pass.ts'
 import { compensatePass } from './compensate-pass.ts'
@@ -31,7 +32,9 @@ export interface Method {
 /** What becomes of the errors of the blocks that are quantized already. */
 export type Propagation = 'float' | 'quantized' | 'compensated'
 
-/** Options of the methods that have a name; a method without the step in question ignores them. */
+const PROPAGATIONS: readonly Propagation[] = ['float', 'quantized', 'compensated']
+
+/** Options of the methods that have a name; a method without the step in question ignores them, with a warning. */
 export interface MethodOptions extends GptqPassOptions {
   /** How scales are found: `alpha`, `duo`, `gradient`, or a strategy of your own; default `alpha`. */
   readonly scaleStrategy?: string | ScaleStrategy | undefined
@@ -75,12 +78,16 @@ const calibrated = (
   folding: readonly Pass[],
   rounding: readonly Pass[],
   propagate: Propagation,
-): Method => ({
-  name,
-  passes: [...folding, ...(propagate === 'compensated' ? [compensatePass({ passes: rounding })] : rounding)],
-  statistics: true,
-  propagate: propagate === 'quantized' ? 'quantized' : 'float',
-})
+): Method => {
+  if (!PROPAGATIONS.includes(propagate))
+    throw new AwqError('INVALID_ARGUMENT', `unknown propagate "${propagate}"; known: ${PROPAGATIONS.join(', ')}`)
+  return {
+    name,
+    passes: [...folding, ...(propagate === 'compensated' ? [compensatePass({ passes: rounding })] : rounding)],
+    statistics: true,
+    propagate: propagate === 'quantized' ? 'quantized' : 'float',
+  }
+}
 
 /** Round to nearest: no calibration. */
 export const rtn = (): Method => ({ name: 'rtn', passes: [rtnPass()], statistics: false, propagate: 'float' })
@@ -116,7 +123,7 @@ export const smoothquantAwq = (options: MethodOptions = {}): Method =>
     'smoothquant-awq',
     [
       smoothPass({ alpha: options.smoothAlpha }),
-      scale({ ...options, objective: options.objective ?? 'int8-activations' }),
+      scale({ scaleStrategy: options.scaleStrategy, objective: options.objective ?? 'int8-activations' }),
     ],
     [clip(options), rtnPass()],
     options.propagate ?? 'float',
@@ -130,6 +137,43 @@ export const methods: Readonly<Record<string, (options?: MethodOptions) => Metho
   'awq-gptq': awqGptq,
   smoothquant,
   'smoothquant-awq': smoothquantAwq,
+}
+
+type OptionName = Exclude<keyof MethodOptions, 'keepSalient' | 'salientBy' | 'seed'>
+
+const SEARCHES: readonly OptionName[] = ['scaleStrategy', 'objective', 'clipEnds', 'propagate']
+const GPTQ: readonly OptionName[] = ['damping', 'order']
+
+/** The options that each named method reads. */
+const optionsOf: Readonly<Record<string, readonly OptionName[]>> = {
+  awq: SEARCHES,
+  rtn: [],
+  gptq: ['propagate', ...GPTQ],
+  'awq-gptq': [...SEARCHES, ...GPTQ],
+  smoothquant: ['smoothAlpha', 'propagate'],
+  'smoothquant-awq': ['smoothAlpha', ...SEARCHES],
+}
+
+const ALL_OPTIONS = [...new Set(Object.values(optionsOf).flat())]
+
+/**
+ * What to warn of: the options that are given and that none of some methods reads. A method that is an object has its
+ * own options and reads none of these.
+ * @returns nothing when every option has an effect
+ */
+export const unusedOptionsWarning = (
+  chosen: readonly (string | Method)[],
+  options: MethodOptions,
+): string | undefined => {
+  const read = chosen.flatMap((method) => (typeof method === 'string' ? (optionsOf[method] ?? []) : []))
+  const unused: (keyof MethodOptions)[] = ALL_OPTIONS.filter(
+    (option) => options[option] !== undefined && !read.includes(option),
+  )
+  if (options.salientBy !== undefined && !options.keepSalient) unused.push('salientBy')
+  if (unused.length === 0) return undefined
+  const words = unused.map((option) => option.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))
+  const names = chosen.map((method) => (typeof method === 'string' ? method : method.name))
+  return `without effect on ${names.join(', ')}: ${words.join(', ')}`
 }
 
 /** The method of `quantize` when none is given: the best for its time. */

@@ -9,7 +9,7 @@ import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
 import { inputTokensOf, wantsQuantizedInputs } from './kept-inputs.ts'
 import { type MemoryUse, memoryBound } from './memory.ts'
-import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod } from './methods.ts'
+import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod, unusedOptionsWarning } from './methods.ts'
 import type { BitsPlan } from './plan.ts'
 import type { PlanTarget } from './plan-budget.ts'
 import type { PlannedModel } from './plan-model.ts'
@@ -93,6 +93,8 @@ export interface QuantizeResult {
 export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
   const started = performance.now()
   const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
+  const unused = unusedOptionsWarning([options.method ?? DEFAULT_METHOD], options)
+  if (unused) options.onProgress?.({ type: 'warning', message: unused })
   await using model = await openSource(options.model, options)
   await using workspace = await openWorkspace(options.output)
   return await withEngine(options, async (engine) => {

@@ -3,8 +3,16 @@
  * @module
  */
 import type { Engine } from '@awq/ort'
-import { factorGram, type GptqFactor, type GroupRanges, type QuantSpec, roundGptq, roundRtn } from '@awq/quantize'
-import type { QuantizedMatrix } from '@awq/tensor'
+import {
+  effectiveGroupSize,
+  factorGram,
+  type GptqFactor,
+  type GroupRanges,
+  type QuantSpec,
+  roundGptq,
+  roundRtn,
+} from '@awq/quantize'
+import { AwqError, checkQuantizedMatrix, type QuantizedMatrix } from '@awq/tensor'
 import { type Pass, specOf } from './block-state.ts'
 import { codedStatsOf, codedWeightOf } from './salient.ts'
 
@@ -35,7 +43,28 @@ export interface Rounding {
   round(problem: RoundingProblem): QuantizedMatrix | Promise<QuantizedMatrix>
 }
 
-/** The pass that rounds every linear of a block by `rounding`. */
+/** What a rounding gave, when it is a matrix of the shape, bits and groups that were asked for. */
+const checkRounded = (
+  matrix: QuantizedMatrix | undefined,
+  { name, shape, spec }: RoundingProblem,
+  rounding: string,
+): QuantizedMatrix => {
+  const who = `${name} as rounded by ${rounding}`
+  if (!matrix?.codes || !matrix.scales || !matrix.shape)
+    throw new AwqError('INVALID_ARGUMENT', `${who}: no matrix was returned`)
+  checkQuantizedMatrix(matrix, who)
+  const text = (size: readonly number[], bits: number, groupSize: number, symmetric: boolean) =>
+    `[${size.join(', ')}] in ${bits} bits, group ${groupSize}, ${symmetric ? 'symmetric' : 'with zero points'}`
+  const given = text(matrix.shape, matrix.bits, matrix.groupSize, matrix.zeroPoints === null)
+  const asked = text(shape, spec.bits, effectiveGroupSize(spec.groupSize, shape[1]), spec.symmetric)
+  if (given !== asked) throw new AwqError('INVALID_ARGUMENT', `${who} is ${given}; asked for was ${asked}`)
+  return matrix
+}
+
+/**
+ * The pass that rounds every linear of a block by `rounding`.
+ * @throws AwqError `INVALID_ARGUMENT`, when run, for a matrix of another shape or grid than asked for, or codes beyond it
+ */
 export const roundPass = (rounding: Rounding): Pass => ({
   name: rounding.name,
   options: rounding.options,
@@ -59,7 +88,7 @@ export const roundPass = (rounding: Rounding): Pass => ({
         layer: block.layer,
         signal: block.signal,
       }
-      block.quantized.set(linear, await rounding.round(problem))
+      block.quantized.set(linear, checkRounded(await rounding.round(problem), problem, rounding.name))
     }
   },
 })

@@ -37,10 +37,15 @@ const TURNS = 2
 
 /**
  * The stages of a clip search, the first of which begins with ratio 1.
- * @throws AwqError INVALID_ARGUMENT for a ratio that is not in (0, 1], and for independent ends of a symmetric clamp.
+ * @throws AwqError INVALID_ARGUMENT for unknown ends or clamps, for a ratio that is not in (0, 1], and for independent ends of a symmetric clamp.
  */
 export function clipStages(options: ClipOptions, spec: QuantSpec, name: string): ClipStage[] {
   const { ends = 'together', clamp = 'ends' } = options
+  if (!['together', 'independent'].includes(ends) || !['ends', 'symmetric'].includes(clamp))
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `${name}: clip ends are together or independent, and a clamp ends or symmetric, not "${ends}" and "${clamp}"`,
+    )
   const wrong = options.ratios?.find((ratio) => !(ratio > 0 && ratio <= 1))
   if (wrong !== undefined)
     throw new AwqError('INVALID_ARGUMENT', `${name}: a clip ratio must be in (0, 1], not ${wrong}`)

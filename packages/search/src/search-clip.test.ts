@@ -60,6 +60,11 @@ describe('searchClip', () => {
     )
   })
 
+  it('refuses ends and clamps that it does not know', async () => {
+    await expect(searchClip(engine, { ...base(), ends: 'both' as 'together' })).rejects.toThrow(/not "both" and "ends"/)
+    await expect(searchClip(engine, { ...base(), clamp: 'mean' as 'ends' })).rejects.toThrow(/and "mean"/)
+  })
+
   it('without other ratios gives the full ranges', async () => {
     const { ranges, loss, unclippedLoss } = await searchClip(engine, { ...base(), ratios: [] })
     expect(ranges).toEqual(groupRanges(weight, [rows, width], spec))

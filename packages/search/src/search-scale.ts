@@ -51,7 +51,11 @@ export async function searchScale(engine: ScaleContext['engine'], search: ScaleS
     signal?.throwIfAborted()
     const context = { engine, weights, width, stats, spec, producerRow, name, evaluate, signal, onProgress }
     const found = await strategy.search(context)
-    checkScale(found.scale, producerRow, `${name}: strategy ${strategy.name}`)
+    const who = `${name}: strategy ${strategy.name}`
+    if (!(found?.scale instanceof Float32Array)) {
+      throw new AwqError('INVALID_ARGUMENT', `${who} must give { scale } with a Float32Array of ${width} values`)
+    }
+    checkScale(found.scale, producerRow, who)
     const loss = found.loss ?? (await evaluate([found.scale]))[0]!
     const plain = await identityLoss()
     if (!Number.isFinite(loss) && !Number.isFinite(plain)) {

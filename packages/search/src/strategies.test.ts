@@ -82,6 +82,7 @@ describe('a strategy of your own', () => {
   })
 
   it.each([
+    [undefined as never, ownRows(width), /strategy own must give \{ scale \} with a Float32Array of 56 values/],
     [new Float32Array(3), ownRows(width), /own gave 3 scales for 56 columns/],
     [new Float32Array(width), ownRows(width), /own gave the scale 0 for column 0/],
     [Float32Array.from({ length: width }, (_, at) => at + 1), shared, /producer row 0 1: columns of one producer row/],
