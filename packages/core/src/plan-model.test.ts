@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createEngine, type Engine } from '@awq/ort'
+import { openCheckpoint } from '@awq/tensor'
+import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inspect, type PlannedModel, type ProgressEvent, planModel, quantize, rtn } from './index.ts'
 import { openPlanner } from './plan-model.ts'
@@ -25,6 +27,23 @@ afterAll(async () => {
 })
 const newOutput = () => join(scratch, `out ${count++}`)
 const common = () => ({ engine, model, calibration: stories, samples: 8, length: 64, method: 'rtn' })
+
+/** A copy of the model with other values in its tensors. */
+const changedModel = async (change: (name: string, values: Float32Array) => void): Promise<string> => {
+  const folder = newOutput()
+  await cp(model, folder, { recursive: true })
+  const file = join(folder, 'model.safetensors')
+  const bytes = await readFile(file)
+  await using checkpoint = await openCheckpoint(await openFolder(folder))
+  for (const { name, offset, length } of checkpoint.tensors.values()) {
+    const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + length))
+    change(name, values)
+    bytes.set(new Uint8Array(values.buffer), offset)
+  }
+  await chmod(file, 0o644)
+  await writeFile(file, bytes)
+  return folder
+}
 
 const plan = (options: Partial<Parameters<typeof planModel>[0]>): Promise<PlannedModel> =>
   planModel({ ...common(), ...options })
@@ -87,6 +106,28 @@ describe('a plan for a target size', () => {
     await expect(plan({ targetBpw: 4, targetBytes: 5 })).rejects.toThrow(/either targetBpw or targetBytes/)
     await expect(plan({ targetBpw: Number.NaN })).rejects.toThrow(/must be positive/)
     await expect(plan({ targetBpw: 4, bits: 4 })).rejects.toThrow(/leave out bits/)
+  })
+
+  test('gives no matrix fewer bits for free where the model was on a grid of 4 bits before', async () => {
+    const folder = await changedModel((name, values) => {
+      if (!name.includes('_proj')) return
+      // Each group of 16 has both ends of the grid, so that groups of every size round to it without an error.
+      for (let i = 0; i < values.length; i++) values[i] = i % 16 < 2 ? (i % 16) * 15 - 7 : ((i * 7919) % 16) - 7
+      for (let i = 0; i < values.length; i++) values[i]! /= 64
+    })
+    const { plan: made } = await plan({ model: folder, targetBpw: 6 })
+    expect(new Set(Object.values(made.linears).map(({ bits }) => bits))).toEqual(new Set([4]))
+  })
+
+  test('of a damaged model is refused, naming what is damaged', async () => {
+    const broken = await changedModel((name, values) => {
+      if (name.includes('embed_tokens')) values[5] = Number.POSITIVE_INFINITY
+    })
+    await expect(plan({ model: broken, targetBpw: 5, calibration: stories })).rejects.toThrow(/^model\.embed_tokens/)
+    const overflowing = await changedModel((name, values) => {
+      if (name === 'model.layers.4.post_attention_layernorm.weight') values.fill(1e25)
+    })
+    await expect(plan({ model: overflowing, targetBpw: 5 })).rejects.toThrow(/outputs of the model are not finite/)
   })
 
   test('is kept by an interrupted run, and not measured again', async () => {

@@ -179,7 +179,8 @@ const referencesOf = ({ linears }: PlanChoices, weights: PlanWeights, budgets: r
   const at = (bits: number) => linears.findIndex((spec) => spec.bits === bits && spec.groupSize === middle)
   const all = weights.sites.flatMap((sites) => [...sites.values()])
   const ofSites = all.reduce((sum, bytes) => sum + bytes[at(4)]!, 0)
-  const whole = weights.fixed + ofSites + Math.min(...weights.embedding) + Math.min(...weights.head, 0)
+  const leastHead = weights.head.length > 0 ? Math.min(...weights.head) : 0
+  const whole = weights.fixed + ofSites + Math.min(...weights.embedding) + leastHead
   const needed = new Set(budgets.map((budget) => (budget < whole ? 2 : 4)))
   return [...needed].map((bits) => linears[at(bits)]!)
 }

@@ -116,6 +116,7 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
     for (let chunk = 0; chunk < chunks; chunk++) {
       const weight = await rowsAt(chunk * CHUNK_ROWS)
       const feeds = chunkFeeds(weight, chunk)
+      const part = chunk === 0 ? description.head : `${description.head} from row ${chunk * CHUNK_ROWS} on`
       const width = weight.length / embeddingSize
       const logits = data((await plain.run({ hidden: referenceStream, ...feeds }, { signal })).logits)
       const probabilities = logits.map((value, i) => Math.exp(value - float.at(Math.floor(i / width))))
@@ -134,7 +135,11 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
       for (let first = 0; first < streams.length; first += perRun)
         await measure(first, Math.min(perRun, streams.length - first), feeds)
       for (const [i, spec] of headSpecs.entries())
-        await measure(streams.length + i, 1, spec ? chunkFeeds(rounded(weight, embeddingSize, spec), chunk) : feeds)
+        await measure(
+          streams.length + i,
+          1,
+          spec ? chunkFeeds(rounded(weight, embeddingSize, spec, part), chunk) : feeds,
+        )
       options.onChunk?.(chunks + chunk + 1, 2 * chunks)
     }
     const means = measured.map((_, stream) => {
@@ -150,5 +155,5 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
 }
 
 /** Rows of a table as a store holds them. */
-export const rounded = (values: Float32Array, width: number, spec: QuantSpec): Float32Array =>
-  dequantize(roundRtn(values, [values.length / width, width], spec))
+export const rounded = (values: Float32Array, width: number, spec: QuantSpec, name: string): Float32Array =>
+  dequantize(roundRtn(values, [values.length / width, width], spec, undefined, { name }))

@@ -82,7 +82,7 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
   const start = joined(float)
   const specs = tables.filter((spec) => spec !== null)
   let streams = stacked(
-    specs.map((spec) => rounded(start, hiddenSize, spec)),
+    specs.map((spec) => rounded(start, hiddenSize, spec, `${description.embedding} on the calibration text`)),
     length,
     hiddenSize,
   )
@@ -120,26 +120,59 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
   const ofTables = (losses: readonly number[]) => tables.map((spec) => (spec ? losses[specs.indexOf(spec)]! : 0))
   const measuredAt = (site: number, reference: number) =>
     found.streams[specs.length + site * references.length + reference]!
+  const all = [...found.streams, ...found.heads]
+  const wrong = all.findIndex((loss) => !Number.isFinite(loss))
+  if (wrong >= 0) {
+    const at = sites[Math.floor((wrong - specs.length) / references.length)]
+    const rounded = at ? `${description.blockName(at.layer)} with ${at.linears.join(', ')} rounded` : 'rounded tables'
+    throw new AwqError(
+      'NUMERIC',
+      `no plan can be made: on the calibration text the outputs of ${all.some(Number.isFinite) ? rounded : 'the model'} ` +
+        'are not finite; it overflows float32 or its weights are damaged; check the checkpoint',
+    )
+  }
+  const coarser = coarserReference(options, sites)
+  if (coarser) return measureSensitivities({ ...options, references: [coarser, ...references] })
   return {
     embedding: ofTables(found.streams),
     head: ofTables(found.heads),
     sites: sites.map(({ shares, ...site }, index) => ({
       ...site,
       losses: options.candidates.map((candidate, i) => {
-        const nearest = nearestReference(references, candidate)
-        return measuredAt(index, nearest) * shares[nearest]![i]!
+        const telling = references.filter((_, reference) => shares[reference]!.every(isTelling))
+        const nearest = references.indexOf(nearestReference(telling.length > 0 ? telling : references, candidate))
+        const share = shares[nearest]![i]!
+        return measuredAt(index, nearest) * (Number.isFinite(share) ? share : 0)
       }),
     })),
   }
 }
 
 /** The reference with the bits nearest to a candidate's, in octaves of the step; the candidate itself where it is one. */
-const nearestReference = (references: readonly QuantSpec[], candidate: QuantSpec): number => {
+const nearestReference = (references: readonly QuantSpec[], candidate: QuantSpec): QuantSpec => {
   const distance = (spec: QuantSpec) =>
     sameSpec(spec, candidate)
       ? -1
       : Math.abs(spec.bits - candidate.bits) + (spec.groupSize === candidate.groupSize ? 0 : 0.5)
-  return references.reduce((best, spec, i) => (distance(spec) < distance(references[best]!) ? i : best), 0)
+  return references.reduce((best, spec) => (distance(spec) < distance(best) ? spec : best))
+}
+
+/**
+ * Whether a candidate's error may be told from the reference's: errors of 2 and 4 bits are apart by a factor of about 25.
+ * Weights that the reference's grid happens to hold, such as those of a model that was quantized before, have next to no
+ * error there, and so no divergence that others could be in proportion to.
+ */
+const isTelling = (share: number): boolean => share < 1000
+
+/** The reference to measure as well, where some site's errors at the references tell nothing: the fewest bits. */
+const coarserReference = (
+  { references, candidates }: SensitivityOptions,
+  sites: readonly { readonly shares: readonly (readonly number[])[] }[],
+): QuantSpec | undefined => {
+  if (sites.every(({ shares }) => shares.some((ofReference) => ofReference.every(isTelling)))) return undefined
+  const { groupSize } = references[0]!
+  const fewest = candidates.filter((spec) => spec.groupSize === groupSize).sort((a, b) => a.bits - b.bits)[0]
+  return fewest && !references.some((spec) => sameSpec(spec, fewest)) ? fewest : undefined
 }
 
 /** Sites of a block with the base names of the linears that read them. */
@@ -199,8 +232,8 @@ const onlySite = (block: BlockState, linears: readonly string[]): BlockWeights =
 }
 
 /**
- * For every candidate the error of rounding a site's weights to nearest, relative to that at the block's own spec: the
- * sum over some rows of (w' - w)^2 weighted by the Gram's diagonal (rounding errors of different columns are nearly
+ * For every candidate the error of rounding a site's weights to nearest, relative to that at the block's own spec
+ * (infinite where that has none): the sum over some rows of (w' - w)^2 weighted by the Gram's diagonal (rounding errors of different columns are nearly
  * uncorrelated, so the diagonal says enough of a ratio).
  */
 const errorShares = (
@@ -225,7 +258,10 @@ const errorShares = (
     return total
   }
   const own = errorAt(block.specs.get(linears[0]!)!)
-  return candidates.map((spec) => (own > 0 ? errorAt(spec) / own : 0))
+  return candidates.map((spec) => {
+    const error = errorAt(spec)
+    return error === 0 ? 0 : error / own
+  })
 }
 
 /** Each `stride`-th row of a matrix. */
