@@ -205,6 +205,9 @@ describe('refuses', () => {
       /known: awq, rtn/,
     )
     await expect(quantize({ ...small(), model, output: newOutput(), groupSize: 48 })).rejects.toThrow(/16, 32, 64/)
+    await expect(quantize({ ...small(), model, output: newOutput(), headBits: 2 as 4 })).rejects.toThrow(
+      /4, 8 or 16 bits/,
+    )
     await expect(quantize({ ...small(), calibration: [], model, output: newOutput() })).rejects.toThrow(/empty/)
     await expect(quantize({ ...small(), calibration: ['too short'], model, output: newOutput() })).rejects.toThrow(
       /block/,

@@ -5,7 +5,15 @@
 
 import { findParameter, type ModelDescription } from '@awq/models'
 import { matrixEntries, type QuantSpec, roundRtn, type StoreEntry, type StoreWriter } from '@awq/quantize'
-import { type Checkpoint, type DType, fromFloat32, readFloat32, releaseArrays, type TensorEntry } from '@awq/tensor'
+import {
+  AwqError,
+  type Checkpoint,
+  type DType,
+  fromFloat32,
+  readFloat32,
+  releaseArrays,
+  type TensorEntry,
+} from '@awq/tensor'
 import { denseEntry } from './layout.ts'
 import { type BitsPlan, sameSpec } from './plan.ts'
 
@@ -29,11 +37,19 @@ const CHUNK_BYTES = 2 ** 23
  */
 export const EIGHT_BITS: QuantSpec = { bits: 8, groupSize: 128, symmetric: true }
 
-/** The spec of a table of so many bits; null at 16. The grid given is that of 4-bit tables. */
+/**
+ * The spec of a table of so many bits; null at 16. The grid given is that of 4-bit tables.
+ * @throws AwqError `INVALID_ARGUMENT` for other bits
+ */
 export const tableSpec = (
   bits: TableBits,
   { groupSize, symmetric }: Pick<QuantSpec, 'groupSize' | 'symmetric'>,
-): QuantSpec | null => (bits === 16 ? null : bits === 8 ? EIGHT_BITS : { bits, groupSize, symmetric })
+): QuantSpec | null => {
+  if (bits === 16) return null
+  if (bits === 8) return EIGHT_BITS
+  if (bits === 4) return { bits, groupSize, symmetric }
+  throw new AwqError('INVALID_ARGUMENT', `tables are stored in 4, 8 or 16 bits, not ${bits}`)
+}
 
 /**
  * Which tables are stored. A tied table is stored once, unless head and embedding have different specs: then the head

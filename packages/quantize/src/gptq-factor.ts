@@ -46,7 +46,7 @@ const MAXIMUM_DAMPING = 1
  *
  * @param gram float32 [width, width], symmetric positive semidefinite: mean of x x^T. Not changed.
  * @throws AwqError NUMERIC when the matrix is not finite, has a negative diagonal, or is not positive definite even
- *   with damping 1; INVALID_ARGUMENT for a wrong size or damping.
+ *   with damping 1; INVALID_ARGUMENT for a wrong size, damping or order.
  */
 export function factorGram(
   engine: Engine,
@@ -73,7 +73,11 @@ export async function factorGramBy(
     throw new AwqError('INVALID_ARGUMENT', `${name}: ${gram.length} values are not a Gram matrix of ${width} inputs`)
   }
   const { dead, mean, alive } = readDiagonal(gram, width, name)
-  const order = roundingOrder(gram, width, options.order ?? 'activation')
+  const { order: by = 'activation' } = options
+  if (by !== 'activation' && by !== 'column') {
+    throw new AwqError('INVALID_ARGUMENT', `${name}: columns are rounded in order of activation or column, not "${by}"`)
+  }
+  const order = roundingOrder(gram, width, by)
   if (alive === 0) return { width, order, dead, feedback: null, damping: requested }
 
   for (let damping = requested; ; damping = nextDamping(damping)) {

@@ -230,6 +230,7 @@ describe('damaged statistics', () => {
     const run = (options: object) => roundGptq(engine, weight, [4, 200], good, spec(4, 32), options)
     await expect(run({ damping: -1 })).rejects.toThrow(/damping must be between 0 and 1/)
     await expect(run({ damping: Number.NaN })).rejects.toThrow(/damping/)
+    await expect(run({ order: 'up' as 'column' })).rejects.toThrow(/order of activation or column, not "up"/)
     await expect(roundGptq(engine, weight, [4, 200], good.subarray(1), spec(4, 32))).rejects.toThrow(
       /not a Gram matrix of 200/,
     )
