@@ -90,6 +90,7 @@ const block = (): BlockState => ({
   ranges: new Map(),
   quantized: new Map(),
   folded: [],
+  time: (_, work) => work(),
   signal: undefined,
 })
 

@@ -53,6 +53,8 @@ export interface BlockState {
   /** The result, by base name: a rounding pass fills it. */
   readonly quantized: Map<string, QuantizedMatrix>
   readonly folded: FoldedGroup[]
+  /** Books the time of a part of a pass as a stage of its own. */
+  readonly time: <T>(stage: string, work: () => Promise<T>) => Promise<T>
   readonly signal: AbortSignal | undefined
 }
 

@@ -54,7 +54,8 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
       for (const site of new Set(block.linears.map((linear) => linear.site))) {
         signal?.throwIfAborted()
         const linears = block.linears.filter((linear) => linear.site === site)
-        const drift = await walk.measure(site, weightsSoFar(block), float.get(`${linears[0]!.name}.bias`))
+        const bias = float.get(`${linears[0]!.name}.bias`)
+        const drift = await block.time('drift', () => walk.measure(site, weightsSoFar(block), bias))
         const weights = linears.map(({ name }) => weightOf(block, name))
         const name = description.parameter(layer, `${linears[0]!.name}.weight`)
         const { weights: moved } = await compensateWeights(
@@ -66,7 +67,7 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
           block.weights.set(`${linear.name}.weight`, moved[index]!)
         })
         const part: BlockState = { ...block, linears }
-        for (const pass of passes) await pass.run(part)
+        for (const pass of passes) await block.time(pass.name, () => pass.run(part))
         keepSalientColumns(part)
         const missing = linears.find((linear) => !block.quantized.has(linear.name))
         if (missing)
@@ -75,7 +76,7 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
             `the compensate pass left ${missing.name} without codes: it needs a rounding pass`,
           )
       }
-      block.quantizedOutputs = await walk.finish(weightsSoFar(block))
+      block.quantizedOutputs = await block.time('drift', () => walk.finish(weightsSoFar(block)))
     },
   }
 }

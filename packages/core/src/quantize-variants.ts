@@ -121,6 +121,7 @@ const quantizeBlock = async (
     ranges: new Map(),
     quantized: new Map(),
     folded: [],
+    time: clock.time,
     signal,
   }
   for (const pass of variant.method.passes) {

@@ -209,6 +209,7 @@ const quantizedAt = async (
     salient: new Map(),
     quantized: new Map(),
     folded: [],
+    time: (_, work) => work(),
     signal,
   }
   for (const pass of method.passes) {

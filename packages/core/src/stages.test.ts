@@ -25,3 +25,24 @@ test('adds the time of each stage up, also of one that fails, and says what is l
   expect(withOther(stages, 10).at(-1)).toEqual({ stage: 'other', seconds: 2.5 })
   expect(withOther(stages, 7).at(-1)).toEqual({ stage: 'other', seconds: 0 })
 })
+
+test('books a stage within another once', async () => {
+  let time = 0
+  const clock = stageClock(() => time)
+  const wait = async (seconds: number) => {
+    time += seconds * 1000
+  }
+  await clock.time('outer', async () => {
+    await wait(1)
+    await clock.time('inner', () => wait(2))
+    await clock.time('inner', () => clock.time('innermost', () => wait(3)))
+    await wait(4)
+  })
+  await clock.time('outer', () => wait(5))
+  expect(Object.fromEntries(clock.seconds().map(({ stage, seconds }) => [stage, seconds]))).toEqual({
+    inner: 2,
+    innermost: 3,
+    outer: 10,
+  })
+  expect(totalSeconds(clock.seconds())).toBe(15)
+})

@@ -7,7 +7,7 @@
 export interface StageSeconds {
   /**
    * `tokenize`, `embed`, `read` (weights), `statistics` (forward pass with Gram matrices), the passes by their names
-   * (`scale`, `clip`, `rtn`, `gptq`), `forward` (of quantized blocks), `record`, `write`, `tables`; `other` is what is left.
+   * (`scale`, `clip`, `rtn`, `gptq`; `drift` and `compensate` for errors before), `forward` (of quantized blocks), `record`, `write`, `tables`; `other` is what is left.
    */
   readonly stage: string
   readonly seconds: number
@@ -15,7 +15,7 @@ export interface StageSeconds {
 
 /** Stages that are waited for one after the other; work that goes on beside them is not counted. */
 export interface StageClock {
-  /** Runs `work` and books the time that it took, also when it fails. */
+  /** Runs `work` and books the time that it took, also when it fails; less that of stages within it. */
   time<T>(stage: string, work: () => Promise<T>): Promise<T>
   /** Books seconds measured elsewhere. */
   add(stage: string, seconds: number): void
@@ -29,14 +29,19 @@ export const stageClock = (now: () => number = () => performance.now()): StageCl
   const add = (stage: string, seconds: number): void => {
     spent.set(stage, (spent.get(stage) ?? 0) + seconds)
   }
+  let inner = 0
   return {
     add,
     async time(stage, work) {
       const started = now()
+      const outside = inner
+      inner = 0
       try {
         return await work()
       } finally {
-        add(stage, (now() - started) / 1000)
+        const seconds = (now() - started) / 1000
+        add(stage, seconds - inner)
+        inner = outside + seconds
       }
     },
     seconds: () => [...spent].map(([stage, seconds]) => ({ stage, seconds })),
