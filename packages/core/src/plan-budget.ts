@@ -33,8 +33,9 @@ export interface PlanChoices {
  */
 export const planChoices = (description: ModelDescription, options: QuantizationOptions): PlanChoices => {
   const { symmetric = false, groupSize, embeddingBits, headBits } = options
-  if (options.bits !== undefined || options.plan !== undefined)
-    throw new AwqError('INVALID_ARGUMENT', 'a target size decides the bits of every matrix: leave out bits and plan')
+  const decided = (['bits', 'plan'] as const).find((option) => options[option] !== undefined)
+  if (decided)
+    throw new AwqError('INVALID_ARGUMENT', `a target size decides the bits of every matrix: leave out ${decided}`)
   const groups = groupSize === undefined ? [32, 64, 128] : [groupSize]
   const linears = ([2, 4, 8] as const).flatMap((bits) => groups.map((size) => ({ bits, groupSize: size, symmetric })))
   const four = groups.map((size) => tableSpec(4, { groupSize: size, symmetric }))

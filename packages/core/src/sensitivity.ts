@@ -9,6 +9,7 @@ import { type BlockDescription, type BlockWeights, embedTokens, readBlockWeights
 import { type Engine, tensor } from '@awq/ort'
 import { type QuantSpec, roundRtn } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
+import { collectGarbage } from '#platform'
 import type { BlockState } from './block-state.ts'
 import type { Method } from './methods.ts'
 import { type LinearSpecs, sameSpec } from './plan.ts'
@@ -105,6 +106,7 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     streams = [...(await run(weights, streams)), ...stacked(begun, length, hiddenSize)]
     float = await run(weights, float)
     fit = outputs
+    collectGarbage()
     onProgress?.({ type: 'progress', stage: 'plan', completed: layer + 1, total: layers })
   }
   const stride = Math.max(1, Math.ceil((measured.length * length) / SCORED_ROWS))
