@@ -4,6 +4,7 @@
  */
 import { AwqError } from '@awq/tensor'
 import type { BlockTable, ScaleGroupRule } from './architecture.ts'
+import { attentionOf, checkSites } from './check-steps.ts'
 import type { ModelConfig } from './config.ts'
 import { type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 import { type AttentionStep, type ParameterSpec, type Step, stepParameters } from './steps.ts'
@@ -88,8 +89,8 @@ export const describeBlock = (
   key: string,
 ): BlockDescription => {
   const linears = linearsOf(steps)
-  const attention = steps.find((step) => step.step === 'attention')
-  if (!attention) throw new AwqError('CONFIG', `${config.modelType}: the block has no attention step`)
+  const attention = attentionOf(config.modelType, steps)
+  checkSites(config.modelType, steps)
   return {
     config,
     key,
@@ -98,6 +99,6 @@ export const describeBlock = (
     scaleGroups: scaleGroups.map((rule) => resolveGroup({ config, steps, linears }, rule)),
     parameters: steps.flatMap(stepParameters),
     attention,
-    sequence: sequenceNeeds([attention]),
+    sequence: sequenceNeeds(steps),
   }
 }

@@ -4,6 +4,7 @@
  */
 import { AwqError, elementCount } from '@awq/tensor'
 import type { Architecture, ModelTable } from './architecture.ts'
+import { checkOuterSteps } from './check-steps.ts'
 import type { ModelConfig } from './config.ts'
 import { readConfig } from './config-reader.ts'
 import { type BlockDescription, describeBlock } from './describe-block.ts'
@@ -100,6 +101,8 @@ const describeBlocks = ({ config, block }: ModelTable): BlockDescription[] => {
 const describeOuter = ({ config, outer }: ModelTable): OuterDescription => {
   const part = (steps: readonly Step[] = []): StepList => ({ steps, name: config.modelType })
   const parts = { embed: part(outer.embed), norm: part(outer.norm), logits: part(outer.logits) }
+  checkOuterSteps(`${config.modelType}, in front of the blocks`, parts.embed.steps, ['positions'])
+  for (const { steps } of [parts.norm, parts.logits]) checkOuterSteps(`${config.modelType}, behind the blocks`, steps)
   const headBias = outer.headBias ? `${outer.head}.bias` : null
   return {
     ...parts,
@@ -130,10 +133,8 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const model = architecture.model(reader, modelType)
   const config = checkConfig(model.config)
   const blocks = describeBlocks(model)
-  const sequence = sequenceNeeds(
-    [...new Set(blocks)].map(({ attention }) => attention),
-    (model.outer.embed ?? []).some(({ step }) => step === 'positions'),
-  )
+  const kinds = [...new Set(blocks)]
+  const sequence = sequenceNeeds([...(model.outer.embed ?? []), ...kinds.flatMap(({ steps }) => steps)])
   const outer = describeOuter(model)
   const embedding = `${model.outer.embedding}.weight`
   const headTable = `${model.outer.head}.weight`

@@ -49,7 +49,7 @@ export const blockPart = (block: BlockDescription, site: string): BlockPart => {
   return {
     parameters: inner.flatMap(stepParameters).map(({ name }) => name),
     linears: inner.flatMap((step) => (step.step === 'linear' ? [step.weight] : [])),
-    attention: inner.some(({ step }) => step === 'attention'),
+    attention: inner.some(({ step }) => step === 'attention' || step === 'positions'),
   }
 }
 

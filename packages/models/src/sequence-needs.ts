@@ -1,8 +1,8 @@
 /**
- * What graphs must be told of where their tokens stand, from the attention steps in them.
+ * What graphs must be told of where their tokens stand, from the steps in them.
  * @module
  */
-import type { AttentionStep, RopeSpec } from './steps.ts'
+import type { AttentionStep, RopeSpec, Step } from './steps.ts'
 
 /** Which positions a mask lets a token see, and how often its rows are repeated. */
 export interface MaskNeed {
@@ -18,7 +18,7 @@ export interface RopeNeed {
   readonly scale: number
 }
 
-/** The distinct inputs of some attention steps. */
+/** The distinct inputs of some steps. */
 export interface SequenceNeeds {
   readonly attentions: readonly AttentionStep[]
   readonly ropes: readonly RopeNeed[]
@@ -44,10 +44,13 @@ export const placeOf = (needs: readonly object[], need: object): number => {
 
 const distinct = <T>(all: readonly T[]): T[] => [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
 
-/** What some attention steps need, each thing once. */
-export const sequenceNeeds = (attentions: readonly AttentionStep[], learned = false): SequenceNeeds => ({
-  attentions,
-  ropes: distinct(attentions.flatMap((step) => ropeNeed(step) ?? [])),
-  masks: distinct(attentions.map(maskNeed)),
-  learned,
-})
+/** What some steps need, each thing once. */
+export const sequenceNeeds = (steps: readonly Step[]): SequenceNeeds => {
+  const attentions = steps.filter((step) => step.step === 'attention')
+  return {
+    attentions,
+    ropes: distinct(attentions.flatMap((step) => ropeNeed(step) ?? [])),
+    masks: distinct(attentions.map(maskNeed)),
+    learned: steps.some(({ step }) => step === 'positions'),
+  }
+}
