@@ -10,7 +10,7 @@ import type { Step } from './steps.ts'
 
 /**
  * Linears that read one value, and the parameter that can absorb the inverse of their common scale (AWQ, arXiv
- * 2306.00978, section 3.2). `consumers` must list every reader of what the producer makes.
+ * 2306.00978, section 3.2). `consumers` list every reader of what the producer makes, which is checked.
  *
  * - `norm`: the producer is a norm, whose weight (and bias) is divided channel by channel.
  * - `linear`: the producer is a linear whose rows (and bias) are divided; its output reaches the consumers through

@@ -8,7 +8,7 @@ import { attentionOf, checkSites } from './check-steps.ts'
 import type { ModelConfig } from './config.ts'
 import { type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 import { type AttentionStep, type ParameterSpec, type Step, stepParameters } from './steps.ts'
-import { traceRows } from './trace-rows.ts'
+import { type Reach, reachOf, traceRows } from './trace-rows.ts'
 
 /** A linear of a block. */
 export interface LinearSpec {
@@ -59,6 +59,12 @@ export const linearsOf = (steps: readonly Step[]): LinearSpec[] =>
     return [{ name, shape: [rows, columns], bias, transposed, site, output }]
   })
 
+const kindOf = ({ step }: Step, { attended }: Reach): ScaleGroupRule['kind'] => {
+  if (step === 'norm') return 'norm'
+  if (step === 'scale') return 'activation'
+  return attended ? 'value' : 'linear'
+}
+
 const resolveGroup = (
   { config, steps, linears }: Pick<BlockDescription, 'config' | 'steps' | 'linears'>,
   rule: ScaleGroupRule,
@@ -75,8 +81,16 @@ const resolveGroup = (
       reject(`names ${name}, which does not read ${site} as ${first} does`)
   const producerRow = traceRows(steps, rule.producer, site)
   if (!producerRow || producerRow.includes(-1)) return reject(`does not scale all that ${first} reads`)
-  const producer = steps.find((step) => 'weight' in step && step.weight === rule.producer)
-  return { ...rule, offset: producer?.step === 'norm' ? producer.offset : 0, site, producerRow }
+  const reach = reachOf(steps, rule.producer, new Set(producerRow))
+  const forgotten = reach.linears.find((name) => !rule.consumers.includes(name))
+  if (forgotten) reject(`leaves out ${forgotten}, which reads what it divides`)
+  for (const reader of reach.others) reject(`divides what ${reader} reads, through which no scale passes`)
+  const producer = steps.find((step) => 'weight' in step && step.weight === rule.producer)!
+  if (producer.step === 'norm' && (producer.parts ?? 1) > 1)
+    reject('is that of a norm on parts, which share its weight')
+  const kind = kindOf(producer, reach)
+  if (rule.kind !== kind) reject(`is of the kind "${kind}", not "${rule.kind}"`)
+  return { ...rule, offset: producer.step === 'norm' ? producer.offset : 0, site, producerRow }
 }
 
 /**

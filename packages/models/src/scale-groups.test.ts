@@ -1,63 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Graph, GraphNode } from '@awq/onnx'
 import { expect, test } from 'vitest'
+import type { ScaleGroupRule } from './architecture.ts'
 import { describeModel } from './describe.ts'
-import type { BlockDescription, ScaleGroup } from './describe-block.ts'
+import { type BlockDescription, describeBlock } from './describe-block.ts'
 import { families } from './families/index.ts'
-import { inputBinding } from './float-weights.ts'
-import { emitForwardBlock } from './forward.ts'
-
-/** Operators of one value whose output scales with it, so that a positive scale passes through them. */
-const passing = new Set(['Mul', 'Reshape', 'Transpose', 'Split', 'Relu'])
-
-/** Names of the inputs that begin with a base name: its weight and bias. */
-const named = (base: string) => (name: string) => name === `${base}.weight` || name === `${base}.bias`
-
-/** The linears that read what a parameter makes, found by walking the graph; a reader that is none is an error. */
-const readersOf = (graph: Graph, weights: ReadonlySet<string>, from: string): Set<string> => {
-  const transposed = new Map<string, string>()
-  for (const node of graph.nodes)
-    if (node.op === 'Transpose' && weights.has(node.inputs[0]!)) transposed.set(node.outputs[0]!, node.inputs[0]!)
-  const inputs = new Set(graph.inputs.map(({ name }) => name))
-  const readers = new Set<string>()
-  const walk = (value: string): void => {
-    for (const node of graph.nodes.filter((candidate) => candidate.inputs.includes(value))) {
-      const weight = node.op === 'MatMul' ? transposed.get(node.inputs[1]!) : undefined
-      // A bias is divided with the rows of its linear.
-      const biased = node.op === 'Add' && node.inputs.some((name) => name !== value && inputs.has(name ?? ''))
-      if (weight) readers.add(weight.replace(/\.weight$/, ''))
-      else if (passing.has(node.op) || biased || readsValues(node, value)) for (const made of node.outputs) walk(made)
-      else throw new Error(`${from} is read by ${node.op} ${node.name}, which no scale passes through`)
-    }
-  }
-  const own = named(from)
-  const maker = graph.nodes.find(
-    ({ op, inputs: read }) =>
-      op !== 'Transpose' &&
-      read.some((input) => input && (own(input) || (op === 'MatMul' && own(transposed.get(input) ?? '')))),
-  )!
-  // One plus a weight is made before the norm reads it.
-  const offset = maker.op === 'Add' && maker.inputs.includes(`${from}.weight`)
-  const norm = graph.nodes.find(({ inputs: read }) => offset && read.includes(maker.outputs[0]!))
-  walk((norm ?? maker).outputs[0]!)
-  return readers
-}
-
-/** Attention's second product is linear in the values, not in the weights it mixes them with. */
-const readsValues = (node: GraphNode, value: string): boolean => node.op === 'MatMul' && node.inputs[1] === value
-
-const check = (block: BlockDescription): void => {
-  const graph = emitForwardBlock(block, inputBinding())
-  const weights = new Set<string>(block.linears.map(({ name }) => `${name}.weight`))
-  for (const { producer, consumers } of block.scaleGroups.filter((group) => !isFused(block, group)))
-    expect([...readersOf(graph, weights, producer)].sort(), producer).toEqual([...consumers].sort())
-}
-
-/** Only some rows of the producer are divided: a walk would follow the others too. Folding proves these, in test/families. */
-const isFused = ({ linears }: BlockDescription, { producer, producerRow }: ScaleGroup): boolean => {
-  const rows = linears.find(({ name }) => name === producer)?.shape[0]
-  return rows !== undefined && new Set(producerRow).size < rows
-}
+import { scaleGroup } from './parts.ts'
+import type { Step } from './steps.ts'
 
 const describeFixture = (): BlockDescription =>
   describeModel(JSON.parse(readFileSync(new URL('fixtures/plain/config.json', import.meta.url), 'utf8'))).blocks[0]!
@@ -67,10 +15,6 @@ const configs = readdirSync(checkpoints).flatMap((name) => {
   const json = JSON.parse(readFileSync(new URL(`${name}/config.json`, checkpoints), 'utf8'))
   const known = families.some(({ modelTypes }) => modelTypes.includes(json.model_type))
   return known && !json.quantization_config ? [[name, json] as const] : []
-})
-
-test.each(configs)('a scale group lists every reader of its producer, as the emitted graph has them: %s', (_, json) => {
-  for (const block of new Set(describeModel(json).blocks)) check(block)
 })
 
 test.each(configs)('every linear is in one scale group, but where nothing can absorb: %s', (_, json) => {
@@ -85,20 +29,93 @@ test.each(configs)('every linear is in one scale group, but where nothing can ab
 const clips = (json: { clip_qkv?: number | null; attn_config?: { clip_qkv?: number | null } }): boolean =>
   typeof (json.clip_qkv ?? json.attn_config?.clip_qkv) === 'number'
 
-test('a reader that is left out is noticed', () => {
-  const description = describeFixture()
-  const scaleGroups = description.scaleGroups.map((group) =>
-    group.producer === 'input_layernorm' ? { ...group, consumers: group.consumers.slice(1) } : group,
-  )
-  expect(() => check({ ...description, scaleGroups })).toThrow('input_layernorm')
+const { config, steps } = describeFixture()
+const resolve = (rule: ScaleGroupRule, more: readonly Step[] = []) =>
+  describeBlock(config, { steps: [...steps, ...more], scaleGroups: [rule] }, 'key').scaleGroups[0]!
+const [q, k, v, o] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'].map((name) => `self_attn.${name}`) as [
+  string,
+  ...string[],
+]
+const attentionNorm = scaleGroup('norm', 'input_layernorm', q, k!, v!)
+const [up, down] = ['mlp.up_proj', 'mlp.down_proj'] as const
+
+test.each<[string, ScaleGroupRule, readonly Step[], RegExp]>([
+  [
+    'a linear that is left out',
+    scaleGroup('norm', 'input_layernorm', k!, v!),
+    [],
+    /input_layernorm leaves out .*q_proj/,
+  ],
+  [
+    'a consumer of another value',
+    scaleGroup('norm', 'input_layernorm', q, up),
+    [],
+    /names mlp.up_proj, which does not/,
+  ],
+  [
+    'a producer behind an activation',
+    scaleGroup('linear', 'mlp.gate_proj', down),
+    [],
+    /does not scale all that .*down/,
+  ],
+  ['a norm called a linear', { ...attentionNorm, kind: 'linear' }, [], /is of the kind "norm", not "linear"/],
+  ['values called a linear', scaleGroup('linear', v!, o!), [], /is of the kind "value", not "linear"/],
+  ['a linear called values', scaleGroup('value', up, down), [], /is of the kind "linear", not "value"/],
+  [
+    'an activation that reads it too',
+    scaleGroup('linear', up, down),
+    [{ step: 'activation', activation: 'silu', from: 'up', to: 'other' }],
+    /mlp.up_proj divides what activation of up reads/,
+  ],
+  [
+    'a sum that reads it too',
+    scaleGroup('linear', up, down),
+    [{ step: 'add', left: 'hidden', right: 'gated', to: 'hidden' }],
+    /divides what add of gated reads/,
+  ],
+  [
+    'a norm that reads it too',
+    scaleGroup('linear', up, down),
+    [
+      {
+        step: 'norm',
+        norm: 'rms',
+        weight: 'n',
+        bias: false,
+        offset: 0,
+        epsilon: 1,
+        width: 48,
+        from: 'up',
+        to: 'other',
+      },
+    ],
+    /divides what norm n of up reads/,
+  ],
+  [
+    'a product with itself',
+    scaleGroup('linear', up, down),
+    [{ step: 'multiply', left: 'up', right: 'gated', to: 'other' }],
+    /divides what multiply of up, gated reads/,
+  ],
+  [
+    'the next block, which reads it too',
+    scaleGroup('linear', up, down),
+    [{ step: 'factor', factor: 2, from: 'up', to: 'hidden' }],
+    /divides what the next block reads/,
+  ],
+])('%s is refused', (_, rule, more, message) => {
+  expect(() => resolve(rule, more)).toThrow(message)
 })
 
-test('a producer whose output is read by something no scale passes through is noticed', () => {
-  const description = describeFixture()
-  const scaleGroups = description.scaleGroups.map((group) =>
-    group.producer === 'mlp.up_proj' ? { ...group, producer: 'mlp.gate_proj' } : group,
-  )
-  expect(() => check({ ...description, scaleGroups })).toThrow('no scale passes through')
+test('values that are queries too are refused', () => {
+  const changed = steps.map((step) => (step.step === 'attention' ? { ...step, query: step.value } : step))
+  const table = { steps: changed, scaleGroups: [scaleGroup('value', v!, o!)] }
+  expect(() => describeBlock(config, table, 'key')).toThrow(/v_proj divides what attention of value, value reads/)
+})
+
+test('steps that scales pass through may read it too', () => {
+  const passed: Step = { step: 'activation', activation: 'relu', from: 'up', to: 'other' }
+  expect(resolve(scaleGroup('linear', up, down), [passed]).consumers).toEqual([down])
 })
 
 test('query heads that share a key head share the rows of the value projection', () => {

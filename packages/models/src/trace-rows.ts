@@ -56,20 +56,72 @@ const follow = (step: Step, producer: string, read: (name: string) => Rows | und
 }
 
 /**
- * Follows what `producer` makes to the value `site` that linears read, through everything that a positive scale of each
- * row passes through.
- * @returns `[width of the site]`, -1 for columns that are no multiple of a row; undefined when nothing arrives
+ * Visits steps in their order with what has arrived of the producer's rows at the values so far.
+ * @param kept the rows that are followed; default all
+ * @param visit is given a step, the rows at what it reads and at what it makes
+ * @returns the rows at all values as the last step leaves them
  */
-export const traceRows = (steps: readonly Step[], producer: string, site: string): Int32Array | undefined => {
+const walk = (
+  steps: readonly Step[],
+  producer: string,
+  kept: ReadonlySet<number> | undefined,
+  visit: (step: Step, read: (name: string) => Rows | undefined, made: readonly (Rows | undefined)[]) => void,
+): ReadonlyMap<string, Rows> => {
   const values = new Map<string, Rows>()
+  const read = (name: string) => values.get(name)
   for (const step of steps) {
-    if (step.step === 'linear' && readsOf(step).includes(site)) return values.get(site)
-    const made = follow(step, producer, (name) => values.get(name))
+    const made = follow(step, producer, read).map((rows) => {
+      const left = kept ? rows?.map((row) => (kept.has(row) ? row : -1)) : rows
+      return left?.some((row) => row >= 0) ? left : undefined
+    })
+    visit(step, read, made)
     for (const [i, name] of makesOf(step).entries()) {
       const rows = made[i]
       if (rows) values.set(name, rows)
       else values.delete(name)
     }
   }
-  return undefined
+  return values
+}
+
+/**
+ * Follows what `producer` makes to the value `site` that linears read, through everything that a positive scale of each
+ * row passes through.
+ * @returns `[width of the site]`, -1 for columns that are no multiple of a row; undefined when nothing arrives
+ */
+export const traceRows = (steps: readonly Step[], producer: string, site: string): Int32Array | undefined => {
+  let found: Rows | undefined
+  walk(steps, producer, undefined, (step, read) => {
+    if (step.step === 'linear' && step.from === site) found ??= read(site)
+  })
+  return found
+}
+
+/** Where the rows of a producer go. */
+export interface Reach {
+  /** Linears that read multiples of them. */
+  readonly linears: readonly string[]
+  /** What else reads them, and would change with their scale: in words. */
+  readonly others: readonly string[]
+  /** True when attention lies on their way. */
+  readonly attended: boolean
+}
+
+/** Follows some rows of a producer to all that reads them; `hidden`, when it holds them in the end, is read by the next block. */
+export const reachOf = (steps: readonly Step[], producer: string, rows: ReadonlySet<number>): Reach => {
+  const linears: string[] = []
+  const others: string[] = []
+  let attended = false
+  const end = walk(steps, producer, rows, (step, read, made) => {
+    const marked = readsOf(step).filter((name) => read(name))
+    if (marked.length === 0) return
+    const weight = 'weight' in step ? step.weight : null
+    const passes = weight !== producer && made.some((one) => one)
+    if (step.step === 'linear') linears.push(step.weight)
+    else if (step.step === 'attention' && !read(step.query) && !read(step.key)) attended = true
+    else if (step.step === 'attention' || !passes)
+      others.push(`${weight ? `${step.step} ${weight}` : step.step} of ${marked.join(', ')}`)
+  })
+  if (end.has('hidden')) others.push('the next block')
+  return { linears, others, attended }
 }
