@@ -138,7 +138,7 @@ export const methodOptions = {
   clipEnds: optional(
     'WAY',
     oneOf(['together', 'independent']),
-    'Clip both ends of a range by one ratio, or each by its own, which is slower and pays at 3 bits (default: together)',
+    'Clip both ends of a range by one ratio, or each by its own, which is slower (default: together; independent when compensated)',
   ),
   smoothAlpha: optional(
     'A',

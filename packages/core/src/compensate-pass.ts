@@ -13,7 +13,7 @@ import { keepSalientColumns } from './salient.ts'
 export interface CompensatePassOptions {
   /** What is done to the linears of each site after their weights were moved: clip, round, ... */
   readonly passes: readonly Pass[]
-  /** How far the weights move, 0..1; default 0.5: see `compensateWeights`. */
+  /** How far the weights move, 0..1; default 0.45: see `compensateWeights`. */
   readonly strength?: number | undefined
   /** Added to the Gram matrix's diagonal, as a fraction of its mean; default 0.1. */
   readonly damping?: number | undefined
@@ -34,7 +34,7 @@ const weightsSoFar = (block: BlockState): Map<string, Float32Array> => {
  * runs `passes` on them. Scales must be folded before: a site's scale is folded into one that is rounded earlier.
  */
 export const compensatePass = (options: CompensatePassOptions): Pass => {
-  const { passes, strength = 0.5, damping = 0.1, tokens = 'all' } = options
+  const { passes, strength = 0.45, damping = 0.1, tokens = 'all' } = options
   return {
     name: 'compensate',
     options: { strength, damping, tokens, passes: passes.map(({ name, options }) => ({ name, ...options })) },

@@ -47,8 +47,8 @@ export interface MethodOptions extends GptqPassOptions {
    */
   readonly propagate?: Propagation | undefined
   /**
-   * Whether the ends of a clipped range move by one ratio (`together`, the default) or each by its own (`independent`):
-   * closer to the Gram's diagonal blocks, in three times the clip search, which pays at 3 bits and does not at 4.
+   * Whether the ends of a clipped range move by one ratio (`together`, the default) or each by its own (`independent`, the
+   * default of `compensated`): closer to the Gram's diagonal blocks, in three times the clip search.
    */
   readonly clipEnds?: 'together' | 'independent' | undefined
   /** How much of the activations' range SmoothQuant moves into the weights, 0 to 1; default 0.5. */
@@ -63,7 +63,10 @@ export interface MethodOptions extends GptqPassOptions {
 
 const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({ strategy: scaleStrategy, objective })
 
-const clip = ({ clipEnds }: MethodOptions): Pass => clipPass(clipEnds ? { ends: clipEnds } : {})
+const clip = ({ clipEnds, propagate }: MethodOptions): Pass => {
+  const ends = clipEnds ?? (propagate === 'compensated' ? 'independent' : undefined)
+  return clipPass(ends ? { ends } : {})
+}
 
 /** Only what GPTQ has an option for: the options of a pass are part of what a resumed run must repeat. */
 const round = ({ damping, order }: MethodOptions): Pass =>

@@ -29,7 +29,7 @@ export interface CompensationProblem {
 /** Options of {@link compensateWeights}. */
 export interface CompensationOptions {
   /**
-   * How far to go, as a fraction of what proves itself on the other half of the tokens; 0..1, default 0.5. A regression on a
+   * How far to go, as a fraction of what proves itself on the other half of the tokens; 0..1, default 0.45. A regression on a
    * noisy input shrinks what it predicts, and block upon block makes the shrinking worse than the drift.
    */
   readonly strength?: number | undefined
@@ -78,7 +78,7 @@ export async function compensateWeightsBy(
   problem: CompensationProblem,
   options: CompensationOptions = {},
 ): Promise<Compensation> {
-  const { strength = 0.5, damping = 0.1, name = 'weight', signal } = options
+  const { strength = 0.45, damping = 0.1, name = 'weight', signal } = options
   checkProblem(problem, { strength, damping, name })
   const { weights, width, targets, residual, halves } = problem
   const unmoved = { weights: weights.map((weight) => weight.slice()), step: 0 }
