@@ -70,17 +70,34 @@ export const distance = (actual: readonly ArrayLike<number>[], expected: readonl
   return difference / largest
 }
 
-/** Mean over positions of KL(expected || actual) of the softmax distributions, in nats. */
-export const divergence = (actual: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]): number => {
+/** KL(expected || actual) of the softmax distributions at each position, in nats. */
+const divergences = (actual: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]): number[] => {
   const logSoftmax = (row: ArrayLike<number>): number[] => {
     const values = Array.from(row)
     const largest = Math.max(...values)
     const total = Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0)) + largest
     return values.map((value) => value - total)
   }
-  const each = expected.map((row, i) => {
+  return expected.map((row, i) => {
     const [p, q] = [logSoftmax(row), logSoftmax(actual[i]!)]
     return p.reduce((sum, value, j) => sum + Math.exp(value) * (value - q[j]!), 0)
   })
+}
+
+/** The mean over positions of KL(expected || actual), in nats. */
+export const divergence = (actual: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]): number => {
+  const each = divergences(actual, expected)
   return each.reduce((sum, value) => sum + value, 0) / each.length
+}
+
+/**
+ * The median over positions. With random weights some tokens of a mixture of experts stand between two experts: the least
+ * rounding gives them another one, and other logits.
+ */
+export const medianDivergence = (
+  actual: readonly ArrayLike<number>[],
+  expected: readonly ArrayLike<number>[],
+): number => {
+  const each = divergences(actual, expected)
+  return each.sort((a, b) => a - b)[each.length >> 1]!
 }

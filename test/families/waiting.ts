@@ -3,9 +3,6 @@
  * them works: this list only gets shorter.
  */
 export const waiting: Readonly<Record<string, string>> = {
-  mixtral: 'mixture of experts',
-  qwen2_moe: 'mixture of experts',
-  qwen3_moe: 'mixture of experts',
   deepseek_v2: 'mixture of experts',
   deepseek_v3: 'mixture of experts',
   gpt_oss: 'mixture of experts',

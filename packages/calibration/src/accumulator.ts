@@ -7,6 +7,8 @@ import { type ActivationStats, SAMPLE_ROWS } from './stats.ts'
 export interface Site {
   readonly site: string
   readonly width: number
+  /** Only the tokens of an expert come by. */
+  readonly routed?: boolean | undefined
 }
 
 /** What one run of an observing graph needs beside its own feeds, and what takes its outputs. */
@@ -137,13 +139,14 @@ function checkArguments(sites: readonly Site[], totalTokens: number, sampleRows:
   }
 }
 
-function emptySums({ site, width }: Site): Map<string, Tensor> {
+function emptySums({ site, width, routed }: Site): Map<string, Tensor> {
   const names = statsNames(site)
   const blocks = gramBlocks(width).map(({ rows, columns }, index) => {
     const shape = [rows.end - rows.start, columns.end - columns.start]
     return [names.gram(index), zeros('float32', shape)] as const
   })
-  return new Map([...blocks, [names.sumAbs, zeros('float32', [width])], [names.maxAbs, zeros('float32', [width])]])
+  const sums = [names.sumAbs, names.maxAbs].map((name) => [name, zeros('float32', [width])] as const)
+  return new Map([...blocks, ...sums, ...(routed ? [[names.reached, zeros('float32', [1])] as const] : [])])
 }
 
 /** The tokens of a run of `tokens` tokens, beginning at token `start` of all, whose position is a multiple of `stride`. */
@@ -177,7 +180,7 @@ function checkedSums(buffer: SiteBuffers, outputs: Record<string, Tensor>, owner
 }
 
 function statsOf(buffer: SiteBuffers, count: number, sampled: number): ActivationStats {
-  const { site, width, names, now, sample } = buffer
+  const { site, width, routed, names, now, sample } = buffer
   const data = (name: string) => now.get(name)!.data as Float32Array
   const gram = assembleGram(
     width,
@@ -197,6 +200,7 @@ function statsOf(buffer: SiteBuffers, count: number, sampled: number): Activatio
     maxAbs: data(names.maxAbs).slice(),
     gram,
     sample: sampled * width === sample.length ? sample : sample.slice(0, sampled * width),
+    ...(routed ? { reached: data(names.reached)[0]! } : {}),
   }
   releaseArrays([...now.values()].map(({ data }) => data as Float32Array))
   return stats

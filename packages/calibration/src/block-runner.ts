@@ -7,6 +7,7 @@ import {
   type BlockDescription,
   type BlockWeights,
   blockFeeds,
+  type ExpertTokens,
   emitForwardBlock,
   forwardFeeds,
   fusedIsPossible,
@@ -45,6 +46,8 @@ export interface BlockRunOptions {
   readonly name?: string | undefined
   /** Collects the statistics of every site that linears read. */
   readonly observe: boolean
+  /** Shows every token to every expert while statistics are collected; each weighs as much as another then. Default false. */
+  readonly allExperts?: boolean | undefined
   /**
    * `new` (default): tensors of their own. A stream: written over its tensors, which are returned; it may be the stream
    * that is run, and a run that fails leaves it useless. `none`: no outputs are kept.
@@ -76,18 +79,19 @@ export const attentionOf = (engine: Engine, model: Positioned): AttentionForm =>
 /** What runs the blocks that are like one. */
 const openBlock = (engine: Engine, block: BlockDescription) => {
   const attention = attentionOf(engine, block)
-  const sessions = new Map<boolean, Promise<Session>>()
+  const sessions = new Map<string, Promise<Session>>()
   return {
     feedsFor: forwardFeeds(block, attention),
-    sites: [...new Map(block.linears.map(({ site, shape }) => [site, { site, width: shape[1] }])).values()],
+    sites: block.sites.map(({ site, width, expert }) => ({ site, width, routed: expert !== null })),
     sessions,
-    sessionFor(observe: boolean): Promise<Session> {
-      const known = sessions.get(observe)
+    sessionFor(observe: boolean, experts: ExpertTokens): Promise<Session> {
+      const key = `${observe} ${experts}`
+      const known = sessions.get(key)
       if (known) return known
-      const options = { attention, observe: observe ? observeStats : undefined }
+      const options = { attention, experts, observe: observe ? observeStats : undefined }
       const graph = emitForwardBlock(block, inputBinding(), options)
       const session = engine.createSession(graph.toBytes(), { planMemory: false })
-      sessions.set(observe, session)
+      sessions.set(key, session)
       return session
     },
   }
@@ -103,9 +107,9 @@ export const openBlockRunner = (engine: Engine): BlockRunner => {
     return made
   })
   return {
-    async run(block, weights, stream, { name, observe, outputs: where = 'new', signal, onBatch }) {
+    async run(block, weights, stream, { name, observe, allExperts = false, outputs: where = 'new', signal, onBatch }) {
       const { feedsFor, sites, sessionFor } = openedFor(block)
-      const session = await sessionFor(observe)
+      const session = await sessionFor(observe, observe && allExperts ? 'all' : 'chosen')
       const parameters = blockFeeds(block, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
       const accumulator = observe ? createAccumulator(sites, { name, totalTokens, inPlace }) : undefined

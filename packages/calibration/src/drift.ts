@@ -136,7 +136,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
       if (wanted < float.at) float = start(inputs)
       float = await advance(float, wanted, problem.weights)
       const targetName = sum?.to ?? site
-      const width = block.linears.find((linear) => linear.site === site)!.shape[1]
+      const { width } = block.sites.find((other) => other.site === site)!
       const targets = sum ? hiddenSize : width
       const sums = inputs.slice(0, 2).map(() => emptyDriftSums(width, targets))
       const offset = tensor('float32', [targets], bias ?? new Float32Array(targets))

@@ -71,6 +71,8 @@ export const statsNames = (site: string) => ({
   sumAbs: `stats.${site}.sumAbs`,
   /** Max of |x|, [width]. */
   maxAbs: `stats.${site}.maxAbs`,
+  /** Of experts' sites: tokens that came by, [1]. */
+  reached: `stats.${site}.reached`,
   /** Input: int64 [rows], the tokens of this run to keep. */
   rows: `stats.${site}.rows`,
   /** Output: [rows, width], those tokens' activations. */

@@ -1,3 +1,4 @@
+import type { RoutedTokens } from '@awq/models'
 import { type Graph, int64s, reshape, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { gramBlocks, gramPieces, type Piece, statsNames } from './layout.ts'
@@ -10,12 +11,15 @@ import { gramBlocks, gramPieces, type Piece, statsNames } from './layout.ts'
  * - `stats.SITE.maxAbs` -> `.next`: max with max over tokens of |X|;
  * - `stats.SITE.rows` (int64 [rows]) -> `stats.SITE.sample`: those rows of X.
  *
+ * Of a value of an expert, X has the rows of its tokens alone; `stats.SITE.reached` -> `.next` counts them, and `rows`, which
+ * are places among all tokens, are spread over them.
+ *
  * {@link createAccumulator} owns the buffers behind these names.
  *
  * @param x float32 [..., width], the width known
  * @throws AwqError INVALID_ARGUMENT for another dtype or a symbolic width.
  */
-export function observeStats(graph: Graph, site: string, x: Value): void {
+export function observeStats(graph: Graph, site: string, x: Value, routed?: RoutedTokens): void {
   const width = x.shape.at(-1)
   if (x.dtype !== 'float32' || typeof width !== 'number') {
     throw new AwqError(
@@ -24,7 +28,11 @@ export function observeStats(graph: Graph, site: string, x: Value): void {
     )
   }
   const names = statsNames(site)
-  const flat = reshape(graph, x, [-1, width])
+  const own = reshape(graph, x, [-1, width])
+  // An expert may have no token: a row of zeros adds nothing, and spares the operators an empty matrix.
+  const flat = routed
+    ? graph.add('Concat', [own, graph.constant('float32', [1, width], new Float32Array(width))], { axis: 0 })
+    : own
   const firstAxis = int64s(graph, [0])
 
   const columns = splitColumns(graph, flat, gramPieces(width))
@@ -43,7 +51,15 @@ export function observeStats(graph: Graph, site: string, x: Value): void {
   graph.output(names.next(names.maxAbs), graph.add('Max', [maxAbs, peak]))
 
   const rows = graph.input(names.rows, 'int64', [`${site}.rows`])
-  graph.output(names.sample, graph.add('Gather', [flat, rows], { axis: 0 }))
+  if (!routed) {
+    graph.output(names.sample, graph.add('Gather', [flat, rows], { axis: 0 }))
+    return
+  }
+  const count = graph.add('Shape', [own], { start: 0, end: 1 })
+  const reached = graph.input(names.reached, 'float32', [1])
+  graph.output(names.next(names.reached), graph.add('Add', [reached, graph.add('Cast', [count], { to: 'float32' })]))
+  const spread = graph.add('Div', [graph.add('Mul', [rows, count]), routed.total()])
+  graph.output(names.sample, graph.add('Gather', [flat, spread], { axis: 0 }))
 }
 
 /** The columns of each piece as a matrix of their own. */

@@ -20,6 +20,11 @@ export interface ActivationStats {
   readonly gram: Float32Array
   /** [rows, width], rows <= {@link SAMPLE_ROWS}: activations of evenly strided tokens. */
   readonly sample: Float32Array
+  /**
+   * Of an expert's input: how many of the tokens came by. The others count as zeros in the means above, and each row is x
+   * times the weight of the expert's output, so that losses are those of the mixture per token. Absent where all come by.
+   */
+  readonly reached?: number | undefined
 }
 
 /**
@@ -60,6 +65,7 @@ export function mergeStats(a: ActivationStats, b: ActivationStats): ActivationSt
     maxAbs: a.maxAbs.map((value, index) => Math.max(value, b.maxAbs[index]!)),
     gram: mean(a.gram, b.gram),
     sample: thinRows([a.sample, b.sample], a.width, SAMPLE_ROWS),
+    ...(a.reached === undefined ? {} : { reached: a.reached + (b.reached ?? b.count) }),
   }
 }
 
@@ -104,8 +110,7 @@ export function scaleStats(stats: ActivationStats, scale: Float32Array): Activat
     }
   }
   return {
-    count: stats.count,
-    width,
+    ...stats,
     meanAbs: stats.meanAbs.map((value, channel) => value / scale[channel]!),
     maxAbs: stats.maxAbs.map((value, channel) => value / scale[channel]!),
     gram,

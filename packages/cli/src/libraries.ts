@@ -163,6 +163,7 @@ export interface GridOptions extends EngineSettings {
   samples: number
   length: number
   seed?: number
+  moeCalibrateAll?: boolean
   signal?: AbortSignal
   onProgress?: (event: ProgressEvent) => void
 }

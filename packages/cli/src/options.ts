@@ -121,6 +121,7 @@ export const calibrationOptions = {
   samples: withDefault('N', integer(1, 1_000_000), 128, 'Calibration blocks'),
   length: withDefault('N', integer(1, 1_000_000), 512, 'Tokens per calibration block'),
   seed: optional('N', integer(0), 'Shuffle the blocks by this seed (default: file order)'),
+  moeCalibrateAll: flag('Mixtures of experts: show every token to every expert, not to those alone that are chosen'),
 } satisfies OptionTable
 
 const scaleStrategyNames = ['alpha', 'duo', 'channel', 'gradient'] as const

@@ -22,6 +22,11 @@ export interface CalibrationOptions {
   readonly length?: number | undefined
   /** Shuffles the blocks with this seed; without it they are taken in file order. */
   readonly seed?: number | undefined
+  /**
+   * Mixtures of experts: show every token to every expert while statistics are collected, not to those alone that the router
+   * takes; default false.
+   */
+  readonly moeCalibrateAll?: boolean | undefined
 }
 
 /** Token blocks of equal length. */

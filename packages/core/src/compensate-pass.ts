@@ -4,6 +4,7 @@
  * @module
  */
 import { openDrift } from '@awq/calibration'
+import type { LinearSpec } from '@awq/models'
 import { compensateWeights } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
 import { type BlockState, type Pass, weightOf } from './block-state.ts'
@@ -31,7 +32,8 @@ const weightsSoFar = (block: BlockState): Map<string, Float32Array> => {
 /**
  * Error-aware quantization. Rounding errors of one site change the inputs of the next; for each site in turn this measures
  * how, moves the weights of its linears part of the way to what gives the float outputs again (`compensateWeights`), and
- * runs `passes` on them. Scales must be folded before: a site's scale is folded into one that is rounded earlier.
+ * runs `passes` on them; the weights of experts are not moved. Scales must be folded before: a site's scale is folded into
+ * one that is rounded earlier.
  */
 export const compensatePass = (options: CompensatePassOptions): Pass => {
   const { passes, strength = 0.45, damping = 0.1, tokens = 'all' } = options
@@ -51,21 +53,23 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
         name: description.blockName(layer),
         signal,
       })
-      for (const site of new Set(block.linears.map((linear) => linear.site))) {
-        signal?.throwIfAborted()
-        const linears = block.linears.filter((linear) => linear.site === site)
+      const move = async (site: string, linears: readonly LinearSpec[]): Promise<void> => {
         const bias = float.get(`${linears[0]!.name}.bias`)
         const drift = await block.time('drift', () => walk.measure(site, weightsSoFar(block), bias))
         const weights = linears.map(({ name }) => weightOf(block, name))
         const name = description.parameter(layer, `${linears[0]!.name}.weight`)
-        const { weights: moved } = await compensateWeights(
-          engine,
-          { ...drift, weights },
-          { strength, damping, name, signal },
-        )
+        const options = { strength, damping, name, signal }
+        const { weights: moved } = await compensateWeights(engine, { ...drift, weights }, options)
         linears.forEach((linear, index) => {
           block.weights.set(`${linear.name}.weight`, moved[index]!)
         })
+      }
+      const experts = new Set(block.structure.sites.flatMap(({ site, expert }) => (expert ? [site] : [])))
+      for (const site of new Set(block.linears.map((linear) => linear.site))) {
+        signal?.throwIfAborted()
+        const linears = block.linears.filter((linear) => linear.site === site)
+        // The quantized block may give an expert other tokens than the float one: there is nothing to compare.
+        if (!experts.has(site)) await move(site, linears)
         const part: BlockState = { ...block, linears }
         for (const pass of passes) await block.time(pass.name, () => pass.run(part))
         keepSalientColumns(part)

@@ -95,6 +95,7 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
     method,
     calibration: tokens.blocks.length > 1 ? tokens.blocks.slice(measured) : tokens.blocks,
     measured: tokens.blocks.slice(0, measured),
+    allExperts: calibration.moeCalibrateAll,
     references: referencesOf(choices, weights, budgets),
     candidates: choices.linears,
     tables,

@@ -17,6 +17,7 @@ import { dequantize } from '@awq/tensor'
 import { collectGarbage } from '#platform'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
+import { rareExpertsText, settleExperts } from './expert-stats.ts'
 import { inputTokensOf, keepInputs, wantsQuantizedInputs } from './kept-inputs.ts'
 import type { OnProgress } from './progress.ts'
 import { recordBlock } from './record-block.ts'
@@ -189,7 +190,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
           type: 'warning',
           message: `${workspace.name} holds an interrupted run, which is discarded; --resume would have continued it`,
         })
-    const inputs = await inputsKey(model, tokens)
+    const inputs = await inputsKey(model, tokens, options.calibration)
     for (const variant of options.variants) {
       const opened = await openVariant(model, variant, inputs, options.resume)
       variants.push(opened)
@@ -317,6 +318,7 @@ const walkGroup = async (
   const last = layer === model.description.config.layers - 1
   const runOptions = {
     name: model.description.blockName(layer),
+    allExperts: options.calibration.moeCalibrateAll,
     signal,
     onBatch: (completed: number) =>
       onProgress({
@@ -350,7 +352,7 @@ const walkGroup = async (
   const forward = async (weights: BlockWeights, stream: ActivationStream) =>
     (await runner.run(structure, weights, stream, { name: runOptions.name, signal, observe: false })).outputs
   const kept = new Map(group.variants.map((variant) => [variant, keptBy(group, variant)]))
-  const stats = !group.statistics
+  const collected = !group.statistics
     ? new Map<string, ActivationStats>()
     : await timed(clocks, group.variants, 'statistics', async () =>
         group.propagate === 'float'
@@ -358,6 +360,9 @@ const walkGroup = async (
           : (await runner.run(structure, weights, group.stream, { ...runOptions, observe: true, outputs: 'none' }))
               .stats,
       )
+  const settled = settleExperts(structure, collected)
+  const { stats } = settled
+  if (settled.rare.length > 0) onProgress({ type: 'warning', message: rareExpertsText(runOptions.name, settled) })
   const blocks: BlockState[] = []
   for (const variant of group.variants) {
     const clock = clocks.get(variant)!

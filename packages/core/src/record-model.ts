@@ -62,6 +62,7 @@ const RECORDED_OPTIONS = [
     'keepSalient',
     'salientBy',
     'samples',
+    'moeCalibrateAll',
     'length',
     'seed',
   ],

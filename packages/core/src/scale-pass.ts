@@ -48,9 +48,12 @@ export const applyScale = (block: BlockState, group: ScaleGroup, found: GroupSca
   const folded = foldIntoProducer(producer, scale, group.producerRow)
   block.weights.set(weightName, folded.weight)
   if (folded.bias) block.weights.set(biasName, folded.bias)
-  for (const name of group.consumers) block.weights.set(`${name}.weight`, scaleColumns(weightOf(block, name), scale))
-  const stats = block.stats.get(group.site)
-  if (stats) block.stats.set(group.site, scaleStats(stats, scale))
+  for (const name of [...group.consumers, ...group.floats])
+    block.weights.set(`${name}.weight`, scaleColumns(weightOf(block, name), scale))
+  for (const site of group.sites) {
+    const stats = block.stats.get(site)
+    if (stats) block.stats.set(site, scaleStats(stats, scale))
+  }
   block.folded.push({ layer: block.layer, producer: group.producer, consumers: group.consumers, ...measures })
 }
 

@@ -11,6 +11,7 @@ import { type QuantSpec, roundRtn } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
 import { collectGarbage } from '#platform'
 import type { BlockState } from './block-state.ts'
+import { settleExperts } from './expert-stats.ts'
 import type { Method } from './methods.ts'
 import { type LinearSpecs, sameSpec } from './plan.ts'
 import type { OnProgress } from './progress.ts'
@@ -27,6 +28,8 @@ export interface SensitivityOptions {
   /** Token sequences of one length: those that the method is calibrated on, and others that the divergence is taken on. */
   readonly calibration: readonly Int32Array[]
   readonly measured: readonly Int32Array[]
+  /** Calibrate every expert on every token. */
+  readonly allExperts?: boolean | undefined
   /** Ways to store a linear whose divergence is measured. */
   readonly references: readonly QuantSpec[]
   /** All ways to store a linear; those that are no reference follow from the reference of the nearest bits. */
@@ -95,7 +98,9 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     const structure = description.blocks[layer]!
     const run = async (parameters: BlockWeights, stream: ActivationStream) =>
       (await runner.run(structure, parameters, stream, { observe: false, signal, name })).outputs
-    const { outputs, stats } = await runner.run(structure, weights, fit, { observe: fit.length > 0, signal, name })
+    const observed = { observe: fit.length > 0, allExperts: options.allExperts, signal, name }
+    const { outputs, stats: collected } = await runner.run(structure, weights, fit, observed)
+    const { stats } = settleExperts(structure, collected)
     const begun: Float32Array[] = []
     const blocks: BlockState[] = []
     for (const spec of references) blocks.push(await quantizedAt(options, { layer, weights, stats, inputs: fit, spec }))

@@ -6,7 +6,7 @@ import { readParameter } from '@awq/models'
 import { checkSpec, planStore, type QuantSpec, type StoreEntry, type StoreWriter } from '@awq/quantize'
 import { AwqError, byteLength, fromFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
-import type { CalibrationTokens } from './calibration-text.ts'
+import type { CalibrationOptions, CalibrationTokens } from './calibration-text.ts'
 import { checkpointHash } from './checkpoint-hash.ts'
 import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 } from './journal.ts'
 import { blockEntries, denseEntry } from './layout.ts'
@@ -51,13 +51,18 @@ export interface Variant {
 }
 
 /** The part of a journal's key that all variants share: the model and the calibration tokens. */
-export const inputsKey = async (model: SourceModel, tokens: CalibrationTokens | undefined): Promise<JournalKey> => {
+export const inputsKey = async (
+  model: SourceModel,
+  tokens: CalibrationTokens | undefined,
+  { moeCalibrateAll = false }: CalibrationOptions = {},
+): Promise<JournalKey> => {
   const ids = new Int32Array(tokens ? tokens.blocks.length * tokens.length : 0)
   for (const [i, block] of (tokens?.blocks ?? []).entries()) ids.set(block, i * tokens!.length)
   return {
     config: await sha256(new TextEncoder().encode(model.configText)),
     checkpoint: await checkpointHash(model),
     calibration: await sha256(new Uint8Array(ids.buffer)),
+    ...(moeCalibrateAll ? { moeCalibrateAll } : {}),
   }
 }
 

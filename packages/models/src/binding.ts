@@ -4,7 +4,7 @@
  * @module
  */
 import type { Graph, Value } from '@awq/onnx'
-import type { LinearSpec } from './describe-block.ts'
+import type { LinearSpec } from './linears.ts'
 
 /**
  * Supplies parameters that stay float to a graph, in the element type of its activations (float32, or float16 for a

@@ -8,6 +8,8 @@ import { AwqError } from '@awq/tensor'
 import type { BlockBinding } from './binding.ts'
 import type { BlockDescription } from './describe-block.ts'
 import { emitSteps } from './emit-steps.ts'
+import { flatSteps } from './expert-steps.ts'
+import { linearsOf } from './linears.ts'
 import { declareSequence } from './sequence.ts'
 import { makesOf, readsOf, type Step, stepParameters } from './steps.ts'
 
@@ -48,7 +50,7 @@ export const blockPart = (block: BlockDescription, site: string): BlockPart => {
   const { inner } = partSteps(block, site)
   return {
     parameters: inner.flatMap(stepParameters).map(({ name }) => name),
-    linears: inner.flatMap((step) => (step.step === 'linear' ? [step.weight] : [])),
+    linears: linearsOf(flatSteps(inner)).flatMap(({ name, float }) => (float ? [] : [name])),
     attention: inner.some(({ step }) => step === 'attention' || step === 'positions'),
   }
 }
@@ -67,7 +69,7 @@ export const emitBlockPart = (
 ): Graph => {
   const { modelType } = block.config
   const graph = new Graph(`${modelType}-part`)
-  const width = block.linears.find((linear) => linear.site === site)!.shape[1]
+  const { width } = block.sites.find((other) => other.site === site)!
   const x = graph.input('x', 'float32', ['batch', 'sequence', width])
   const { attention } = blockPart(block, site)
   const sequence = attention ? declareSequence(graph, block, 'plain') : undefined

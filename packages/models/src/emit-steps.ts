@@ -7,11 +7,21 @@ import { AwqError } from '@awq/tensor'
 import { emitActivation } from './activation.ts'
 import { type Attended, type AttentionForm, emitAttention, type PastKeyValue, takesPacked } from './attention.ts'
 import type { BlockBinding } from './binding.ts'
-import { linearsOf } from './describe-block.ts'
+import { type ExpertShare, type ExpertTokens, emitExperts, expertEnds, type RoutedTokens } from './emit-experts.ts'
+import { emitRoute } from './emit-route.ts'
+import { expertLists } from './expert-steps.ts'
+import { linearsOf } from './linears.ts'
 import { emitNorm, emitResidual, type PendingSum, type Residual } from './norm.ts'
 import type { SequenceInputs } from './sequence.ts'
 import { emitSoftCap } from './soft-cap.ts'
-import { type AttentionStep, type PositionsStep, readsOf, type SplitStep, type Step } from './steps.ts'
+import {
+  type AttentionStep,
+  type ExpertsStep,
+  type PositionsStep,
+  readsOf,
+  type SplitStep,
+  type Step,
+} from './steps.ts'
 
 /** Steps, and what errors call them. */
 export interface StepList {
@@ -33,8 +43,13 @@ export interface StepsContext {
   readonly deferSums?: boolean
   /** Takes the rows that are wanted of a value `[batch, sequence, ...]`: after attention the steps go on with them alone. */
   readonly wanted?: (value: Value) => Value
-  /** Called once for each value that linears read, before they do. */
-  readonly observe?: (site: string, value: Value) => void
+  /**
+   * Called once for each value that linears read, before they do; for one of an expert with the rows of its tokens, each
+   * times the weight of the expert's output.
+   */
+  readonly observe?: ((site: string, value: Value, routed?: RoutedTokens) => void) | undefined
+  /** Which tokens experts compute; default those routed to them. */
+  readonly experts?: ExpertTokens | undefined
   /** Values that are read when the steps are done; default all. */
   readonly results?: readonly string[]
 }
@@ -68,7 +83,7 @@ const splitLater = (graph: Graph, joined: Value, widths: readonly number[], grou
     if (groups === 1)
       return graph.addAll('Split', [joined, int64s(graph, widths)], { axis: -1 }, { outputs: widths.length })
     const shares = widths.map((width) => width / groups)
-    const stretches = reshape(graph, joined, [0, 0, groups, -1])
+    const stretches = reshape(graph, joined, [0, 0, groups, shares.reduce((sum, share) => sum + share)])
     return graph
       .addAll('Split', [stretches, int64s(graph, shares)], { axis: -1 }, { outputs: widths.length })
       .map((part, i) => reshape(graph, part, [0, 0, widths[i]!]))
@@ -177,6 +192,12 @@ export const emitSteps = (
         values.set(step.to, context.deferSums ? sum : emitResidual(graph, sum))
         break
       }
+      case 'route':
+        values.set(step.to, emitRoute(graph, read(step.from), step, binding))
+        break
+      case 'experts':
+        values.set(step.to, emitMixture(graph, step, owner, read(step.from), read(step.routing), context))
+        break
       case 'multiply':
         values.set(step.to, graph.add('Mul', [read(step.left), read(step.right)]))
         break
@@ -187,7 +208,33 @@ export const emitSteps = (
   return { read, residual, attended }
 }
 
-type Elementwise = Exclude<Step, { step: 'norm' | 'linear' | 'split' | 'attention' | 'add' | 'multiply' }>
+/** Experts, each of which is steps of its own. */
+const emitMixture = (
+  graph: Graph,
+  step: ExpertsStep,
+  name: string,
+  x: Value,
+  routing: Value,
+  { binding, attention, observe, experts = 'chosen' }: StepsContext,
+): Value => {
+  const lists = expertLists(step)
+  const run = (expert: number, { value, weight, tokens }: ExpertShare): Value => {
+    const [from, to] = expertEnds(step, expert)
+    const weighted = (rows: Value): Value => {
+      const by = weight()
+      return by ? graph.add('Mul', [rows, by]) : rows
+    }
+    const own = observe && ((site: string, rows: Value) => observe(site, weighted(rows), tokens))
+    const context = { binding, attention, observe: own, results: [to] }
+    return emitSteps(graph, { steps: lists[expert]!, name }, new Map([[from, value]]), context).read(to)
+  }
+  return emitExperts(graph, x, routing, step, experts, run)
+}
+
+type Elementwise = Exclude<
+  Step,
+  { step: 'norm' | 'linear' | 'split' | 'attention' | 'add' | 'multiply' | 'route' | 'experts' }
+>
 
 /** Steps of one value that make another of its shape. */
 const emitElementwise = (graph: Graph, x: Value, step: Elementwise, context: StepsContext): Value => {

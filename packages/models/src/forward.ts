@@ -13,6 +13,7 @@ import type { ModelDescription } from './describe.ts'
 import type { BlockDescription } from './describe-block.ts'
 import { embedTokens } from './embed.ts'
 import { emitBlock } from './emit-block.ts'
+import type { ExpertTokens, RoutedTokens } from './emit-experts.ts'
 import { emitHead } from './emit-outer.ts'
 import {
   blockFeeds,
@@ -52,7 +53,9 @@ export interface ForwardModel extends AsyncDisposable {
 /** How a block without a cache is emitted. */
 export interface ForwardBlockOptions {
   /** Called for each value that linears read, to add outputs of its own. */
-  readonly observe?: ((graph: Graph, site: string, value: Value) => void) | undefined
+  readonly observe?: ((graph: Graph, site: string, value: Value, routed?: RoutedTokens) => void) | undefined
+  /** Which tokens experts compute; default those routed to them. */
+  readonly experts?: ExpertTokens | undefined
   /** Default `plain`, which every provider computes. */
   readonly attention?: AttentionForm | undefined
 }
@@ -64,7 +67,7 @@ export interface ForwardBlockOptions {
 export const emitForwardBlock = (
   block: BlockDescription,
   binding: BlockBinding,
-  { observe, attention = 'plain' }: ForwardBlockOptions = {},
+  { observe, attention = 'plain', experts }: ForwardBlockOptions = {},
 ): Graph => {
   const { config } = block
   const graph = new Graph(`${config.modelType}-block`)
@@ -75,7 +78,8 @@ export const emitForwardBlock = (
     binding,
     attention,
     sequence,
-    ...(observe ? { observe: (site: string, value: Value) => observe(graph, site, value) } : {}),
+    experts,
+    observe: observe && ((site, value, routed) => observe(graph, site, value, routed)),
   })
   graph.output('hidden_out', emitResidual(graph, emitted.hidden))
   return graph

@@ -13,12 +13,13 @@ export {
   type OuterDescription,
   parameterCount,
 } from './describe.ts'
-export type { BlockDescription, LinearSpec, ScaleGroup } from './describe-block.ts'
+export type { BlockDescription } from './describe-block.ts'
 export { checkIds, embedInto, embedTokens } from './embed.ts'
 export { embedBatches } from './embed-batches.ts'
 export { alibiSlopes } from './emit-alibi.ts'
 export { type BlockContext, type EmittedBlock, emitBlock } from './emit-block.ts'
 export { type DecoderBinding, type DecoderOptions, emitDecoder } from './emit-decoder.ts'
+export type { ExpertTokens, RoutedTokens } from './emit-experts.ts'
 export { emitEmbedding, emitHead } from './emit-outer.ts'
 export { type BlockPart, blockPart, emitBlockPart } from './emit-part.ts'
 export {
@@ -53,12 +54,15 @@ export {
   forwardLogits,
   perBlock,
 } from './forward.ts'
+export type { LinearSpec, SiteSpec } from './linears.ts'
 export type { PendingSum, Residual } from './norm.ts'
 export * from './parts.ts'
+export * from './parts-experts.ts'
 export { readModelConfig } from './read-config.ts'
 export { type RopeOptions, readRope } from './read-rope.ts'
 export { readSizes, type SizeDefaults, type SizeFields } from './read-sizes.ts'
 export { registerArchitecture } from './registry.ts'
+export type { ScaleGroup } from './resolve-groups.ts'
 export { type RopeConfig, type RopeTables, ropeTables } from './rope.ts'
 export { type RopeScaling, ropeRegime } from './rope-scaling.ts'
 export {

@@ -134,24 +134,26 @@ export const separateAttention = (config: ModelConfig, options: SeparateAttentio
   ]
 }
 
-/** `down(act(gate x) * up x)`, from `from` to `mlpOutput`. */
+/** `down(act(gate x) * up x)`. */
 export const gatedMlp = (
-  { hiddenSize, intermediateSize }: ModelConfig,
+  { hiddenSize, intermediateSize }: Pick<ModelConfig, 'hiddenSize' | 'intermediateSize'>,
   options: {
     readonly from: string
+    /** Default `mlpOutput`. */
+    readonly to?: string | undefined
     readonly activation: Activation
     readonly bias?: boolean | undefined
     readonly names?: readonly [gate: string, up: string, down: string] | undefined
   },
 ): Step[] => {
-  const { from, activation, bias = false, names } = options
+  const { from, to = 'mlpOutput', activation, bias = false, names } = options
   const [gate, up, down] = names ?? ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj']
   return [
     linear(gate, [intermediateSize, hiddenSize], from, 'gate', bias),
     linear(up, [intermediateSize, hiddenSize], from, 'up', bias),
     { step: 'activation', activation, from: 'gate', to: 'activated' },
     { step: 'multiply', left: 'activated', right: 'up', to: 'gated' },
-    linear(down, [hiddenSize, intermediateSize], 'gated', 'mlpOutput', bias),
+    linear(down, [hiddenSize, intermediateSize], 'gated', to, bias),
   ]
 }
 
@@ -214,10 +216,15 @@ export const scaleGroup = (
 
 /** The groups of a block with separate projections and a gated MLP, between the two norms and behind them. */
 export const llamaGroups = (first = 'input_layernorm', second = 'post_attention_layernorm'): ScaleGroupRule[] => [
-  scaleGroup('norm', first, 'self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'),
-  scaleGroup('value', 'self_attn.v_proj', 'self_attn.o_proj'),
+  ...selfAttentionGroups(first),
   scaleGroup('norm', second, 'mlp.gate_proj', 'mlp.up_proj'),
   scaleGroup('linear', 'mlp.up_proj', 'mlp.down_proj'),
+]
+
+/** Those of Llama's attention alone. */
+export const selfAttentionGroups = (norm = 'input_layernorm'): ScaleGroupRule[] => [
+  scaleGroup('norm', norm, 'self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'),
+  scaleGroup('value', 'self_attn.v_proj', 'self_attn.o_proj'),
 ]
 
 /** The group of an MLP's second linear: its first one where the activation lets scales through, else a vector between. */

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Activation } from './activation.ts'
+import { expertLists } from './expert-steps.ts'
 import type { RopeConfig } from './rope.ts'
 
 /**
@@ -42,6 +43,8 @@ export interface LinearStep {
   readonly bias: boolean
   /** Float checkpoints hold `[columns, rows]` (GPT-2's Conv1D). */
   readonly transposed?: boolean | undefined
+  /** Never quantized: routers, whose choice turns on small differences, and gates of a few rows. */
+  readonly float?: boolean | undefined
 }
 
 /**
@@ -109,6 +112,44 @@ export interface PositionsStep {
 }
 
 /**
+ * Which experts a token goes to and how much each counts: from router logits `[..., experts]` to weights of that shape, zero
+ * for experts that are not chosen. The `chosen` experts with the largest scores are; their weights are their scores.
+ */
+export interface RouteStep {
+  readonly step: 'route'
+  readonly from: string
+  readonly to: string
+  readonly experts: number
+  readonly chosen: number
+  /** What becomes of the logits. */
+  readonly score: 'softmax' | 'sigmoid'
+  /** A parameter `[experts]`, with its suffix, that is added to the scores for the choice but not to the weights. */
+  readonly correction?: string | undefined
+  /** Only experts of so many groups (of equal size, one after the other), the best by the sum of their `best` largest scores. */
+  readonly groups?: { readonly count: number; readonly chosen: number; readonly best: number } | undefined
+  /** The weights of a token are divided by their sum. */
+  readonly normalized: boolean
+  /** Times all weights; default 1. */
+  readonly factor?: number | undefined
+}
+
+/**
+ * A mixture of experts: the sum over the chosen experts of weight times output. All experts are made of the same steps; `*`
+ * in a parameter's name stands for the expert's number.
+ */
+export interface ExpertsStep {
+  readonly step: 'experts'
+  readonly from: string
+  /** The weights that a `route` step made. */
+  readonly routing: string
+  readonly to: string
+  readonly experts: number
+  readonly chosen: number
+  /** Of one expert: they begin with the value named by this step's `from` and end with that named by `to`, of equal widths. */
+  readonly steps: readonly Step[]
+}
+
+/**
  * One step. `from`, `to`, `query` ... name values that live within the list; `weight` is a parameter's base name, without
  * `.weight`. A block begins with the residual stream as `hidden` and ends with the value it calls `hidden` last.
  */
@@ -118,6 +159,8 @@ export type Step =
   | SplitStep
   | AttentionStep
   | PositionsStep
+  | RouteStep
+  | ExpertsStep
   /** An activation function, elementwise. */
   | { readonly step: 'activation'; readonly activation: Activation; readonly from: string; readonly to: string }
   | { readonly step: 'multiply'; readonly left: string; readonly right: string; readonly to: string }
@@ -160,6 +203,8 @@ export const readsOf = (step: Step): readonly string[] => {
     case 'multiply':
     case 'add':
       return [step.left, step.right]
+    case 'experts':
+      return [step.from, step.routing]
     default:
       return [step.from]
   }
@@ -193,6 +238,10 @@ export const stepParameters = (step: Step): ParameterSpec[] => {
       return [{ name: step.table, shape: [step.rows, step.width] }]
     case 'scale':
       return [{ name: `${step.weight}.weight`, shape: [step.width], optional: true }]
+    case 'route':
+      return step.correction === undefined ? [] : [{ name: step.correction, shape: [step.experts] }]
+    case 'experts':
+      return expertLists(step).flatMap((steps) => steps.flatMap(stepParameters))
     default:
       return []
   }

@@ -2,6 +2,7 @@
  * Which row of a producer makes each column of a consumer's input.
  * @module
  */
+import { flatSteps } from './expert-steps.ts'
 import { makesOf, readsOf, type SplitStep, type Step } from './steps.ts'
 
 /** By column of a value: the producer's row or channel that it is a multiple of, -1 where there is none. */
@@ -69,7 +70,7 @@ const walk = (
 ): ReadonlyMap<string, Rows> => {
   const values = new Map<string, Rows>()
   const read = (name: string) => values.get(name)
-  for (const step of steps) {
+  for (const step of flatSteps(steps)) {
     const made = follow(step, producer, read).map((rows) => {
       const left = kept ? rows?.map((row) => (kept.has(row) ? row : -1)) : rows
       return left?.some((row) => row >= 0) ? left : undefined

@@ -57,7 +57,7 @@ export const compareCommand = defineCommand({
     const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))
     let headed = false
     const rows = await compare({
-      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'accuracy']),
+      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'moeCalibrateAll', 'accuracy']),
       ...engineSettings(session, options),
       ...defined(pick(options, ['keepSalient', 'salientBy'])),
       ...defined({ calibration, seed, scaleStrategy, objective, propagate, clipEnds, smoothAlpha, maxWindows }),

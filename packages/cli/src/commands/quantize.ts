@@ -131,7 +131,7 @@ export const quantizeCommand = defineCommand({
     const model = await findModel(session, reference, options)
     const { quantize } = await context.libraries.core()
     const { record, ...result } = await quantize({
-      ...pick(options, ['symmetric', 'samples', 'length', 'resume']),
+      ...pick(options, ['symmetric', 'samples', 'length', 'moeCalibrateAll', 'resume']),
       ...grid,
       ...engineSettings(session, options),
       ...defined(pick(options, ['keepSalient', 'salientBy'])),

@@ -12,12 +12,14 @@ import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
 import { internlm2 } from './internlm2.ts'
 import { llama } from './llama.ts'
+import { mixtral } from './mixtral.ts'
 import { mpt } from './mpt.ts'
 import { olmo } from './olmo.ts'
 import { opt } from './opt.ts'
 import { phi } from './phi.ts'
 import { phi3 } from './phi3.ts'
 import { qwen } from './qwen.ts'
+import { qwenMoe } from './qwen-moe.ts'
 import { smollm3 } from './smollm3.ts'
 import { stablelm } from './stablelm.ts'
 import { starcoder2 } from './starcoder2.ts'
@@ -41,4 +43,6 @@ export const families: readonly Architecture[] = [
   opt,
   bloom,
   mpt,
+  mixtral,
+  qwenMoe,
 ]

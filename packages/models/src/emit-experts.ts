@@ -1,0 +1,124 @@
+/**
+ * A mixture of experts, as ONNX nodes.
+ *
+ * `chosen`: the tokens are sorted by expert and cut into one piece for each, which is empty where no token goes: an expert
+ * computes its own tokens alone. There is no branch: kernels return at once for a piece of no rows.
+ *
+ * `all`: every expert sees every token, and the weights of those that were not chosen are zero.
+ * @module
+ */
+import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
+import { expertValue } from './expert-steps.ts'
+import type { ExpertsStep } from './steps.ts'
+
+/** Which tokens experts compute. */
+export type ExpertTokens = 'chosen' | 'all'
+
+/** What statistics must know of a value that only some tokens come by at. */
+export interface RoutedTokens {
+  /** int64 `[1]`: how many tokens there are in all. */
+  readonly total: () => Value
+}
+
+/** The tokens that an expert computes. */
+export interface ExpertShare {
+  /** `[1, tokens of its own, in]`, or `[batch, sequence, in]` of all. */
+  readonly value: Value
+  /** What their outputs are multiplied by, `[1, tokens of its own, 1]`; undefined where outputs count alike. */
+  readonly weight: () => Value | undefined
+  readonly tokens: RoutedTokens
+}
+
+/** Computes one expert's output, `[..., width]`, from its tokens. */
+export type RunExpert = (expert: number, share: ExpertShare) => Value
+
+const sizeOf = (graph: Graph, x: Value, axis: number): Value => graph.add('Shape', [x], { start: axis, end: axis + 1 })
+
+const countUp = (graph: Graph, count: Value): Value =>
+  graph.add('Range', [scalar(graph, 'int64', 0), reshape(graph, count, []), scalar(graph, 'int64', 1)])
+
+const flatten = (graph: Graph, x: Value): Value => reshape(graph, x, [-1, x.shape.at(-1) as number])
+
+/** Nodes that are made when they are asked for, once. */
+const later = <T>(make: () => T): (() => T) => {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+/** Pieces of `[1, rows, ...]`, one for each expert. */
+const cut = (graph: Graph, x: Value, counts: Value, experts: number): Value[] =>
+  experts === 1 ? [x] : graph.addAll('Split', [x, counts], { axis: 1 }, { outputs: experts })
+
+/**
+ * Adds a mixture to a graph.
+ * @param x `[batch, sequence, in]`
+ * @param routing `[batch, sequence, experts]`: zero for experts that are not chosen
+ */
+export const emitExperts = (
+  graph: Graph,
+  x: Value,
+  routing: Value,
+  step: ExpertsStep,
+  form: ExpertTokens,
+  run: RunExpert,
+): Value => (form === 'all' ? emitAll(graph, x, routing, step, run) : emitChosen(graph, x, routing, step, run))
+
+const emitAll = (graph: Graph, x: Value, routing: Value, { experts }: ExpertsStep, run: RunExpert): Value => {
+  const weights = graph.addAll(
+    'Split',
+    [routing, int64s(graph, new Array<number>(experts).fill(1))],
+    { axis: -1 },
+    { outputs: experts },
+  )
+  const tokens = { total: later(() => graph.add('Mul', [sizeOf(graph, x, 0), sizeOf(graph, x, 1)])) }
+  return weights
+    .map((weight, expert) => graph.add('Mul', [run(expert, { value: x, weight: () => undefined, tokens }), weight]))
+    .reduce((sum, part) => graph.add('Add', [sum, part]))
+}
+
+const emitChosen = (graph: Graph, x: Value, routing: Value, step: ExpertsStep, run: RunExpert): Value => {
+  const { experts, chosen } = step
+  const tokens = flatten(graph, x)
+  const [weights, places] = graph.addAll(
+    'TopK',
+    [flatten(graph, routing), int64s(graph, [chosen])],
+    { axis: -1 },
+    { outputs: 2 },
+  ) as [Value, Value]
+  // Pairs of token and expert, token by token; then sorted by expert, tokens in order.
+  const expertOf = reshape(graph, places, [-1])
+  const pairs = sizeOf(graph, expertOf, 0)
+  const place = countUp(graph, pairs)
+  const key = graph.add('Add', [graph.add('Mul', [expertOf, pairs]), place])
+  const [, order] = graph.addAll('TopK', [key, pairs], { largest: 0 }, { outputs: 2 }) as [Value, Value]
+  const sorted = (rows: Value, by: Value): Value =>
+    reshape(graph, graph.add('Gather', [rows, by], { axis: 0 }), [1, -1, rows.shape.at(-1) as number])
+  const isExpert = graph.add('Equal', [reshape(graph, expertOf, [-1, 1]), int64s(graph, range(experts))])
+  const counts = graph.add('ReduceSum', [graph.add('Cast', [isExpert], { to: 'int64' }), int64s(graph, [0])], {
+    keepdims: 0,
+  })
+  const owner = graph.add('Div', [order, scalar(graph, 'int64', chosen)])
+  const pieces = cut(graph, sorted(tokens, owner), counts, experts)
+  const shares = later(() => cut(graph, sorted(reshape(graph, weights, [-1, 1]), order), counts, experts))
+  const routed = { total: later(() => sizeOf(graph, tokens, 0)) }
+  const outputs = pieces.map((value, expert) => run(expert, { value, weight: () => shares()[expert], tokens: routed }))
+  const width = outputs[0]!.shape.at(-1) as number
+  const joined = reshape(graph, graph.add('Concat', outputs, { axis: 1 }), [-1, width])
+  // Where each pair has gone in the sorted list.
+  const back = graph.add('ScatterElements', [place, order, place], { axis: 0 })
+  const paired = reshape(graph, graph.add('Gather', [joined, back], { axis: 0 }), [-1, chosen, width])
+  const mixed = graph.add('MatMul', [reshape(graph, weights, [-1, 1, chosen]), paired])
+  const shape = graph.add('Concat', [sizeOf(graph, x, 0), sizeOf(graph, x, 1), int64s(graph, [width])], { axis: 0 })
+  return graph.add('Reshape', [mixed, shape], {}, { shape: [...x.shape.slice(0, -1), width] })
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+
+/** The names that the steps of an expert begin and end with. */
+export const expertEnds = ({ from, to }: ExpertsStep, expert: number): readonly [from: string, to: string] => [
+  expertValue(from, expert),
+  expertValue(to, expert),
+]

@@ -1,0 +1,58 @@
+/**
+ * The linears among steps, and the values that they read.
+ * @module
+ */
+import { expertLists, expertValue } from './expert-steps.ts'
+import type { Step } from './steps.ts'
+
+/** A linear of a block. */
+export interface LinearSpec {
+  /** Base name inside the block, for example `self_attn.q_proj`. */
+  readonly name: string
+  readonly shape: readonly [out: number, inputs: number]
+  readonly bias: boolean
+  /** Float checkpoints hold its transpose. */
+  readonly transposed: boolean
+  /** The value it reads; siblings share it, and with it their activation statistics. */
+  readonly site: string
+  /** The value it makes. */
+  readonly output: string
+  /** Never quantized. */
+  readonly float: boolean
+}
+
+/** A value that linears read, and so a place to collect statistics at. */
+export interface SiteSpec {
+  readonly site: string
+  readonly width: number
+  /**
+   * For a value of an expert, where only the tokens routed to it come by: its number, the value that its tokens are taken
+   * from, and whether this is these tokens themselves.
+   */
+  readonly expert: { readonly index: number; readonly from: string; readonly first: boolean } | null
+}
+
+/** The linears among some steps, without those of experts. */
+export const linearsOf = (steps: readonly Step[]): LinearSpec[] =>
+  steps.flatMap((step): LinearSpec[] => {
+    if (step.step !== 'linear') return []
+    const { weight: name, rows, columns, bias, transposed = false, float = false, from: site, to: output } = step
+    return [{ name, shape: [rows, columns], bias, transposed, site, output, float }]
+  })
+
+/** The values that linears read, those of experts among them. */
+export const sitesOf = (steps: readonly Step[]): SiteSpec[] => {
+  const sites = new Map<string, SiteSpec>()
+  for (const step of steps) {
+    if (step.step !== 'experts') {
+      for (const { site, shape } of linearsOf([step])) sites.set(site, { site, width: shape[1], expert: null })
+      continue
+    }
+    for (const [index, own] of expertLists(step).entries())
+      for (const { site, shape } of linearsOf(own)) {
+        const expert = { index, from: step.from, first: site === expertValue(step.from, index) }
+        sites.set(site, { site, width: shape[1], expert })
+      }
+  }
+  return [...sites.values()]
+}
