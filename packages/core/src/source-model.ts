@@ -2,9 +2,9 @@
  * The float model that is quantized: folder, description and checkpoint.
  * @module
  */
-import { alignCheckpoint, checkParameters, describeModel, type ModelDescription, readModelConfig } from '@awq/models'
+import { describeModel, type ModelDescription, openFloatCheckpoint, readModelConfig } from '@awq/models'
 import { MANIFEST_FILE } from '@awq/quantize'
-import { AwqError, type Checkpoint, type Folder, openCheckpoint } from '@awq/tensor'
+import { AwqError, type Checkpoint, type Folder } from '@awq/tensor'
 import { resolveFolder } from '#platform'
 import type { OnProgress } from './progress.ts'
 
@@ -47,21 +47,13 @@ export const openSource = async (model: Folder | string, options: ModelReference
   if (await folder.has(MANIFEST_FILE))
     throw new AwqError('UNSUPPORTED', `${folder.name} is quantized already; quantize its float checkpoint instead`)
   const description = describeModel(json)
-  const opened = await openCheckpoint(folder)
-  let checkpoint: Checkpoint
-  try {
-    checkpoint = alignCheckpoint(opened, description)
-    checkParameters(checkpoint, description)
-  } catch (error) {
-    await opened.close()
-    throw error
-  }
+  const checkpoint = await openFloatCheckpoint(folder, description, options)
   return {
     folder,
     configText: text,
     description,
     checkpoint,
-    bytes: [...opened.tensors.values()].reduce((sum, entry) => sum + entry.length, 0),
+    bytes: checkpoint.storedBytes,
     [Symbol.asyncDispose]: () => checkpoint.close(),
   }
 }

@@ -6,7 +6,6 @@
 import { Graph, type Value } from '@awq/onnx'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
 import { AwqError, type Checkpoint } from '@awq/tensor'
-import { alignCheckpoint } from './align-checkpoint.ts'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
@@ -112,11 +111,10 @@ export const perBlock = <T>(make: (block: BlockDescription) => T): ((block: Bloc
 }
 
 /**
- * A float checkpoint as a `ForwardModel`: weights are read when their block is opened.
- * @throws AwqError `NOT_FOUND` or `CONFIG` when the checkpoint does not have the parameters that config.json asks for
+ * A float checkpoint, as `openFloatCheckpoint` opens it, as a `ForwardModel`: weights are read when their block is opened.
+ * @throws AwqError as `checkParameters` when its tensors are not those of the description
  */
-export const floatForward = (engine: Engine, source: Checkpoint, description: ModelDescription): ForwardModel => {
-  const checkpoint = alignCheckpoint(source, description)
+export const floatForward = (engine: Engine, checkpoint: Checkpoint, description: ModelDescription): ForwardModel => {
   checkParameters(checkpoint, description)
   const { config } = description
   const sessions: Promise<Session>[] = []

@@ -31,6 +31,7 @@ export {
   sitePlace,
 } from './emit-segment.ts'
 export type { StepList } from './emit-steps.ts'
+export { type FloatCheckpoint, openFloatCheckpoint } from './float-checkpoint.ts'
 export {
   type BlockWeights,
   blockFeeds,

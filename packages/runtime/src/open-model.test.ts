@@ -187,16 +187,24 @@ describe('float checkpoints', () => {
     ['a broken config.json', (files) => ({ ...files, 'config.json': '{' }), /config.json is not JSON/],
     [
       'another shape than config.json says',
-      (files) => ({ ...files, 'config.json': JSON.stringify(tinyConfig({ hidden_size: 80 })) }),
+      (files) => ({ ...files, 'config.json': JSON.stringify(tinyConfig({ hidden_size: 80, attention_bias: true })) }),
       /embed_tokens.weight has shape \[97, 72\].*\[97, 80\]/,
     ],
     [
+      'a bias that config.json does not mention',
+      (files) => ({ ...files, 'config.json': JSON.stringify(tinyConfig({ attention_bias: false })) }),
+      /q_proj.bias is not used by a llama model/,
+    ],
+    [
       'a missing layer',
-      (files) => ({ ...files, 'config.json': JSON.stringify(tinyConfig({ num_hidden_layers: 3 })) }),
+      (files) => ({
+        ...files,
+        'config.json': JSON.stringify(tinyConfig({ num_hidden_layers: 3, attention_bias: true })),
+      }),
       /no tensor model.layers.2/,
     ],
   ])('are refused with %s', async (_, change, message) => {
-    const config = tinyConfig()
+    const config = tinyConfig({ attention_bias: true })
     const files = await floatFiles(config, randomParameters(describeModel(config)))
     await expect(openModel(memoryFolder(change(files)), engine)).rejects.toThrow(message)
   })

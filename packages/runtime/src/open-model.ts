@@ -5,18 +5,18 @@
 import {
   type ActivationType,
   type AttentionForm,
-  alignCheckpoint,
   decodedFolder,
   describeModel,
   emitDecoder,
   type ForwardModel,
   floatForward,
   type ModelDescription,
+  openFloatCheckpoint,
   readModelConfig,
 } from '@awq/models'
 import type { Device, Engine, Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
-import { AwqError, type Checkpoint, type Folder, openCheckpoint } from '@awq/tensor'
+import { AwqError, type Folder } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
@@ -70,14 +70,7 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
     const table = storeTable(folder.name, store)
     return openTable({ ...common, kind: 'quantized', table, close: () => store.close() })
   }
-  const opened = await openCheckpoint(folder, { signal })
-  let checkpoint: Checkpoint
-  try {
-    checkpoint = alignCheckpoint(opened, description)
-  } catch (error) {
-    await opened.close()
-    throw error
-  }
+  const checkpoint = await openFloatCheckpoint(folder, description, { signal })
   return openTable({
     ...common,
     folder: decodedFolder(folder, checkpoint),

@@ -3,16 +3,16 @@
  * @module
  */
 import {
-  alignCheckpoint,
   describeModel,
   type ModelDescription,
   modelParameters,
+  openFloatCheckpoint,
   type ParameterSpec,
   readModelConfig,
 } from '@awq/models'
 import type { Device } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
-import { elementCount, type Folder, openCheckpoint } from '@awq/tensor'
+import { elementCount, type Folder } from '@awq/tensor'
 import { chooseDtype } from './attention.ts'
 import { storeTable } from './store-table.ts'
 import { checkpointTable, type WeightTable } from './weight-table.ts'
@@ -68,7 +68,6 @@ export const weightBytesPerToken = async (
     await using store = await openStore(folder)
     return stepWeightBytes(description, storeTable(folder.name, store), { floatBytes })
   }
-  await using opened = await openCheckpoint(folder)
-  const checkpoint = alignCheckpoint(opened, description)
+  await using checkpoint = await openFloatCheckpoint(folder, description)
   return stepWeightBytes(description, checkpointTable(folder.name, checkpoint), { floatBytes })
 }
