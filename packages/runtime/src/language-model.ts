@@ -17,6 +17,7 @@ import { createLazyDecoder } from './lazy-decoder.ts'
 import { type LoadOptions, readContextLength } from './load-options.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 import { choosePrefillChunk } from './prefill-chunk.ts'
+import { regimeOf } from './rope-regime.ts'
 import type { Conversation } from './token-model.ts'
 
 /** What to continue: a text as it stands, a conversation through the model's chat template, or token ids. */
@@ -49,7 +50,7 @@ export interface LanguageModel extends AsyncDisposable {
     ids: readonly number[],
     options?: { readonly all?: false; readonly signal?: AbortSignal | undefined },
   ): Promise<Float32Array>
-  /** Logits after every id, one array of `[vocab]` each. */
+  /** Logits after every id, one array of `[vocab]` each, views of one. */
   logits(
     ids: readonly number[],
     options: { readonly all: true; readonly signal?: AbortSignal | undefined },
@@ -162,6 +163,7 @@ const assemble = (parts: Parts): LanguageModel => {
           largestContext: description.config.contextLength,
           vocabSize,
           eosIds,
+          regime: (length) => regimeOf(description, length),
           createDecoder: () => tokenizer.createDecoder({ continuation }),
           open: (prompt) => pool.open(prompt),
         },

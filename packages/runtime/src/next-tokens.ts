@@ -17,7 +17,7 @@ export interface NextTokens {
 
 /** What does not change from run to run. */
 export interface NextTokensOptions {
-  readonly model: Pick<TokenModel, 'contextLength' | 'vocabSize'>
+  readonly model: Pick<TokenModel, 'contextLength' | 'regime' | 'vocabSize'>
   readonly conversation: Conversation
   readonly sampler: Sampler
   readonly drafter: Drafter | undefined
@@ -41,8 +41,10 @@ export const nextTokens = async (
   const fresh = context.slice(conversation.length)
   // A prompt is long: the logits of all its tokens would cost more than the draft saves.
   const room = fresh.length > 1 ? 0 : Math.min(most - 1, model.contextLength - context.length)
-  const draft = room > 0 && drafter ? drafter.draft(context, room) : []
+  const found = room > 0 && drafter ? drafter.draft(context, room) : []
   const known = context.length
+  // With the draft behind it the first token would be turned as in the longer sequence.
+  const draft = model.regime?.(known) === model.regime?.(known + found.length) ? found : []
   const logits = await conversation.extend(draft.length > 0 ? [...fresh, ...draft] : fresh, {
     signal,
     logits: draft.length > 0 ? 'all' : 'last',

@@ -3,6 +3,7 @@ import { createEngine } from '@awq/ort'
 import { memoryFolder } from '@awq/tensor'
 import { afterAll, expect, it } from 'vitest'
 import { createConversation } from './conversation.ts'
+import { conversationLogits } from './conversation-logits.ts'
 import { floatFiles, randomParameters, tinyConfig } from './fixtures/tiny-model.ts'
 import { modelLogits } from './model-logits.ts'
 import { openModel } from './open-model.ts'
@@ -18,8 +19,8 @@ const ids = Array.from({ length: 24 }, (_, i) => (i * 31 + 7) % 97)
 const engine = await createEngine({ threads: 1 })
 afterAll(() => engine.dispose())
 
-const openTiny = async (type: keyof typeof scalings) => {
-  const size = type === 'dynamic' ? { max_position_embeddings: 12 } : { original_max_position_embeddings: 12 }
+const openTiny = async (type: keyof typeof scalings, limit = 12) => {
+  const size = { [type === 'dynamic' ? 'max_position_embeddings' : 'original_max_position_embeddings']: limit }
   const config = tinyConfig({ ...size, rope_scaling: scalings[type] })
   const folder = memoryFolder(await floatFiles(config, randomParameters(describeModel(config))))
   return { folder, model: await openModel(folder, engine) }
@@ -53,3 +54,19 @@ it.each(['longrope', 'dynamic'] as const)(
     conversation.dispose()
   },
 )
+
+it.each(['longrope', 'dynamic'] as const)('logits after every id are those of the whole sequence: %s', async (type) => {
+  const { folder, model } = await openTiny(type, 260)
+  await using opened = model
+  const { description } = opened
+  const prompt = Array.from({ length: 270 }, (_, i) => (i * 31 + 7) % 97)
+  await using session = await opened.openDecoder({ attention: 'fused' })
+  const open = () => createConversation(session, description, { engine, attention: 'fused' })
+  const rows = await conversationLogits(open(), prompt, 97, { all: true })
+  const whole = await modelLogits(folder, prompt, { engine, all: true })
+  const differences = rows.map((row, i) => Math.max(...row.map((value, j) => Math.abs(value - whole[i]![j]!))))
+  expect(differences).toHaveLength(270)
+  expect(Math.max(...differences)).toBeLessThan(1e-3)
+  const [last] = await conversationLogits(open(), prompt, 97, {})
+  expect(Math.max(...last!.map((value, j) => Math.abs(value - whole[269]![j]!)))).toBeLessThan(1e-3)
+})

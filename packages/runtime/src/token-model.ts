@@ -11,6 +11,11 @@ export interface TokenModel {
   readonly largestContext?: number | undefined
   readonly vocabSize: number
   readonly eosIds: ReadonlySet<number>
+  /**
+   * What rotary tables a sequence of so many tokens has, where that depends on its length: tokens that are run in a longer
+   * sequence with other tables get other logits.
+   */
+  readonly regime?: ((length: number) => string) | undefined
   /** A new incremental decoder of ids to text. */
   createDecoder(): { push(id: number): string; flush(): string }
   /**
