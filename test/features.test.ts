@@ -1,6 +1,7 @@
 /** FEATURES.md says of this project only what test/families proves. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { families } from '../packages/models/src/families/index.ts'
 import { committedCheckpoints } from './families/checkpoints.ts'
 import { waiting } from './families/waiting.ts'
 
@@ -20,6 +21,11 @@ const rows = text
 test('has one row for each family that there are checkpoints of', () => {
   const families = new Set(committedCheckpoints.map(({ modelType }) => modelType))
   expect(rows.map(({ modelType }) => modelType).sort()).toEqual([...families].sort())
+})
+
+test('has a row for each model type that is registered', () => {
+  const named = rows.map(({ modelType }) => modelType)
+  for (const { modelTypes } of families) for (const modelType of modelTypes) expect(named).toContain(modelType)
 })
 
 describe.each(rows)('$models', ({ modelType, here, proven, peers }) => {

@@ -154,7 +154,8 @@ const optionsOf: Readonly<Record<string, readonly OptionName[]>> = {
   'smoothquant-awq': ['smoothAlpha', ...SEARCHES],
 }
 
-const ALL_OPTIONS = [...new Set(Object.values(optionsOf).flat())]
+/** The options that decide what a named method does, each once. */
+export const METHOD_OPTIONS: readonly OptionName[] = [...new Set(Object.values(optionsOf).flat())]
 
 /**
  * What to warn of: the options that are given and that none of some methods reads. A method that is an object has its
@@ -166,7 +167,7 @@ export const unusedOptionsWarning = (
   options: MethodOptions,
 ): string | undefined => {
   const read = chosen.flatMap((method) => (typeof method === 'string' ? (optionsOf[method] ?? []) : []))
-  const unused: (keyof MethodOptions)[] = ALL_OPTIONS.filter(
+  const unused: (keyof MethodOptions)[] = METHOD_OPTIONS.filter(
     (option) => options[option] !== undefined && !read.includes(option),
   )
   if (options.salientBy !== undefined && !options.keepSalient) unused.push('salientBy')

@@ -9,7 +9,7 @@ import { byteLength } from '@awq/tensor'
 import type { FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
 import type { JournalBlock } from './journal.ts'
-import type { Method } from './methods.ts'
+import { METHOD_OPTIONS, type Method } from './methods.ts'
 import type { QuantizeResult } from './quantize.ts'
 import type { QuantizationRecord, TensorRecord } from './record.ts'
 import type { SourceModel } from './source-model.ts'
@@ -51,22 +51,11 @@ export const tensorRecords = (model: SourceModel, entries: readonly StoreEntry[]
 }
 
 /** Options that decide the result; what says where files lie, or who may read them, is not recorded. */
-const RECORDED_OPTIONS = [
+const RECORDED_OPTIONS: readonly string[] = [
   ...['bits', 'groupSize', 'symmetric', 'headBits', 'embeddingBits', 'targetBpw', 'targetBytes'],
-  ...[
-    'scaleStrategy',
-    'objective',
-    'propagate',
-    'damping',
-    'order',
-    'keepSalient',
-    'salientBy',
-    'samples',
-    'moeCalibrateAll',
-    'length',
-    'seed',
-  ],
-] as const
+  ...METHOD_OPTIONS,
+  ...['keepSalient', 'salientBy', 'samples', 'moeCalibrateAll', 'length', 'seed'],
+]
 
 const recordedOptions = (options: object): QuantizationRecord['options'] => {
   const recorded: Record<string, string | number | boolean> = {}

@@ -197,6 +197,26 @@ describe('the record of a model', () => {
     }
   })
 
+  test('names every option of methods that was given', async () => {
+    const { record } = await run({ method: 'smoothquant', bits: 8, smoothAlpha: 0.4, propagate: 'float', samples: 4 })
+    expect(record.options).toEqual({
+      bits: 8,
+      groupSize: 32,
+      samples: 4,
+      length: 64,
+      smoothAlpha: 0.4,
+      propagate: 'float',
+    })
+    const given = {
+      clipEnds: 'independent',
+      scaleStrategy: 'duo',
+      objective: 'linear',
+      order: 'column',
+      damping: 0.02,
+    } as const
+    expect((await run({ method: 'rtn', ...given })).record.options).toMatchObject(given)
+  })
+
   test('of a method without scales has losses and channels', async () => {
     const { linears, inputs, scaleGroups } = (await run({ method: gptq() })).record
     expect(scaleGroups).toEqual([])
