@@ -1,6 +1,6 @@
 /**
  * The float weights of a checkpoint: read block by block, and bound to graphs as inputs, so that one session serves
- * every block and no more than one block's weights are in memory.
+ * every block of a kind and no more than one block's weights are in memory.
  * @module
  */
 import type { Dim, Graph, Value } from '@awq/onnx'
