@@ -3,7 +3,5 @@
  * them works: this list only gets shorter.
  */
 export const waiting: Readonly<Record<string, string>> = {
-  deepseek_v2: 'mixture of experts',
-  deepseek_v3: 'mixture of experts',
   gpt_oss: 'mixture of experts',
 }

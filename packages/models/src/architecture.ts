@@ -57,6 +57,8 @@ export interface ModelTable {
   readonly aliases?: Readonly<Record<string, string>> | undefined
   /** The base model's prefix, which checkpoints that were saved without a head leave out: `transformer.`. */
   readonly prefix?: string | undefined
+  /** Blocks behind the last one that checkpoints have for other purposes, and that are left out; default 0. */
+  readonly extraBlocks?: number | undefined
   /** Ends of tensor names inside blocks that hold nothing to compute with (masks, tables that follow from the config). */
   readonly ignored?: readonly string[] | undefined
 }

@@ -11,17 +11,20 @@
 import { floats, type Graph, reshape, scalar, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { emitAlibi } from './emit-alibi.ts'
+import { emitSinkSoftmax } from './emit-sinks.ts'
 import type { SequenceInputs } from './sequence.ts'
-import { maskNeed, type Positioned, placeOf, type RopeNeed, ropeNeed } from './sequence-needs.ts'
+import { maskNeed, type Positioned, placeOf, type RopeNeed, ropeNeed, rotaryNeed } from './sequence-needs.ts'
 import { emitSoftCap } from './soft-cap.ts'
-import type { AttentionStep } from './steps.ts'
+import type { AttentionStep, RotaryStep } from './steps.ts'
 
 /** Which form of attention a graph uses. */
 export type AttentionForm = 'plain' | 'fused'
 
 /** True when the operator GroupQueryAttention can say all attention of a model or block. */
 export const fusedIsPossible = ({ sequence }: Positioned): boolean =>
-  sequence.attentions.every(({ headDim, alibi }) => headDim % 8 === 0 && !alibi)
+  sequence.attentions.every(
+    ({ headDim, valueDim = headDim, alibi }) => headDim % 8 === 0 && valueDim === headDim && !alibi,
+  )
 
 /** The operator's own rotary embedding turns whole heads whose width is a multiple of 16, halves against halves. */
 export const rotatesInside = ({ rope, headDim }: RopeNeed): boolean =>
@@ -48,14 +51,14 @@ export const ropeFactor = (form: AttentionForm, { rope, headDim, scale }: RopeNe
 /** Query, key and value projections of the new tokens; or, where `takesPacked`, all three in one value. */
 export type Projections = readonly [query: Value, key: Value, value: Value] | readonly [packed: Value]
 
-/** The key and value cache of one block, `[batch, kvHeads, capacity, headDim]`. */
+/** The key and value cache of one block, `[batch, kvHeads, capacity, headDim or valueDim]`. */
 export interface PastKeyValue {
   readonly key: Value
   readonly value: Value
 }
 
 /**
- * What attention makes: the mixed values `[batch, sequence, heads * headDim]`, and what to put into the cache.
+ * What attention makes: the mixed values `[batch, sequence, heads * valueDim]`, and what to put into the cache.
  */
 export interface Attended {
   readonly output: Value
@@ -71,8 +74,13 @@ const splitHeads = (graph: Graph, x: Value, heads: number, headDim: number): Val
 const transposed = (graph: Graph, x: Value): Value => graph.add('Transpose', [x], { perm: [0, 1, 3, 2] })
 
 /** Turns the heads of `x`, `[batch, heads, sequence, headDim]` or `[batch, sequence, heads * headDim]`. */
-const rotate = (graph: Graph, x: Value, heads: number, attention: AttentionStep, inputs: SequenceInputs): Value => {
-  const need = ropeNeed(attention)
+const rotate = (
+  graph: Graph,
+  x: Value,
+  heads: number,
+  need: RopeNeed | null,
+  inputs: Pick<SequenceInputs, 'needs' | 'ropes' | 'start'>,
+): Value => {
   if (!need) return x
   const { rope, headDim } = need
   const { cos, sin } = inputs.ropes[placeOf(inputs.needs.ropes, need)]!
@@ -82,30 +90,44 @@ const rotate = (graph: Graph, x: Value, heads: number, attention: AttentionStep,
   return graph.add('RotaryEmbedding', [x, inputs.start!, cos, sin], attributes)
 }
 
+/** A `rotary` step: turns the heads of `x`, `[batch, sequence, heads * width]`. */
+export const emitRotary = (graph: Graph, x: Value, step: RotaryStep, inputs: SequenceInputs): Value =>
+  rotate(graph, x, step.heads, rotaryNeed(step), inputs)
+
+/** What surrounds attention. */
+export interface AttentionContext {
+  readonly inputs: SequenceInputs
+  readonly past: PastKeyValue | undefined
+  /** `[heads]`, of steps that name them. */
+  readonly sinks: Value | undefined
+}
+
 const emitPlain = (
   graph: Graph,
   attention: AttentionStep,
   [query, key, value]: readonly [Value, Value, Value],
-  inputs: SequenceInputs,
-  past: PastKeyValue | undefined,
+  { inputs, past, sinks }: AttentionContext,
 ): Attended => {
-  const { heads, kvHeads, headDim, softCap } = attention
+  const { heads, kvHeads, headDim, valueDim = headDim, softCap } = attention
   const mask = inputs.masks[placeOf(inputs.needs.masks, maskNeed(attention))]!
   const turned = (x: Value, count: number) =>
-    rotate(graph, splitHeads(graph, x, count, headDim), count, attention, inputs)
+    rotate(graph, splitHeads(graph, x, count, headDim), count, ropeNeed(attention), inputs)
   const q = graph.add('Mul', [turned(query, heads), scalar(graph, query.dtype, attention.scale)])
   const k = turned(key, kvHeads)
-  const v = splitHeads(graph, value, kvHeads, headDim)
+  const v = splitHeads(graph, value, kvHeads, valueDim)
   // The query heads that share a key head lie one below the other: one product per key head, keys not repeated.
   const rows = reshape(graph, q, [0, kvHeads, -1, headDim])
   const scoresOf = (keys: Value) => graph.add('MatMul', [rows, transposed(graph, keys)])
   const products = past ? graph.add('Concat', [scoresOf(past.key), scoresOf(k)], { axis: 3 }) : scoresOf(k)
   const capped = softCap === null ? products : emitSoftCap(graph, products, softCap)
   const scores = attention.alibi ? emitAlibi(graph, capped, q, attention, inputs.keyPositions!) : capped
-  const weights = graph.add('Softmax', [graph.add('Add', [scores, mask])], { axis: -1 })
+  const masked = graph.add('Add', [scores, mask])
+  const weights = sinks
+    ? emitSinkSoftmax(graph, masked, sinks, q, attention)
+    : graph.add('Softmax', [masked], { axis: -1 })
   const mixed = past ? mixWithPast(graph, weights, past.value, v) : graph.add('MatMul', [weights, v])
-  const merged = reshape(graph, mixed, [0, heads, -1, headDim])
-  const output = reshape(graph, graph.add('Transpose', [merged], { perm: [0, 2, 1, 3] }), [0, 0, heads * headDim])
+  const merged = reshape(graph, mixed, [0, heads, -1, valueDim])
+  const output = reshape(graph, graph.add('Transpose', [merged], { perm: [0, 2, 1, 3] }), [0, 0, heads * valueDim])
   return { output, key: k, value: v }
 }
 
@@ -123,8 +145,7 @@ const emitFused = (
   graph: Graph,
   attention: AttentionStep,
   projections: Projections,
-  inputs: SequenceInputs,
-  past: PastKeyValue | undefined,
+  { inputs, past, sinks }: AttentionContext,
 ): Attended => {
   const { heads, kvHeads, softCap, window } = attention
   const need = ropeNeed(attention)
@@ -133,11 +154,12 @@ const emitFused = (
   const folded = need !== null && ropeFactor('fused', need) !== 1
   const [query, key, value] = projections
   const turned = (x: Value | undefined, count: number): Value | null =>
-    !x || inside ? (x ?? null) : rotate(graph, x, count, attention, inputs)
+    !x || inside ? (x ?? null) : rotate(graph, x, count, need, inputs)
   // A sink of no weight changes no result; ONNX Runtime's tiled path does not take sinks.
-  const sink = inputs.wholeRows
+  const none = inputs.wholeRows
     ? floats(graph, query.dtype, new Array<number>(heads).fill(NO_WEIGHT[query.dtype]!))
     : null
+  const sink = sinks ?? none
   const [output, presentKey, presentValue] = graph.addAll(
     'GroupQueryAttention',
     [
@@ -176,11 +198,10 @@ export const emitAttention = (
   form: AttentionForm,
   attention: AttentionStep,
   projections: Projections,
-  inputs: SequenceInputs,
-  past: PastKeyValue | undefined,
+  context: AttentionContext,
 ): Attended => {
-  if (form === 'fused') return emitFused(graph, attention, projections, inputs, past)
+  if (form === 'fused') return emitFused(graph, attention, projections, context)
   if (projections.length === 1)
     throw new AwqError('INVALID_ARGUMENT', 'plain attention reads query, key and value apart')
-  return emitPlain(graph, attention, projections, inputs, past)
+  return emitPlain(graph, attention, projections, context)
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { AwqError } from '@awq/tensor'
-import { type AttentionStep, makesOf, readsOf, type Step } from './steps.ts'
+import { type AttentionStep, isPositioned, makesOf, readsOf, type Step } from './steps.ts'
 
 /**
  * Linears that read one name are siblings: one product, one set of statistics, one scale. So a name that linears read is
@@ -42,8 +42,8 @@ export const attentionOf = (owner: string, steps: readonly Step[]): AttentionSte
       'CONFIG',
       `${owner}: the block has ${attention ? more.length + 1 : 'no'} attention steps, not one`,
     )
-  if (steps.slice(steps.indexOf(attention)).some(({ step }) => step === 'positions'))
-    throw new AwqError('CONFIG', `${owner}: positions are added behind attention; add them before it`)
+  const late = steps.slice(steps.indexOf(attention) + 1).find(isPositioned)
+  if (late) throw new AwqError('CONFIG', `${owner}: a step of ${late.step} is behind attention; it must be before it`)
   return attention
 }
 
@@ -54,7 +54,7 @@ export const attentionOf = (owner: string, steps: readonly Step[]): AttentionSte
  */
 export const checkOuterSteps = (owner: string, steps: readonly Step[], allowed: readonly Step['step'][] = []): void => {
   checkSites(owner, steps)
-  const refused = steps.find(({ step }) => (step === 'attention' || step === 'positions') && !allowed.includes(step))
+  const refused = steps.find((step) => isPositioned(step) && !allowed.includes(step.step))
   if (refused)
     throw new AwqError('CONFIG', `${owner}: ${refused.step} of ${readsOf(refused).join(', ')} must be in a block`)
 }

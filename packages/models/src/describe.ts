@@ -48,6 +48,7 @@ export interface ModelDescription extends Positioned {
   /** As in the family's table. */
   readonly prefix: string
   readonly aliases: Readonly<Record<string, string>>
+  readonly extraBlocks: number
   readonly ignored: readonly string[]
   /** How the float checkpoint's matrices are stored. */
   readonly stored: StoredFormat
@@ -140,7 +141,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const headTable = `${model.outer.head}.weight`
   const head = config.tiedEmbeddings ? embedding : headTable
   const table = [config.vocabSize, config.embeddingSize]
-  const { blockName, prefix = '', aliases = {}, ignored = [] } = model
+  const { blockName, prefix = '', aliases = {}, extraBlocks = 0, ignored = [] } = model
   return {
     architecture,
     config: { ...config, contextLength: stretchedContext(config, sequence) },
@@ -158,6 +159,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
     parameter: (layer, name) => `${blockName(layer)}.${name}`,
     prefix,
     aliases,
+    extraBlocks,
     ignored,
     stored,
     sequence,

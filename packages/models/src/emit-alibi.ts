@@ -2,7 +2,8 @@
  * Attention with linear biases (arXiv 2108.12409).
  * @module
  */
-import { type Graph, int64s, scalar, type Value } from '@awq/onnx'
+import { type Graph, scalar, type Value } from '@awq/onnx'
+import { headRows } from './head-rows.ts'
 import type { AttentionStep } from './steps.ts'
 
 /**
@@ -34,10 +35,7 @@ export const emitAlibi = (
   const { slopes, bfloat16, scaled } = alibi!
   const shared = heads / kvHeads
   const each = graph.constant('float32', [kvHeads, shared, 1], [...slopes])
-  const length = graph.add('Shape', [query], { start: 2, end: 3 })
-  const shape = graph.add('Concat', [int64s(graph, [kvHeads, shared]), length], { axis: 0 })
-  const expanded = graph.add('Expand', [each, shape])
-  const rows = graph.add('Reshape', [expanded, int64s(graph, [kvHeads, -1, 1])])
+  const rows = headRows(graph, each, query)
   // The bias of a head is the same in all rows: rounding it rounds what other programs round.
   const exact = graph.add('Mul', [rounded(graph, rows, bfloat16), keyPositions])
   const bias = rounded(graph, exact, bfloat16)

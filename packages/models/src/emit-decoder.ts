@@ -55,11 +55,11 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
     )
   let hidden: Residual = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, ids), sequence)
   for (const [layer, block] of blocks.entries()) {
-    const { kvHeads, headDim } = block.attention
-    const cacheShape = ['batch', kvHeads, 'capacity', headDim]
+    const { kvHeads, headDim, valueDim = headDim } = block.attention
+    const cache = (width: number) => ['batch', kvHeads, 'capacity', width]
     const past = {
-      key: graph.input(`past.${layer}.key`, dtype, cacheShape),
-      value: graph.input(`past.${layer}.value`, dtype, cacheShape),
+      key: graph.input(`past.${layer}.key`, dtype, cache(headDim)),
+      value: graph.input(`past.${layer}.value`, dtype, cache(valueDim)),
     }
     const emitted = emitBlock(graph, block, {
       hidden,

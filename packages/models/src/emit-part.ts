@@ -11,7 +11,7 @@ import { emitSteps } from './emit-steps.ts'
 import { flatSteps } from './expert-steps.ts'
 import { linearsOf } from './linears.ts'
 import { declareSequence } from './sequence.ts'
-import { makesOf, readsOf, type Step, stepParameters } from './steps.ts'
+import { isPositioned, makesOf, readsOf, type Step, stepParameters } from './steps.ts'
 
 /** The steps from `site` to the residual stream, and the values that are added to it. */
 const partSteps = ({ steps }: BlockDescription, site: string): { inner: Step[]; ends: string[] } => {
@@ -51,7 +51,7 @@ export const blockPart = (block: BlockDescription, site: string): BlockPart => {
   return {
     parameters: inner.flatMap(stepParameters).map(({ name }) => name),
     linears: linearsOf(flatSteps(inner)).flatMap(({ name, float }) => (float ? [] : [name])),
-    attention: inner.some(({ step }) => step === 'attention' || step === 'positions'),
+    attention: inner.some(isPositioned),
   }
 }
 

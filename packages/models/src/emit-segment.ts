@@ -9,7 +9,7 @@ import type { BlockBinding } from './binding.ts'
 import type { BlockDescription } from './describe-block.ts'
 import { emitSteps } from './emit-steps.ts'
 import { declareSequence } from './sequence.ts'
-import { makesOf, readsOf, type Step } from './steps.ts'
+import { isPositioned, makesOf, readsOf, type Step } from './steps.ts'
 
 /** Where a site lies in the steps of its block. */
 export interface SitePlace {
@@ -83,8 +83,7 @@ export const emitSegment = (
   const given = new Map(
     [...inputs].map(([value, axes]) => [value, graph.input(value, 'float32', ['batch', 'sequence', ...axes])]),
   )
-  const attends = steps.some(({ step }) => step === 'attention')
-  const sequence = attends ? declareSequence(graph, block, attention) : undefined
+  const sequence = steps.some(isPositioned) ? declareSequence(graph, block, attention) : undefined
   const { read } = emitSteps(graph, { steps, name }, given, { binding, attention, sequence })
   const made = new Set(steps.flatMap(makesOf))
   const live = liveValues(block.steps, to)

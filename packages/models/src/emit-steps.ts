@@ -5,9 +5,17 @@
 import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
 import { emitActivation } from './activation.ts'
-import { type Attended, type AttentionForm, emitAttention, type PastKeyValue, takesPacked } from './attention.ts'
+import {
+  type Attended,
+  type AttentionForm,
+  emitAttention,
+  emitRotary,
+  type PastKeyValue,
+  takesPacked,
+} from './attention.ts'
 import type { BlockBinding } from './binding.ts'
 import { type ExpertShare, type ExpertTokens, emitExperts, expertEnds, type RoutedTokens } from './emit-experts.ts'
+import { emitJoin } from './emit-join.ts'
 import { emitRoute } from './emit-route.ts'
 import { expertLists } from './expert-steps.ts'
 import { linearsOf } from './linears.ts'
@@ -161,7 +169,8 @@ export const emitSteps = (
       packed && past && takesPacked(context.attention, step)
         ? ([packed.value] as const)
         : ([read(step.query), read(step.key), read(step.value)] as const)
-    attended = emitAttention(graph, context.attention, step, projections, sequence, past)
+    const sinks = step.sinks === undefined ? undefined : binding.vector(graph, step.sinks, step.heads)
+    attended = emitAttention(graph, context.attention, step, projections, { inputs: sequence, past, sinks })
     values.set(step.to, attended.output)
     if (wanted) for (const [name, entry] of values) values.set(name, () => wanted(resolve(graph, entry)))
   }
@@ -198,6 +207,9 @@ export const emitSteps = (
       case 'experts':
         values.set(step.to, emitMixture(graph, step, owner, read(step.from), read(step.routing), context))
         break
+      case 'join':
+        values.set(step.to, emitJoin(graph, read, step))
+        break
       case 'multiply':
         values.set(step.to, graph.add('Mul', [read(step.left), read(step.right)]))
         break
@@ -233,7 +245,7 @@ const emitMixture = (
 
 type Elementwise = Exclude<
   Step,
-  { step: 'norm' | 'linear' | 'split' | 'attention' | 'add' | 'multiply' | 'route' | 'experts' }
+  { step: 'norm' | 'linear' | 'split' | 'attention' | 'add' | 'multiply' | 'route' | 'experts' | 'join' }
 >
 
 /** Steps of one value that make another of its shape. */
@@ -246,12 +258,20 @@ const emitElementwise = (graph: Graph, x: Value, step: Elementwise, context: Ste
     case 'softCap':
       return emitSoftCap(graph, x, step.cap)
     case 'clamp':
-      return graph.add('Clip', [x, scalar(graph, x.dtype, -step.limit), scalar(graph, x.dtype, step.limit)])
+      return graph.add('Clip', [
+        x,
+        step.below === false ? null : scalar(graph, x.dtype, -step.limit),
+        scalar(graph, x.dtype, step.limit),
+      ])
     case 'scale': {
       const vector = context.binding.optionalVector(graph, `${step.weight}.weight`, step.width)
       return vector ? graph.add('Mul', [x, vector]) : x
     }
     case 'positions':
       return emitPositions(graph, x, step, context)
+    case 'rotary':
+      return emitRotary(graph, x, step, context.sequence!)
+    case 'shift':
+      return graph.add('Add', [x, scalar(graph, x.dtype, step.by)])
   }
 }

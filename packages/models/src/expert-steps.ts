@@ -22,6 +22,8 @@ const stepOf = (step: Step, expert: number): Step => {
       return { ...step, from: value(step.from), to: step.to.map(value) }
     case 'attention':
     case 'positions':
+    case 'rotary':
+    case 'join':
     case 'route':
     case 'experts':
       throw new TypeError(`experts have no step ${step.step}`)

@@ -65,10 +65,13 @@ export const checkParameters = (checkpoint: Checkpoint, description: ModelDescri
     known.add(spec.name)
   }
   const blocks = description.blockName(0).replace(/0$/, '')
+  const { layers } = description.config
+  const extra = Array.from({ length: description.extraBlocks }, (_, i) => `${description.blockName(layers + i)}.`)
   const ignored = ['.rotary_emb.inv_freq', ...description.ignored]
   for (const [name, { file }] of checkpoint.tensors) {
     // Old checkpoints keep the rotary frequencies, which follow from config.json.
     if (!name.startsWith(blocks) || known.has(name) || ignored.some((end) => name.endsWith(end))) continue
+    if (extra.some((block) => name.startsWith(block))) continue
     throw new AwqError(
       'UNSUPPORTED',
       `${file}: tensor ${name} is not used by a ${description.config.modelType} model as its config.json describes it ` +

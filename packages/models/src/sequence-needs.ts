@@ -2,7 +2,7 @@
  * What graphs must be told of where their tokens stand, from the steps in them.
  * @module
  */
-import type { AttentionStep, RopeSpec, Step } from './steps.ts'
+import type { AttentionStep, RopeSpec, RotaryStep, Step } from './steps.ts'
 
 /** Which positions a mask lets a token see, and how often its rows are repeated. */
 export interface MaskNeed {
@@ -36,6 +36,9 @@ export const maskNeed = ({ window, heads, kvHeads }: AttentionStep): MaskNeed =>
 
 export const ropeNeed = ({ rope, headDim, scale }: AttentionStep): RopeNeed | null => rope && { rope, headDim, scale }
 
+/** That of a step of its own. No attention turns its heads, nor scales by them: their width does not matter. */
+export const rotaryNeed = ({ rope }: RotaryStep): RopeNeed => ({ rope, headDim: 0, scale: 1 })
+
 /** The place of a need in a list of distinct ones. */
 export const placeOf = (needs: readonly object[], need: object): number => {
   const key = JSON.stringify(need)
@@ -44,12 +47,17 @@ export const placeOf = (needs: readonly object[], need: object): number => {
 
 const distinct = <T>(all: readonly T[]): T[] => [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
 
+const needOf = (step: Step): RopeNeed | null => {
+  if (step.step === 'rotary') return rotaryNeed(step)
+  return step.step === 'attention' ? ropeNeed(step) : null
+}
+
 /** What some steps need, each thing once. */
 export const sequenceNeeds = (steps: readonly Step[]): SequenceNeeds => {
   const attentions = steps.filter((step) => step.step === 'attention')
   return {
     attentions,
-    ropes: distinct(attentions.flatMap((step) => ropeNeed(step) ?? [])),
+    ropes: distinct(steps.flatMap((step) => needOf(step) ?? [])),
     masks: distinct(attentions.map(maskNeed)),
     learned: steps.some(({ step }) => step === 'positions'),
   }

@@ -97,6 +97,29 @@ export interface AttentionStep {
   /** `cap * tanh(score / cap)`; null for none. */
   readonly softCap: number | null
   readonly alibi: AlibiSpec | null
+  /** Width of a value head, where it is another than `headDim`. */
+  readonly valueDim?: number | undefined
+  /** A parameter `[heads]`, with its suffix: a logit of each head that takes part of the softmax and mixes in nothing. */
+  readonly sinks?: string | undefined
+}
+
+/** Rotary embedding of every head of a value, where attention's own `rope` can not say it. */
+export interface RotaryStep {
+  readonly step: 'rotary'
+  readonly from: string
+  readonly to: string
+  readonly heads: number
+  /** Its width is that of a head. */
+  readonly rope: RopeSpec
+}
+
+/** Puts heads together from parts, head by head. */
+export interface JoinStep {
+  readonly step: 'join'
+  /** `width` of each head; a `shared` part is one head that all have. */
+  readonly parts: readonly { readonly from: string; readonly width: number; readonly shared?: boolean | undefined }[]
+  readonly heads: number
+  readonly to: string
 }
 
 /** Adds row `position + offset` of a table `[rows, width]` of learned positions. */
@@ -159,6 +182,8 @@ export type Step =
   | SplitStep
   | AttentionStep
   | PositionsStep
+  | RotaryStep
+  | JoinStep
   | RouteStep
   | ExpertsStep
   /** An activation function, elementwise. */
@@ -169,8 +194,16 @@ export type Step =
   | { readonly step: 'factor'; readonly factor: number; readonly from: string; readonly to: string }
   /** `cap * tanh(x / cap)`. */
   | { readonly step: 'softCap'; readonly cap: number; readonly from: string; readonly to: string }
-  /** `min(max(x, -limit), limit)`. */
-  | { readonly step: 'clamp'; readonly limit: number; readonly from: string; readonly to: string }
+  /** `min(max(x, -limit), limit)`; with `below` false `min(x, limit)`. */
+  | {
+      readonly step: 'clamp'
+      readonly limit: number
+      readonly below?: boolean | undefined
+      readonly from: string
+      readonly to: string
+    }
+  /** Plus a number. */
+  | { readonly step: 'shift'; readonly by: number; readonly from: string; readonly to: string }
   /**
    * Times a vector `WEIGHT.weight [width]` that float checkpoints do not have (it is 1 there): it takes the inverse scale
    * of linears whose input nothing else can.
@@ -195,6 +228,10 @@ export interface ParameterSpec {
   readonly optional?: boolean | undefined
 }
 
+/** True for steps that must be told where their tokens stand. */
+export const isPositioned = ({ step }: Step): boolean =>
+  step === 'attention' || step === 'positions' || step === 'rotary'
+
 /** The values that a step reads. */
 export const readsOf = (step: Step): readonly string[] => {
   switch (step.step) {
@@ -205,6 +242,8 @@ export const readsOf = (step: Step): readonly string[] => {
       return [step.left, step.right]
     case 'experts':
       return [step.from, step.routing]
+    case 'join':
+      return step.parts.map(({ from }) => from)
     default:
       return [step.from]
   }
@@ -238,6 +277,8 @@ export const stepParameters = (step: Step): ParameterSpec[] => {
       return [{ name: step.table, shape: [step.rows, step.width] }]
     case 'scale':
       return [{ name: `${step.weight}.weight`, shape: [step.width], optional: true }]
+    case 'attention':
+      return step.sinks === undefined ? [] : [{ name: step.sinks, shape: [step.heads] }]
     case 'route':
       return step.correction === undefined ? [] : [{ name: step.correction, shape: [step.experts] }]
     case 'experts':

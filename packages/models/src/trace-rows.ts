@@ -39,9 +39,9 @@ const follow = (step: Step, producer: string, read: (name: string) => Rows | und
     }
     case 'attention': {
       const rows = read(step.value)
-      const { heads, kvHeads, headDim } = step
-      const keyHead = (column: number) => Math.floor(Math.floor(column / headDim) / (heads / kvHeads))
-      return [rows && pick(heads * headDim, (column) => rows[keyHead(column) * headDim + (column % headDim)]!)]
+      const { heads, kvHeads, headDim, valueDim = headDim } = step
+      const keyHead = (column: number) => Math.floor(Math.floor(column / valueDim) / (heads / kvHeads))
+      return [rows && pick(heads * valueDim, (column) => rows[keyHead(column) * valueDim + (column % valueDim)]!)]
     }
     case 'multiply': {
       const [left, right] = [read(step.left), read(step.right)]

@@ -32,10 +32,11 @@ export interface KeyValueCache {
   dispose(): void
 }
 
-/** Heads of a layer's keys and values, and their width. */
+/** Heads of a layer's keys and values, and their width; `valueDim` where values have another. */
 export interface CacheShape {
   readonly kvHeads: number
   readonly headDim: number
+  readonly valueDim?: number | undefined
 }
 
 /** How a cache is made. */
@@ -106,7 +107,10 @@ const copiedAtOnce = 2 ** 20
 export const createCache = (shapes: readonly CacheShape[], options: CacheOptions): KeyValueCache => {
   const { form, dtype = 'float32', contextLength, device, leastSlots = 0 } = options
   const shapeOf = new Map(
-    shapes.flatMap((shape, layer) => [`${layer}.key`, `${layer}.value`].map((name) => [name, shape] as const)),
+    shapes.flatMap(({ kvHeads, headDim, valueDim = headDim }, layer) => [
+      [`${layer}.key`, { kvHeads, headDim }] as const,
+      [`${layer}.value`, { kvHeads, headDim: valueDim }] as const,
+    ]),
   )
   let length = 0
   let capacity = 0

@@ -50,7 +50,11 @@ export const createConversation = (
   const { engine, attention, dtype, expected, chunk = prefillChunk } = options
   const { config } = description
   const { contextLength = config.contextLength } = options
-  const caches = description.blocks.map(({ attention: { kvHeads, headDim } }) => ({ kvHeads, headDim }))
+  const caches = description.blocks.map(({ attention: { kvHeads, headDim, valueDim } }) => ({
+    kvHeads,
+    headDim,
+    valueDim,
+  }))
   const rope = options.rope ?? growingRopeFeeds(description, attention, { dtype, engine })
   const device = engine.features.deviceTensors ? engine : undefined
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop

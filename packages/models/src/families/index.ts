@@ -5,6 +5,7 @@
 import type { Architecture } from '../architecture.ts'
 import { bloom } from './bloom.ts'
 import { cohere } from './cohere.ts'
+import { deepseek } from './deepseek.ts'
 import { falcon } from './falcon.ts'
 import { gemma } from './gemma.ts'
 import { gptNeox } from './gpt-neox.ts'
@@ -45,4 +46,5 @@ export const families: readonly Architecture[] = [
   mpt,
   mixtral,
   qwenMoe,
+  deepseek,
 ]
