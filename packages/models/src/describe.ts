@@ -3,7 +3,7 @@
  * @module
  */
 import { AwqError, elementCount } from '@awq/tensor'
-import type { Architecture, ModelTable } from './architecture.ts'
+import type { ModelTable } from './architecture.ts'
 import { checkOuterSteps } from './check-steps.ts'
 import type { ModelConfig } from './config.ts'
 import { readConfig } from './config-reader.ts'
@@ -30,7 +30,6 @@ export interface OuterDescription {
 
 /** All that follows from a `config.json` and its architecture table. */
 export interface ModelDescription extends Positioned {
-  readonly architecture: Architecture
   readonly config: ModelConfig
   /** By layer. Blocks that are alike are the same object. */
   readonly blocks: readonly BlockDescription[]
@@ -130,8 +129,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const stored = readStoredFormat(reader)
   const modelType = reader.text('model_type', '')
   if (modelType === '') reader.reject('model_type', 'the name of a model family')
-  const architecture = findArchitecture(modelType)
-  const model = architecture.model(reader, modelType)
+  const model = findArchitecture(modelType).model(reader, modelType)
   const config = checkConfig(model.config)
   const blocks = describeBlocks(model)
   const kinds = [...new Set(blocks)]
@@ -143,7 +141,6 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const table = [config.vocabSize, config.embeddingSize]
   const { blockName, prefix = '', aliases = {}, extraBlocks = 0, ignored = [] } = model
   return {
-    architecture,
     config: { ...config, contextLength: stretchedContext(config, sequence) },
     blocks,
     outer,

@@ -1,5 +1,4 @@
 export { type Activation, readActivation } from './activation.ts'
-export { alignCheckpoint } from './align-checkpoint.ts'
 export type { Architecture, BlockTable, ModelTable, OuterTable, ScaleGroupRule } from './architecture.ts'
 export { type AttentionForm, fusedIsPossible, type PastKeyValue } from './attention.ts'
 export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
@@ -17,7 +16,6 @@ export type { BlockDescription } from './describe-block.ts'
 export { checkIds, embedInto, embedTokens } from './embed.ts'
 export { embedBatches } from './embed-batches.ts'
 export { alibiSlopes } from './emit-alibi.ts'
-export { type BlockContext, type EmittedBlock, emitBlock } from './emit-block.ts'
 export { type DecoderBinding, type DecoderOptions, emitDecoder } from './emit-decoder.ts'
 export type { ExpertTokens, RoutedTokens } from './emit-experts.ts'
 export { emitEmbedding, emitHead } from './emit-outer.ts'
@@ -35,11 +33,9 @@ export { type FloatCheckpoint, openFloatCheckpoint } from './float-checkpoint.ts
 export {
   type BlockWeights,
   blockFeeds,
-  checkParameters,
   emitLinear,
   findParameter,
   inputBinding,
-  isAbsent,
   outerFeeds,
   outerInputs,
   readBlockWeights,
@@ -64,11 +60,10 @@ export { type RopeOptions, readRope } from './read-rope.ts'
 export { readSizes, type SizeDefaults, type SizeFields } from './read-sizes.ts'
 export { registerArchitecture } from './registry.ts'
 export type { ScaleGroup } from './resolve-groups.ts'
-export { type RopeConfig, type RopeTables, ropeTables } from './rope.ts'
+export type { RopeConfig } from './rope.ts'
 export { type RopeScaling, ropeRegime } from './rope-scaling.ts'
 export {
   type ActivationType,
-  causalMask,
   declareSequence,
   type Positions,
   rewriteSequence,

@@ -57,20 +57,22 @@ export const layerNorm = (
   bias = true,
 ): NormStep => ({ step: 'norm', norm: 'layer', weight, bias, offset: 0, epsilon, width, from, to })
 
+/** What the norms on the heads of query and key have in common; `bias` and `offset` none unless given. */
+export type HeadNorm = Pick<NormStep, 'norm' | 'epsilon'> & Partial<Pick<NormStep, 'bias' | 'offset' | 'weights'>>
+
 /**
  * A norm on each head of query and key before attention, as options of `separateAttention`.
- * @param norm what is alike in both: its kind, epsilon and offset
+ * @param names of the two norms
  */
 export const headNorms = (
   { heads, kvHeads, headDim }: ModelConfig,
-  norm: NormStep,
+  norm: HeadNorm,
   [queryNorm, keyNorm]: readonly [string, string] = ['self_attn.q_norm', 'self_attn.k_norm'],
-  weights?: NormStep['weights'],
 ): Pick<SeparateAttention, 'query' | 'key' | 'between'> => {
   const on = (weight: string, parts: number, from: string, to: string): NormStep => ({
+    ...{ step: 'norm', bias: false, offset: 0 },
     ...norm,
     ...{ weight, from, to, parts, width: parts * headDim },
-    ...(weights ? { weights } : {}),
   })
   const [query, key] = ['normedQuery', 'normedKey'] as const
   return { query, key, between: [on(queryNorm, heads, 'query', query), on(keyNorm, kvHeads, 'key', key)] }

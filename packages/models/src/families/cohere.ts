@@ -56,7 +56,7 @@ export const cohere: Architecture = {
             bias,
             rope: !second || sliding(layer) ? rope : null,
             window: sliding(layer) ? window : null,
-            ...(normed ? headNorms(config, norm('', '', ''), undefined, 'stacked') : {}),
+            ...(normed ? headNorms(config, { norm: 'layer', epsilon, weights: 'stacked' }) : {}),
           }),
           ...gatedMlp(config, { from: 'blockInput', activation }),
           ...sum(['hidden', 'attentionOutput', 'mlpOutput'], 'hidden'),

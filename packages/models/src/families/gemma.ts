@@ -87,7 +87,7 @@ export const gemma: Architecture = {
         const attention = separateAttention(config, {
           from: 'attentionInput',
           ...{ bias, scale, softCap, rope: windowed ? localRope : rope, window: windowed ? window : null },
-          ...(third ? headNorms(config, rmsNorm('', 0, epsilon, '', '', 1)) : {}),
+          ...(third ? headNorms(config, { norm: 'rms', epsilon, offset: 1 }) : {}),
         })
         const mlp = gatedMlp(config, { from: 'mlpInput', activation })
         const before = first ? 'post_attention_layernorm' : 'pre_feedforward_layernorm'

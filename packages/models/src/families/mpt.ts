@@ -3,19 +3,12 @@
  * @module
  */
 import type { Architecture } from '../architecture.ts'
+import { alibiSlopes } from '../emit-alibi.ts'
 import { addToHidden, attend, layerNorm, linear, plainMlp, plainMlpGroup, scaleGroup } from '../parts.ts'
 import { readSizes } from '../read-sizes.ts'
 
 const mlp = ['ffn.up_proj', 'ffn.down_proj'] as const
 const fields = { hiddenSize: 'd_model', heads: 'n_heads', layers: 'n_layers', contextLength: 'max_seq_len' } as const
-
-/** The geometric row for the power of two above, its second, fourth ... first. */
-const slopesOf = (heads: number, maxBias: number): number[] => {
-  const power = 2 ** Math.ceil(Math.log2(heads))
-  const all = Array.from({ length: power }, (_, i) => 2 ** ((-maxBias * (i + 1)) / power))
-  if (power === heads) return all
-  return [...all.filter((_, i) => i % 2 === 1), ...all.filter((_, i) => i % 2 === 0)].slice(0, heads)
-}
 
 export const mpt: Architecture = {
   modelTypes: ['mpt'],
@@ -50,7 +43,7 @@ export const mpt: Architecture = {
           linear('attn.Wqkv', [3 * hiddenSize, hiddenSize], 'attentionInput', limit === null ? 'qkv' : 'unclipped'),
           ...(limit === null ? [] : [{ step: 'clamp', limit, from: 'unclipped', to: 'qkv' } as const]),
           { step: 'split', from: 'qkv', to: ['query', 'key', 'value'], widths: [hiddenSize, hiddenSize, hiddenSize] },
-          attend(config, { rope: null, scale, alibi: { slopes: slopesOf(heads, maxBias) } }),
+          attend(config, { rope: null, scale, alibi: { slopes: alibiSlopes(heads, maxBias) } }),
           linear('attn.out_proj', [hiddenSize, hiddenSize], 'attended', 'attentionOutput'),
           addToHidden('attentionOutput'),
           norm('norm_2', 'hidden', 'mlpInput'),

@@ -11,6 +11,7 @@ import { readSizes } from '../read-sizes.ts'
 
 const projections = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.dense'] as const
 const mlp = ['mlp.fc1', 'mlp.fc2'] as const
+const headNames = ['self_attn.q_layernorm', 'self_attn.k_layernorm'] as const
 
 export const phi: Architecture = {
   modelTypes: ['phi'],
@@ -37,7 +38,7 @@ export const phi: Architecture = {
           norm('input_layernorm', 'hidden', 'blockInput'),
           ...separateAttention(config, {
             ...{ from: 'blockInput', bias: true, rope, names: projections },
-            ...(normed ? headNorms(config, norm('', '', ''), ['self_attn.q_layernorm', 'self_attn.k_layernorm']) : {}),
+            ...(normed ? headNorms(config, { norm: 'layer', bias: true, epsilon }, headNames) : {}),
           }),
           ...plainMlp(config, { from: 'blockInput', activation, names: mlp }),
           ...sum(['attentionOutput', 'mlpOutput', 'hidden'], 'hidden'),

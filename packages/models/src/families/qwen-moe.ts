@@ -60,7 +60,7 @@ export const qwenMoe: Architecture = {
           },
         }
     const route = { experts, chosen, score: 'softmax', normalized } as const
-    const norms = third ? headNorms(config, rmsNorm('', 0, epsilon, '', '')) : {}
+    const norms = third ? headNorms(config, { norm: 'rms', epsilon }) : {}
     return {
       config,
       outer: {

@@ -50,7 +50,7 @@ export const qwen: Architecture = {
             outputBias: third && bias,
             rope,
             window: sliding(layer) ? window : null,
-            ...(third ? headNorms(config, rmsNorm('', 0, epsilon, '', '')) : {}),
+            ...(third ? headNorms(config, { norm: 'rms', epsilon }) : {}),
           }),
           addToHidden('attentionOutput'),
           rmsNorm('post_attention_layernorm', hiddenSize, epsilon, 'hidden', 'mlpInput'),

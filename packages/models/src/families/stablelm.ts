@@ -48,7 +48,7 @@ export const stablelm: Architecture = {
           norm('input_layernorm', 'hidden', 'attentionInput'),
           ...separateAttention(config, {
             ...{ from: 'attentionInput', bias, outputBias: false, rope },
-            ...(normed ? headNorms(config, layerNorm('', 0, epsilon, '', '', false), headNames, 'listed') : {}),
+            ...(normed ? headNorms(config, { norm: 'layer', epsilon, weights: 'listed' }, headNames) : {}),
           }),
           ...(parallel ? [] : [addToHidden('attentionOutput'), norm('post_attention_layernorm', 'hidden', 'mlpInput')]),
           ...gatedMlp(config, { from: parallel ? 'attentionInput' : 'mlpInput', activation }),
