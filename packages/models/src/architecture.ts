@@ -57,6 +57,11 @@ export interface ModelTable {
   readonly aliases?: Readonly<Record<string, string>> | undefined
   /** The base model's prefix, which checkpoints that were saved without a head leave out: `transformer.`. */
   readonly prefix?: string | undefined
+  /**
+   * Parameters that checkpoints hold for all experts in one tensor `[experts, ...]`, both inside a block: the name of one,
+   * with `*` for its number and with its suffix, to that tensor's.
+   */
+  readonly stacked?: Readonly<Record<string, string>> | undefined
   /** Blocks behind the last one that checkpoints have for other purposes, and that are left out; default 0. */
   readonly extraBlocks?: number | undefined
   /** Ends of tensor names inside blocks that hold nothing to compute with (masks, tables that follow from the config). */

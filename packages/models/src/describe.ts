@@ -47,6 +47,7 @@ export interface ModelDescription extends Positioned {
   /** As in the family's table. */
   readonly prefix: string
   readonly aliases: Readonly<Record<string, string>>
+  readonly stacked: Readonly<Record<string, string>>
   readonly extraBlocks: number
   readonly ignored: readonly string[]
   /** How the float checkpoint's matrices are stored. */
@@ -139,7 +140,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const headTable = `${model.outer.head}.weight`
   const head = config.tiedEmbeddings ? embedding : headTable
   const table = [config.vocabSize, config.embeddingSize]
-  const { blockName, prefix = '', aliases = {}, extraBlocks = 0, ignored = [] } = model
+  const { blockName, prefix = '', aliases = {}, stacked = {}, extraBlocks = 0, ignored = [] } = model
   return {
     config: { ...config, contextLength: stretchedContext(config, sequence) },
     blocks,
@@ -156,6 +157,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
     parameter: (layer, name) => `${blockName(layer)}.${name}`,
     prefix,
     aliases,
+    stacked,
     extraBlocks,
     ignored,
     stored,

@@ -5,9 +5,12 @@
 import { AwqError } from '@awq/tensor'
 import type { ConfigReader } from './config-reader.ts'
 
-/** `plain`: the tensors are the weights. `float8`: E4M3 codes with scales beside them (`float8-checkpoint.ts`). */
+/**
+ * `plain`: the tensors are the weights. `float8`: E4M3 codes with scales beside them (`float8-checkpoint.ts`). `mxfp4`:
+ * blocks of 4-bit codes and their scales (`mxfp4-checkpoint.ts`).
+ */
 export interface StoredFormat {
-  readonly kind: 'plain' | 'float8'
+  readonly kind: 'plain' | 'float8' | 'mxfp4'
   /** Rows and columns that share a scale, where the config says so (DeepSeek-V3: 128 x 128). */
   readonly block: readonly [rows: number, columns: number] | null
 }
@@ -36,6 +39,7 @@ export const readStoredFormat = (reader: ConfigReader): StoredFormat => {
   const config = reader.object('quantization_config')
   if (!config) return { kind: 'plain', block: null }
   const method = config.text('quant_method', 'unnamed')
+  if (method === 'mxfp4') return { kind: 'mxfp4', block: null }
   if (method === 'compressed-tensors') {
     const format = config.text('format', 'unnamed')
     if (format !== 'float-quantized' && format !== 'naive-quantized') refuse(`${method}, ${format}`)

@@ -17,6 +17,7 @@ export {
   float32ToFloat16Bits,
   roundHalfEven,
 } from './minifloat.ts'
+export { decodeMxfp4, MXFP4_BLOCK } from './mxfp4.ts'
 export { parseJson } from './parse-json.ts'
 export {
   checkQuantizedMatrix,

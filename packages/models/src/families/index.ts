@@ -9,6 +9,7 @@ import { deepseek } from './deepseek.ts'
 import { falcon } from './falcon.ts'
 import { gemma } from './gemma.ts'
 import { gptNeox } from './gpt-neox.ts'
+import { gptOss } from './gpt-oss.ts'
 import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
 import { internlm2 } from './internlm2.ts'
@@ -47,4 +48,5 @@ export const families: readonly Architecture[] = [
   mixtral,
   qwenMoe,
   deepseek,
+  gptOss,
 ]
