@@ -2,14 +2,14 @@
  * Sums over tokens of q q^T and q t^T, for the value q of a site and what its linears are asked for.
  * @module
  */
-import { type Graph, int64s, reshape, type Value } from '@awq/onnx'
+import { type Graph, reshape, type Value } from '@awq/onnx'
 import { type Tensor, zeros } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
-import { assembleGram, gramBlocks, gramPieces } from './layout.ts'
+import { emitGramSums, emitProductSum } from './emit-gram.ts'
+import { assembleGram, gramBlocks, gramPieces, nextName } from './layout.ts'
 
 const gramName = (block: number) => `gram.${block}`
 const crossName = (piece: number) => `cross.${piece}`
-const next = (name: string) => `${name}.next`
 
 /**
  * Adds to a graph what sums up q q^T and q t^T: inputs `gram.K` and `cross.K` with the sums so far, outputs with `.next` behind.
@@ -19,21 +19,10 @@ const next = (name: string) => `${name}.next`
 export const emitDriftSums = (graph: Graph, q: Value, target: Value): void => {
   const width = q.shape.at(-1) as number
   const targets = target.shape.at(-1) as number
-  const pieces = gramPieces(width)
-  const rows = reshape(graph, q, [-1, width])
   const wanted = reshape(graph, target, [-1, targets])
-  const sizes = pieces.map(({ start, end }) => end - start)
-  const columns =
-    pieces.length === 1
-      ? [rows]
-      : graph.addAll('Split', [rows, int64s(graph, sizes)], { axis: 1 }, { outputs: sizes.length })
-  const sum = (name: string, left: Value, right: Value, shape: readonly number[]) => {
-    const before = graph.input(name, 'float32', shape)
-    graph.output(next(name), graph.add('Gemm', [left, right, before], { transA: 1 }))
-  }
-  for (const [index, { row, column }] of gramBlocks(width).entries())
-    sum(gramName(index), columns[row]!, columns[column]!, [sizes[row]!, sizes[column]!])
-  for (const [index, piece] of columns.entries()) sum(crossName(index), piece, wanted, [sizes[index]!, targets])
+  const columns = emitGramSums(graph, reshape(graph, q, [-1, width]), width, gramName)
+  for (const [index, { start, end }] of gramPieces(width).entries())
+    emitProductSum(graph, crossName(index), columns[index]!, wanted, [end - start, targets])
 }
 
 /** Means over tokens. */
@@ -64,7 +53,7 @@ export const emptyDriftSums = (width: number, targets: number): DriftSums => {
   ])
   return {
     feeds,
-    into: Object.fromEntries(Object.entries(feeds).map(([name, sum]) => [next(name), sum])),
+    into: Object.fromEntries(Object.entries(feeds).map(([name, sum]) => [nextName(name), sum])),
     means(tokens, where) {
       const gram = assembleGram(
         width,

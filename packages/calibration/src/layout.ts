@@ -63,6 +63,9 @@ export function assembleGram(width: number, sums: readonly Float32Array[], count
   return gram
 }
 
+/** The output that carries the new value of an accumulator. */
+export const nextName = (name: string): string => `${name}.next`
+
 /** The public names of a site's accumulators in a graph: inputs, and outputs with `.next` behind. */
 export const statsNames = (site: string) => ({
   /** Block k of the sum of x x^T, [rows, columns]. */
@@ -78,5 +81,5 @@ export const statsNames = (site: string) => ({
   /** Output: [rows, width], those tokens' activations. */
   sample: `stats.${site}.sample`,
   /** The output that carries the new value of an accumulator. */
-  next: (name: string) => `${name}.next`,
+  next: nextName,
 })

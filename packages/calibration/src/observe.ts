@@ -1,7 +1,8 @@
 import type { RoutedTokens } from '@awq/models'
 import { type Graph, int64s, reshape, type Value } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
-import { gramBlocks, gramPieces, type Piece, statsNames } from './layout.ts'
+import { emitGramSums } from './emit-gram.ts'
+import { statsNames } from './layout.ts'
 
 /**
  * Adds to `graph` what accumulates the statistics of `x` under the name `site`: for X = x as [tokens, width],
@@ -35,12 +36,7 @@ export function observeStats(graph: Graph, site: string, x: Value, routed?: Rout
     : own
   const firstAxis = int64s(graph, [0])
 
-  const columns = splitColumns(graph, flat, gramPieces(width))
-  gramBlocks(width).forEach(({ row, column, rows, columns: { start, end } }, index) => {
-    const sum = graph.input(names.gram(index), 'float32', [rows.end - rows.start, end - start])
-    const product = graph.add('Gemm', [columns[row]!, columns[column]!, sum], { transA: 1 })
-    graph.output(names.next(names.gram(index)), product)
-  })
+  emitGramSums(graph, flat, width, names.gram)
 
   const magnitude = graph.add('Abs', [flat])
   const sumAbs = graph.input(names.sumAbs, 'float32', [width])
@@ -60,11 +56,4 @@ export function observeStats(graph: Graph, site: string, x: Value, routed?: Rout
   graph.output(names.next(names.reached), graph.add('Add', [reached, graph.add('Cast', [count], { to: 'float32' })]))
   const spread = graph.add('Div', [graph.add('Mul', [rows, count]), routed.total()])
   graph.output(names.sample, graph.add('Gather', [flat, spread], { axis: 0 }))
-}
-
-/** The columns of each piece as a matrix of their own. */
-function splitColumns(graph: Graph, x: Value, pieces: readonly Piece[]): readonly Value[] {
-  if (pieces.length === 1) return [x]
-  const sizes = pieces.map(({ start, end }) => end - start)
-  return graph.addAll('Split', [x, int64s(graph, sizes)], { axis: 1 }, { outputs: sizes.length })
 }

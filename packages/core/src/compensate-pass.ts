@@ -6,9 +6,9 @@
 import { openDrift } from '@awq/calibration'
 import type { LinearSpec } from '@awq/models'
 import { compensateWeights } from '@awq/quantize'
-import { AwqError, dequantize } from '@awq/tensor'
+import { AwqError } from '@awq/tensor'
 import { type BlockState, type Pass, weightOf } from './block-state.ts'
-import { keepSalientColumns } from './salient.ts'
+import { runPasses, weightsSoFar } from './quantize-block.ts'
 
 /** Options of `compensatePass`. */
 export interface CompensatePassOptions {
@@ -20,13 +20,6 @@ export interface CompensatePassOptions {
   readonly damping?: number | undefined
   /** About how many calibration tokens the drift is measured on; default `all`. */
   readonly tokens?: number | 'all' | undefined
-}
-
-/** The block's parameters, rounded where they are rounded already. */
-const weightsSoFar = (block: BlockState): Map<string, Float32Array> => {
-  const weights = new Map(block.weights)
-  for (const [name, matrix] of block.quantized) weights.set(`${name}.weight`, dequantize(matrix))
-  return weights
 }
 
 /**
@@ -66,13 +59,11 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
       }
       const experts = new Set(block.structure.sites.flatMap(({ site, expert }) => (expert ? [site] : [])))
       for (const site of new Set(block.linears.map((linear) => linear.site))) {
-        signal?.throwIfAborted()
         const linears = block.linears.filter((linear) => linear.site === site)
         // The quantized block may give an expert other tokens than the float one: there is nothing to compare.
         if (!experts.has(site)) await move(site, linears)
         const part: BlockState = { ...block, linears }
-        for (const pass of passes) await block.time(pass.name, () => pass.run(part))
-        keepSalientColumns(part)
+        await runPasses(part, passes)
         const missing = linears.find((linear) => !block.quantized.has(linear.name))
         if (missing)
           throw new AwqError(

@@ -13,16 +13,15 @@ import {
 } from '@awq/calibration'
 import { type BlockWeights, embedInto, readBlockWeights } from '@awq/models'
 import type { Engine } from '@awq/ort'
-import { dequantize } from '@awq/tensor'
 import { collectGarbage } from '#platform'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import { rareExpertsText, settleExperts } from './expert-stats.ts'
 import { inputTokensOf, keepInputs, wantsQuantizedInputs } from './kept-inputs.ts'
 import type { OnProgress } from './progress.ts'
+import { blockState, copyWeights, runPasses, weightsSoFar } from './quantize-block.ts'
 import { recordBlock } from './record-block.ts'
 import type { RecordedVariant } from './record-model.ts'
-import { keepSalientColumns } from './salient.ts'
 import type { SourceModel } from './source-model.ts'
 import { type StageClock, type StageSeconds, stageClock, totalSeconds } from './stages.ts'
 import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
@@ -90,58 +89,6 @@ const groupByStream = (variants: readonly Variant[]): StreamGroup[] => {
     ),
     ...observed.filter(({ method }) => method.propagate === 'quantized').flatMap((v) => group([v], true, 'quantized')),
   ]
-}
-
-const copyWeights = (weights: BlockWeights): BlockWeights =>
-  new Map([...weights].map(([name, values]) => [name, values.slice()]))
-
-const quantizeBlock = async (
-  { model, engine, signal }: VariantsOptions,
-  variant: Variant,
-  clock: StageClock,
-  layer: number,
-  weights: BlockWeights,
-  stats: ReadonlyMap<string, ActivationStats>,
-  { inputs, quantizedInputs }: Pick<BlockState, 'inputs' | 'quantizedInputs'>,
-): Promise<BlockState> => {
-  const { description } = model
-  const structure = description.blocks[layer]!
-  const block: BlockState = {
-    layer,
-    engine,
-    description,
-    structure,
-    linears: structure.linears,
-    scaleGroups: structure.scaleGroups,
-    weights,
-    stats: new Map(stats),
-    inputs,
-    quantizedInputs,
-    specs: variant.specsOf(layer),
-    salient: new Map(),
-    ranges: new Map(),
-    quantized: new Map(),
-    folded: [],
-    time: clock.time,
-    signal,
-  }
-  for (const pass of variant.method.passes) {
-    signal?.throwIfAborted()
-    const before = block.folded.length
-    // What a pass changes, an earlier pass has not seen.
-    delete block.quantizedOutputs
-    await clock.time(pass.name, () => pass.run(block))
-    block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
-  }
-  keepSalientColumns(block)
-  return block
-}
-
-/** The weights of a quantized block as the next block's calibration sees them. */
-const quantizedWeights = (block: BlockState): BlockWeights => {
-  const weights = new Map(block.weights)
-  for (const [name, matrix] of block.quantized) weights.set(`${name}.weight`, dequantize(matrix))
-  return weights
 }
 
 /** All token ids, one block after the other. */
@@ -368,15 +315,17 @@ const walkGroup = async (
     const clock = clocks.get(variant)!
     // Passes change what they are given: the weights are needed once more where another variant or the record reads them.
     const own = options.variants.length === 1 && !options.record ? weights : copyWeights(weights)
-    const block = await quantizeBlock(options, variant, clock, layer, own, stats, kept.get(variant)!)
+    const block = blockState({
+      ...{ layer, engine: options.engine, description: model.description, weights: own, stats, ...kept.get(variant)! },
+      ...{ specs: variant.specsOf(layer), time: clock.time, signal },
+    })
+    await runPasses(block, variant.method.passes)
     blocks.push(block)
     const record = options.record ? await clock.time('record', () => recordBlock(block, { weights, stats })) : undefined
-    if (group.propagate === 'quantized' && !last)
-      await clock.time('forward', () => pass(quantizedWeights(block), false))
+    if (group.propagate === 'quantized' && !last) await clock.time('forward', () => pass(weightsSoFar(block), false))
     const drifted = group.drifted.get(variant)
     if (drifted && !last) {
-      const next =
-        block.quantizedOutputs ?? (await clock.time('forward', () => forward(quantizedWeights(block), drifted)))
+      const next = block.quantizedOutputs ?? (await clock.time('forward', () => forward(weightsSoFar(block), drifted)))
       for (const { data } of next) spool?.append(data as Float32Array)
       group.drifted.set(variant, [...next])
     }

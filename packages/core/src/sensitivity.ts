@@ -15,7 +15,8 @@ import { settleExperts } from './expert-stats.ts'
 import type { Method } from './methods.ts'
 import { type LinearSpecs, sameSpec } from './plan.ts'
 import type { OnProgress } from './progress.ts'
-import { codedWeightOf, keepSalientColumns } from './salient.ts'
+import { blockState, copyWeights, runPasses } from './quantize-block.ts'
+import { codedWeightOf } from './salient.ts'
 import { divergences, rounded } from './sensitivity-head.ts'
 import type { SourceModel } from './source-model.ts'
 
@@ -198,32 +199,13 @@ const quantizedAt = async (
   },
 ): Promise<BlockState> => {
   const { description } = model
-  const structure = description.blocks[at.layer]!
-  const specs: LinearSpecs = new Map(structure.linears.map(({ name }) => [name, at.spec]))
-  const block: BlockState = {
-    layer: at.layer,
-    engine,
-    description,
-    structure,
-    linears: structure.linears,
-    scaleGroups: structure.scaleGroups,
-    weights: new Map([...at.weights].map(([name, values]) => [name, values.slice()])),
-    stats: new Map(at.stats),
-    inputs: at.inputs,
-    quantizedInputs: at.inputs,
-    specs,
-    ranges: new Map(),
-    salient: new Map(),
-    quantized: new Map(),
-    folded: [],
-    time: (_, work) => work(),
-    signal,
-  }
-  for (const pass of method.passes) {
-    signal?.throwIfAborted()
-    await pass.run(block)
-  }
-  keepSalientColumns(block)
+  const specs: LinearSpecs = new Map(description.blocks[at.layer]!.linears.map(({ name }) => [name, at.spec]))
+  const { layer, stats, inputs } = at
+  const block = blockState({
+    ...{ layer, engine, description, weights: copyWeights(at.weights), stats, inputs, quantizedInputs: inputs, specs },
+    ...{ time: (_, work) => work(), signal },
+  })
+  await runPasses(block, method.passes)
   return block
 }
 

@@ -1,0 +1,62 @@
+/**
+ * A block through the passes of a method.
+ * @module
+ */
+import type { ActivationStats } from '@awq/calibration'
+import type { BlockWeights, ModelDescription } from '@awq/models'
+import { dequantize } from '@awq/tensor'
+import type { BlockState, Pass } from './block-state.ts'
+import { keepSalientColumns } from './salient.ts'
+
+/** What a block begins with. */
+export interface BlockStart
+  extends Pick<
+    BlockState,
+    'layer' | 'engine' | 'weights' | 'inputs' | 'quantizedInputs' | 'specs' | 'time' | 'signal'
+  > {
+  readonly description: ModelDescription
+  readonly stats: ReadonlyMap<string, ActivationStats>
+}
+
+/** The state before the first pass. The weights are the state's own: passes write over them. */
+export const blockState = (start: BlockStart): BlockState => {
+  const structure = start.description.blocks[start.layer]!
+  return {
+    ...start,
+    structure,
+    linears: structure.linears,
+    scaleGroups: structure.scaleGroups,
+    stats: new Map(start.stats),
+    salient: new Map(),
+    ranges: new Map(),
+    quantized: new Map(),
+    folded: [],
+  }
+}
+
+/**
+ * Runs passes on a block, each timed under its name, and takes the channels that stay float out of the codes.
+ * @throws rejects with `signal.reason`
+ */
+export const runPasses = async (block: BlockState, passes: readonly Pass[]): Promise<void> => {
+  for (const pass of passes) {
+    block.signal?.throwIfAborted()
+    const before = block.folded.length
+    // What a pass changes, an earlier pass has not seen.
+    delete block.quantizedOutputs
+    await block.time(pass.name, () => pass.run(block))
+    block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
+  }
+  keepSalientColumns(block)
+}
+
+/** The block's parameters, rounded where they are rounded already: what the quantized model computes with. */
+export const weightsSoFar = (block: BlockState): BlockWeights => {
+  const weights = new Map(block.weights)
+  for (const [name, matrix] of block.quantized) weights.set(`${name}.weight`, dequantize(matrix))
+  return weights
+}
+
+/** Weights of one's own, to be changed in place. */
+export const copyWeights = (weights: BlockWeights): BlockWeights =>
+  new Map([...weights].map(([name, values]) => [name, values.slice()]))
