@@ -9,6 +9,7 @@ import {
   blockFeeds,
   type ExpertTokens,
   emitForwardBlock,
+  expertTokensOn,
   forwardFeeds,
   fusedIsPossible,
   inputBinding,
@@ -109,7 +110,7 @@ export const openBlockRunner = (engine: Engine): BlockRunner => {
   return {
     async run(block, weights, stream, { name, observe, allExperts = false, outputs: where = 'new', signal, onBatch }) {
       const { feedsFor, sites, sessionFor } = openedFor(block)
-      const session = await sessionFor(observe, observe && allExperts ? 'all' : 'chosen')
+      const session = await sessionFor(observe, observe && allExperts ? 'all' : expertTokensOn(engine.device))
       const parameters = blockFeeds(block, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
       const accumulator = observe ? createAccumulator(sites, { name, totalTokens, inPlace }) : undefined

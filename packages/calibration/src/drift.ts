@@ -8,6 +8,7 @@ import {
   type BlockWeights,
   blockFeeds,
   emitSegment,
+  expertTokensOn,
   forwardFeeds,
   inputBinding,
   outputName,
@@ -97,7 +98,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
   /** Runs the steps from a place on to another. */
   const advance = async (place: Place, to: number, weights: BlockWeights, extra?: Extra): Promise<Place> => {
     const segment = { from: place.at, to, inputs: place.axes }
-    const emitted = emitSegment(block, segment, inputBinding(), attention, extra?.emit)
+    const emitted = emitSegment(block, segment, inputBinding(), attention, expertTokensOn(engine.device), extra?.emit)
     const key = `segment ${block.key} ${place.at} ${to} ${attention} ${extra?.key}`
     const session = await cachedSession(engine, key, () => emitted.graph.toBytes())
     const parameters = blockFeeds(block, weights)

@@ -12,7 +12,7 @@ import { statsNames } from './layout.ts'
  * - `stats.SITE.maxAbs` -> `.next`: max with max over tokens of |X|;
  * - `stats.SITE.rows` (int64 [rows]) -> `stats.SITE.sample`: those rows of X.
  *
- * Of a value of an expert, X has the rows of its tokens alone; `stats.SITE.reached` -> `.next` counts them, and `rows`, which
+ * Of a value of an expert, X has the rows of its tokens alone, times their weights; `stats.SITE.reached` -> `.next` counts them, and `rows`, which
  * are places among all tokens, are spread over them.
  *
  * {@link createAccumulator} owns the buffers behind these names.
@@ -29,7 +29,8 @@ export function observeStats(graph: Graph, site: string, x: Value, routed?: Rout
     )
   }
   const names = statsNames(site)
-  const own = reshape(graph, x, [-1, width])
+  const weight = routed?.weight()
+  const own = reshape(graph, weight ? graph.add('Mul', [x, weight]) : x, [-1, width])
   // An expert may have no token: a row of zeros adds nothing, and spares the operators an empty matrix.
   const flat = routed
     ? graph.add('Concat', [own, graph.constant('float32', [1, width], new Float32Array(width))], { axis: 0 })
@@ -51,9 +52,10 @@ export function observeStats(graph: Graph, site: string, x: Value, routed?: Rout
     graph.output(names.sample, graph.add('Gather', [flat, rows], { axis: 0 }))
     return
   }
-  const count = graph.add('Shape', [own], { start: 0, end: 1 })
   const reached = graph.input(names.reached, 'float32', [1])
-  graph.output(names.next(names.reached), graph.add('Add', [reached, graph.add('Cast', [count], { to: 'float32' })]))
+  const more = graph.add('Cast', [routed.reached()], { to: 'float32' })
+  graph.output(names.next(names.reached), graph.add('Add', [reached, more]))
+  const count = graph.add('Shape', [own], { start: 0, end: 1 })
   const spread = graph.add('Div', [graph.add('Mul', [rows, count]), routed.total()])
   graph.output(names.sample, graph.add('Gather', [flat, spread], { axis: 0 }))
 }

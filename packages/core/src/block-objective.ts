@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { BlockBinding, BlockDescription, ScaleGroup } from '@awq/models'
+import type { BlockBinding, BlockDescription, BlockPart, ScaleGroup } from '@awq/models'
 import {
   blockFeeds,
   blockPart,
@@ -30,8 +30,8 @@ export interface BlockObjectiveOptions {
 /**
  * `block`: the squared error of the output of attention (for the linears that read its input) or of the MLP, per token and
  * summed over channels, with the candidate's rounded weights and everything else float (arXiv 2306.00978, section 3.2, as
- * its code does it). For linears whose output goes straight to the residual stream it is the linear objective, and is
- * taken from the Gram matrix of all tokens.
+ * its code does it). For linears whose output goes straight to the residual stream, and for those of experts, it is the
+ * linear objective, and is taken from the Gram matrix of all tokens.
  */
 export const blockObjective = ({ tokens = 2048 }: BlockObjectiveOptions = {}): ScaleObjective => {
   if (!Number.isSafeInteger(tokens) || tokens < 1)
@@ -41,7 +41,8 @@ export const blockObjective = ({ tokens = 2048 }: BlockObjectiveOptions = {}): S
 
 const openLoss = async (block: BlockState, group: ScaleGroup, rule?: GridRule): Promise<EvaluateScales | undefined> => {
   const { structure, engine, signal } = block
-  const part = blockPart(structure, group.site)
+  const part = partBehind(structure, group.site)
+  if (!part) return undefined
   const own = new Set(group.consumers)
   if (part.linears.every((name) => own.has(name)) && !part.attention) return undefined
   const { inputs = [] } = block
@@ -85,11 +86,22 @@ const openLoss = async (block: BlockState, group: ScaleGroup, rule?: GridRule): 
   }
 }
 
+/** The part behind a site; none where it goes on with values that come from elsewhere too (latent attention). */
+const partBehind = (structure: BlockDescription, site: string): BlockPart | undefined => {
+  try {
+    return blockPart(structure, site)
+  } catch (error) {
+    if (AwqError.is(error) && error.code === 'UNSUPPORTED') return undefined
+    throw error
+  }
+}
+
 /** What the block, as it stands, makes of its inputs at a site. */
 const siteValues = async (block: BlockState, site: string, inputs: readonly Tensor[]): Promise<Tensor[]> => {
   const { structure, engine, weights, signal } = block
   const session = await cachedSession(engine, `core block sites ${structure.key} ${site}`, () =>
     emitForwardBlock(structure, inputBinding(), {
+      experts: 'masked',
       observe: (graph, name, value) => {
         if (name === site) graph.output('site', graph.add('Identity', [value]))
       },

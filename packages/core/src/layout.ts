@@ -20,12 +20,15 @@ export const blockEntries = (
   specs: ReadonlyMap<string, QuantSpec>,
   layer: number,
   salient = 0,
-): StoreEntry[] =>
-  description.blocks[layer]!.parameters.flatMap(({ name, shape }) => {
+): StoreEntry[] => {
+  const { parameters, linears } = description.blocks[layer]!
+  const byWeight = new Map(linears.map((linear) => [`${linear.name}.weight`, linear]))
+  return parameters.flatMap(({ name, shape }) => {
     const full = description.parameter(layer, name)
-    const linear = description.blocks[layer]!.linears.find((candidate) => `${candidate.name}.weight` === name)
+    const linear = byWeight.get(name)
     if (!linear) return [denseEntry(full, 'F32', shape)]
     const columns = salientCount(salient, linear.shape[1])
     const site = description.parameter(layer, linear.site)
     return matrixEntries(full, linear.shape, specs.get(linear.name)!, site, columns)
   })
+}

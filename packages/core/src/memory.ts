@@ -17,7 +17,7 @@ export interface MemoryBound {
   readonly baseBytes: number
   /** The parameters of one block in float32. */
   readonly blockBytes: number
-  /** Six times the largest set of linears that read the same input, float32. */
+  /** Six times the largest set of linears that read the same input, or once all that share a scale (experts), float32. */
   readonly stackedBytes: number
   /** The Gram matrices of one block, float32; 0 without calibration. */
   readonly gramBytes: number
@@ -48,7 +48,7 @@ export interface KeptTokens {
 
 /**
  * What a quantization is meant to stay within: 250 MiB + the largest float block + 6 times the largest stack of linears that read
- * the same input + the most that a block's Gram matrices take + 2 * samples * length * hidden * 4 bytes. It does not depend on the number
+ * the same input (once all experts of a mixture, where that is more) + the most that a block's Gram matrices take + 2 * samples * length * hidden * 4 bytes. It does not depend on the number
  * of blocks. Where passes keep tokens (`Pass.inputTokens`), these count with their residual stream; compared with those of
  * the quantized model, with both streams at the beginning of a block, both where the comparison stands, and the widest
  * value between.
@@ -62,15 +62,21 @@ export const memoryBound = (
   const { hiddenSize } = config
   const keptTokens = tokens ? Math.min(kept.inputTokens, tokens.samples * tokens.length) : 0
   const most = (of: (block: BlockDescription) => number) => Math.max(0, ...[...new Set(blocks)].map(of))
+  const siteStack = ({ linears }: BlockDescription) => Math.max(0, ...bySite(linears).map(stackOf))
+  const groupStack = ({ linears, scaleGroups }: BlockDescription) => {
+    const sizes = new Map(linears.map(({ name, shape }) => [name, elements(shape)]))
+    return Math.max(
+      0,
+      ...scaleGroups.map(({ consumers }) => consumers.reduce((sum, name) => sum + sizes.get(name)!, 0)),
+    )
+  }
   const stackOf = (linears: readonly LinearSpec[]) => linears.reduce((sum, { shape }) => sum + elements(shape), 0)
-  const widest = Math.max(hiddenSize, ...blocks.flatMap(({ linears }) => linears.map(({ shape }) => shape[1])))
+  const widest = Math.max(hiddenSize, ...[...new Set(blocks)].flatMap(({ sites }) => sites.map(({ width }) => width)))
   const parts = {
     baseBytes: BASE,
     blockBytes: FLOAT * most(({ parameters }) => parameters.reduce((sum, { shape }) => sum + elements(shape), 0)),
-    stackedBytes: STACKS * FLOAT * most(({ linears }) => Math.max(0, ...bySite(linears).map(stackOf))),
-    gramBytes: tokens
-      ? FLOAT * most(({ linears }) => bySite(linears).reduce((sum, [first]) => sum + first!.shape[1] ** 2, 0))
-      : 0,
+    stackedBytes: FLOAT * most((block) => Math.max(STACKS * siteStack(block), groupStack(block))),
+    gramBytes: tokens ? FLOAT * most(({ sites }) => sites.reduce((sum, { width }) => sum + width ** 2, 0)) : 0,
     activationBytes: tokens ? 2 * FLOAT * tokens.samples * tokens.length * hiddenSize : 0,
     driftBytes: FLOAT * keptTokens * (kept.quantizedInputs ? 4 * hiddenSize + widest : hiddenSize),
   }

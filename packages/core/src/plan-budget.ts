@@ -69,17 +69,23 @@ const blockWeights = (description: ModelDescription, choices: PlanChoices, layer
   const blocks = choices.linears.map((spec) =>
     blockEntries(description, new Map(linears.map(({ name }) => [name, spec])), layer, salient),
   )
-  const within = (entries: readonly StoreEntry[], linear: string) =>
-    entries.filter(({ name }) => name.startsWith(`${description.parameter(layer, `${linear}.weight`)}.`))
+  const sizes = blocks.map((entries) => {
+    const bytes = new Map<string, number>()
+    for (const entry of entries) {
+      const parameter = entry.name.slice(0, entry.name.lastIndexOf('.'))
+      bytes.set(parameter, (bytes.get(parameter) ?? 0) + bytesOf([entry]))
+    }
+    return bytes
+  })
+  const sizeOf = (at: number, linear: string) => sizes[at]!.get(description.parameter(layer, `${linear}.weight`)) ?? 0
   const sites = new Map<string, number[]>()
-  for (const { name, site } of linears)
+  for (const { name, unit } of linears)
     sites.set(
-      site,
-      blocks.map((entries, i) => (sites.get(site)?.[i] ?? 0) + bytesOf(within(entries, name))),
+      unit,
+      blocks.map((_, i) => (sites.get(unit)?.[i] ?? 0) + sizeOf(i, name)),
     )
-  const [first] = blocks
-  const quantized = bytesOf(linears.flatMap(({ name }) => within(first!, name)))
-  return { sites, fixed: bytesOf(first!) - quantized }
+  const quantized = linears.reduce((sum, { name }) => sum + sizeOf(0, name), 0)
+  return { sites, fixed: bytesOf(blocks[0]!) - quantized }
 }
 
 /** What every choice weighs in the store, by its own layout. @param salient share of input channels that stay float */

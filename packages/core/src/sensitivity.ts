@@ -44,6 +44,7 @@ export interface SensitivityOptions {
 /** The linears that read one value, and what each way to store them costs. */
 export interface SiteSensitivity {
   readonly layer: number
+  /** The value, or what all experts call theirs. */
   readonly site: string
   /** Base names. */
   readonly linears: readonly string[]
@@ -105,9 +106,9 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     const begun: Float32Array[] = []
     const blocks: BlockState[] = []
     for (const spec of references) blocks.push(await quantizedAt(options, { layer, weights, stats, inputs: fit, spec }))
-    for (const [site, linears] of sitesOf(structure)) {
+    for (const [site, linears] of unitsOf(structure)) {
       for (const block of blocks) begun.push(joined(await run(onlySite(block, linears), float)))
-      sites.push({ layer, site, linears, shares: blocks.map((block) => errorShares(options, block, site, linears)) })
+      sites.push({ layer, site, linears, shares: blocks.map((block) => errorShares(options, block, linears)) })
     }
     streams = [...(await run(weights, streams)), ...stacked(begun, length, hiddenSize)]
     float = await run(weights, float)
@@ -183,11 +184,11 @@ const coarserReference = (
   return fewest && !references.some((spec) => sameSpec(spec, fewest)) ? fewest : undefined
 }
 
-/** Sites of a block with the base names of the linears that read them. */
-const sitesOf = ({ linears }: BlockDescription): Map<string, string[]> => {
-  const sites = new Map<string, string[]>()
-  for (const { name, site } of linears) sites.set(site, [...(sites.get(site) ?? []), name])
-  return sites
+/** The base names of the linears that are stored alike. */
+const unitsOf = ({ linears }: BlockDescription): Map<string, string[]> => {
+  const units = new Map<string, string[]>()
+  for (const { name, unit } of linears) units.set(unit, [...(units.get(unit) ?? []), name])
+  return units
 }
 
 /** A block after the method's passes, with every linear at one spec. */
@@ -226,17 +227,13 @@ const onlySite = (block: BlockState, linears: readonly string[]): BlockWeights =
  * (infinite where that has none): the sum over some rows of (w' - w)^2 weighted by the Gram's diagonal (rounding errors of different columns are nearly
  * uncorrelated, so the diagonal says enough of a ratio).
  */
-const errorShares = (
-  { candidates }: SensitivityOptions,
-  block: BlockState,
-  site: string,
-  linears: readonly string[],
-): number[] => {
-  const stats = block.stats.get(site)
+const errorShares = ({ candidates }: SensitivityOptions, block: BlockState, linears: readonly string[]): number[] => {
   const errorAt = (spec: QuantSpec): number => {
     let total = 0
     for (const name of linears) {
-      const [rows, width] = block.linears.find((linear) => linear.name === name)!.shape
+      const { shape, site } = block.linears.find((linear) => linear.name === name)!
+      const [rows, width] = shape
+      const stats = block.stats.get(site)
       const stride = Math.max(1, Math.floor(rows / SAMPLED_ROWS))
       const sample = everyRow(codedWeightOf(block, name), width, stride)
       const values = dequantize(roundRtn(sample, [sample.length / width, width], spec))

@@ -6,7 +6,7 @@ import type { BlockTable } from './architecture.ts'
 import { attentionOf, checkSites } from './check-steps.ts'
 import type { ModelConfig } from './config.ts'
 import { flatSteps } from './expert-steps.ts'
-import { type LinearSpec, linearsOf, type SiteSpec, sitesOf } from './linears.ts'
+import { allLinearsOf, type LinearSpec, type SiteSpec, sitesOf } from './linears.ts'
 import { resolveGroups, type ScaleGroup } from './resolve-groups.ts'
 import { type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 import { type AttentionStep, type ParameterSpec, type Step, stepParameters } from './steps.ts'
@@ -37,7 +37,7 @@ export const describeBlock = (
   { steps, scaleGroups }: BlockTable,
   key: string,
 ): BlockDescription => {
-  const all = linearsOf(flatSteps(steps))
+  const all = allLinearsOf(steps)
   const sites = sitesOf(steps)
   const attention = attentionOf(config.modelType, steps)
   checkSites(config.modelType, flatSteps(steps))

@@ -7,6 +7,7 @@ import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitBlock } from './emit-block.ts'
+import type { ExpertTokens } from './emit-experts.ts'
 import { emitEmbed, emitHead } from './emit-outer.ts'
 import type { Residual } from './norm.ts'
 import { type ActivationType, declareSequence } from './sequence.ts'
@@ -18,6 +19,8 @@ export interface DecoderOptions {
   readonly dtype?: ActivationType | undefined
   /** fused: make score rows whole instead of tile by tile, which is faster for single tokens on CPUs. Default false. */
   readonly wholeRows?: boolean | undefined
+  /** Which tokens experts compute; default those routed to them. */
+  readonly experts?: ExpertTokens | undefined
 }
 
 /** Supplies all parameters of a decoder. */
@@ -38,7 +41,7 @@ export interface DecoderBinding {
  * The last block computes nothing past its attention for tokens whose logits are not wanted.
  */
 export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
-  const { attention, dtype = 'float32', wholeRows = false } = options
+  const { attention, dtype = 'float32', wholeRows = false, experts } = options
   const { config, blocks } = description
   const graph = new Graph(`${config.modelType}-decoder`)
   const ids = graph.input('input_ids', 'int64', ['batch', 'sequence'])
@@ -68,6 +71,7 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
       sequence,
       past,
       deferSums: true,
+      experts,
       ...(layer === config.layers - 1 ? { wanted } : {}),
     })
     hidden = emitted.hidden

@@ -4,7 +4,8 @@
  * `chosen`: the tokens are sorted by expert and cut into one piece for each, which is empty where no token goes: an expert
  * computes its own tokens alone. There is no branch: kernels return at once for a piece of no rows.
  *
- * `all`: every expert sees every token, and the weights of those that were not chosen are zero.
+ * `masked`: every expert computes every token, and the weights of those that are not its own are zero: for devices whose
+ * kernels take no empty pieces. `all`: the same, and statistics count every token for every expert.
  * @module
  */
 import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
@@ -12,20 +13,25 @@ import { expertValue } from './expert-steps.ts'
 import type { ExpertsStep } from './steps.ts'
 
 /** Which tokens experts compute. */
-export type ExpertTokens = 'chosen' | 'all'
+export type ExpertTokens = 'chosen' | 'masked' | 'all'
 
 /** What statistics must know of a value that only some tokens come by at. */
 export interface RoutedTokens {
   /** int64 `[1]`: how many tokens there are in all. */
   readonly total: () => Value
+  /** int64 `[1]`: how many of them go to the expert. */
+  readonly reached: () => Value
+  /** What each row counts, `[..., 1]` beside the value; undefined where all count alike. */
+  readonly weight: () => Value | undefined
 }
+
+/** Which tokens experts compute on a device: WebGPU's kernels end the process over a value without elements. */
+export const expertTokensOn = (device: string): ExpertTokens => (device === 'cpu' ? 'chosen' : 'masked')
 
 /** The tokens that an expert computes. */
 export interface ExpertShare {
-  /** `[1, tokens of its own, in]`, or `[batch, sequence, in]` of all. */
+  /** `[1, tokens of its own, in]`, or `[batch, sequence, in]`. */
   readonly value: Value
-  /** What their outputs are multiplied by, `[1, tokens of its own, 1]`; undefined where outputs count alike. */
-  readonly weight: () => Value | undefined
   readonly tokens: RoutedTokens
 }
 
@@ -48,6 +54,11 @@ const later = <T>(make: () => T): (() => T) => {
   }
 }
 
+const countPositive = (graph: Graph, weight: Value): Value => {
+  const own = graph.add('Cast', [graph.add('Greater', [weight, scalar(graph, weight.dtype, 0)])], { to: 'int64' })
+  return reshape(graph, graph.add('ReduceSum', [own], { keepdims: 0 }), [1])
+}
+
 /** Pieces of `[1, rows, ...]`, one for each expert. */
 const cut = (graph: Graph, x: Value, counts: Value, experts: number): Value[] =>
   experts === 1 ? [x] : graph.addAll('Split', [x, counts], { axis: 1 }, { outputs: experts })
@@ -64,18 +75,30 @@ export const emitExperts = (
   step: ExpertsStep,
   form: ExpertTokens,
   run: RunExpert,
-): Value => (form === 'all' ? emitAll(graph, x, routing, step, run) : emitChosen(graph, x, routing, step, run))
+): Value => (form === 'chosen' ? emitChosen(graph, x, routing, step, run) : emitAll(graph, x, routing, step, form, run))
 
-const emitAll = (graph: Graph, x: Value, routing: Value, { experts }: ExpertsStep, run: RunExpert): Value => {
+const emitAll = (
+  graph: Graph,
+  x: Value,
+  routing: Value,
+  { experts }: ExpertsStep,
+  form: ExpertTokens,
+  run: RunExpert,
+): Value => {
   const weights = graph.addAll(
     'Split',
     [routing, int64s(graph, new Array<number>(experts).fill(1))],
     { axis: -1 },
     { outputs: experts },
   )
-  const tokens = { total: later(() => graph.add('Mul', [sizeOf(graph, x, 0), sizeOf(graph, x, 1)])) }
+  const total = later(() => graph.add('Mul', [sizeOf(graph, x, 0), sizeOf(graph, x, 1)]))
+  const shareOf = (weight: Value): ExpertShare => {
+    const every = { total, reached: total, weight: () => undefined }
+    const own = { total, reached: () => countPositive(graph, weight), weight: () => weight }
+    return { value: x, tokens: form === 'all' ? every : own }
+  }
   return weights
-    .map((weight, expert) => graph.add('Mul', [run(expert, { value: x, weight: () => undefined, tokens }), weight]))
+    .map((weight, expert) => graph.add('Mul', [run(expert, shareOf(weight)), weight]))
     .reduce((sum, part) => graph.add('Add', [sum, part]))
 }
 
@@ -103,8 +126,11 @@ const emitChosen = (graph: Graph, x: Value, routing: Value, step: ExpertsStep, r
   const owner = graph.add('Div', [order, scalar(graph, 'int64', chosen)])
   const pieces = cut(graph, sorted(tokens, owner), counts, experts)
   const shares = later(() => cut(graph, sorted(reshape(graph, weights, [-1, 1]), order), counts, experts))
-  const routed = { total: later(() => sizeOf(graph, tokens, 0)) }
-  const outputs = pieces.map((value, expert) => run(expert, { value, weight: () => shares()[expert], tokens: routed }))
+  const total = later(() => sizeOf(graph, tokens, 0))
+  const outputs = pieces.map((value, expert) => {
+    const own = { total, reached: () => sizeOf(graph, value, 1), weight: () => shares()[expert] }
+    return run(expert, { value, tokens: own })
+  })
   const width = outputs[0]!.shape.at(-1) as number
   const joined = reshape(graph, graph.add('Concat', outputs, { axis: 1 }), [-1, width])
   // Where each pair has gone in the sorted list.

@@ -75,7 +75,11 @@ export const emitBlockPart = (
   const sequence = attention ? declareSequence(graph, block, 'plain') : undefined
   const { inner, ends } = partSteps(block, site)
   const given = new Map([[site, x]])
-  const { read } = emitSteps(graph, { steps: inner, name: modelType }, given, { binding, attention: 'plain', sequence })
+  const { read } = emitSteps(graph, { steps: inner, name: modelType }, given, {
+    ...{ binding, attention: 'plain', sequence },
+    // Any device takes it.
+    experts: 'masked',
+  })
   const output = ends.map(read).reduce((sum, end) => graph.add('Add', [sum, end]))
   finish(graph, output)
   return graph

@@ -7,6 +7,7 @@ import { AwqError } from '@awq/tensor'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding } from './binding.ts'
 import type { BlockDescription } from './describe-block.ts'
+import type { ExpertTokens } from './emit-experts.ts'
 import { emitSteps } from './emit-steps.ts'
 import { declareSequence } from './sequence.ts'
 import { isPositioned, makesOf, readsOf, type Step } from './steps.ts'
@@ -75,6 +76,7 @@ export const emitSegment = (
   { from, to, inputs }: Segment,
   binding: BlockBinding,
   attention: AttentionForm = 'plain',
+  experts: ExpertTokens = 'masked',
   finish?: (graph: Graph, read: (name: string) => Value) => void,
 ): EmittedSegment => {
   const name = block.config.modelType
@@ -84,7 +86,7 @@ export const emitSegment = (
     [...inputs].map(([value, axes]) => [value, graph.input(value, 'float32', ['batch', 'sequence', ...axes])]),
   )
   const sequence = steps.some(isPositioned) ? declareSequence(graph, block, attention) : undefined
-  const { read } = emitSteps(graph, { steps, name }, given, { binding, attention, sequence })
+  const { read } = emitSteps(graph, { steps, name }, given, { binding, attention, sequence, experts })
   const made = new Set(steps.flatMap(makesOf))
   const live = liveValues(block.steps, to)
   finish?.(graph, read)

@@ -52,8 +52,7 @@ export interface StepsContext {
   /** Takes the rows that are wanted of a value `[batch, sequence, ...]`: after attention the steps go on with them alone. */
   readonly wanted?: (value: Value) => Value
   /**
-   * Called once for each value that linears read, before they do; for one of an expert with the rows of its tokens, each
-   * times the weight of the expert's output.
+   * Called once for each value that linears read, before they do; for one of an expert with what its rows stand for.
    */
   readonly observe?: ((site: string, value: Value, routed?: RoutedTokens) => void) | undefined
   /** Which tokens experts compute; default those routed to them. */
@@ -230,13 +229,9 @@ const emitMixture = (
   { binding, attention, observe, experts = 'chosen' }: StepsContext,
 ): Value => {
   const lists = expertLists(step)
-  const run = (expert: number, { value, weight, tokens }: ExpertShare): Value => {
+  const run = (expert: number, { value, tokens }: ExpertShare): Value => {
     const [from, to] = expertEnds(step, expert)
-    const weighted = (rows: Value): Value => {
-      const by = weight()
-      return by ? graph.add('Mul', [rows, by]) : rows
-    }
-    const own = observe && ((site: string, rows: Value) => observe(site, weighted(rows), tokens))
+    const own = observe && ((site: string, rows: Value) => observe(site, rows, tokens))
     const context = { binding, attention, observe: own, results: [to] }
     return emitSteps(graph, { steps: lists[expert]!, name }, new Map([[from, value]]), context).read(to)
   }

@@ -5,7 +5,7 @@
 import type { ExpertsStep, Step } from './steps.ts'
 
 /** The name that a value or site of the experts' steps has for one expert. */
-export const expertValue = (name: string, expert: number): string => `${name}.${expert}`
+export const expertValue = (name: string, expert: number | '*'): string => `${name}.${expert}`
 
 /** A name with an expert's number in place of `*`. */
 export const expertName = (name: string, expert: number): string => name.replaceAll('*', String(expert))

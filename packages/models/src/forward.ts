@@ -12,7 +12,7 @@ import type { ModelDescription } from './describe.ts'
 import type { BlockDescription } from './describe-block.ts'
 import { embedTokens } from './embed.ts'
 import { emitBlock } from './emit-block.ts'
-import type { ExpertTokens, RoutedTokens } from './emit-experts.ts'
+import { type ExpertTokens, expertTokensOn, type RoutedTokens } from './emit-experts.ts'
 import { emitHead } from './emit-outer.ts'
 import {
   blockFeeds,
@@ -120,7 +120,9 @@ export const floatForward = (engine: Engine, checkpoint: Checkpoint, description
   const sessions: Promise<Session>[] = []
   const feedsFor = perBlock((block) => forwardFeeds(block))
   const sessionOf = perBlock((block) => {
-    const session = engine.createSession(emitForwardBlock(block, inputBinding()).toBytes())
+    const session = engine.createSession(
+      emitForwardBlock(block, inputBinding(), { experts: expertTokensOn(engine.device) }).toBytes(),
+    )
     sessions.push(session)
     return session
   })

@@ -17,7 +17,7 @@ export { checkIds, embedInto, embedTokens } from './embed.ts'
 export { embedBatches } from './embed-batches.ts'
 export { alibiSlopes } from './emit-alibi.ts'
 export { type DecoderBinding, type DecoderOptions, emitDecoder } from './emit-decoder.ts'
-export type { ExpertTokens, RoutedTokens } from './emit-experts.ts'
+export { type ExpertTokens, expertTokensOn, type RoutedTokens } from './emit-experts.ts'
 export { emitEmbedding, emitHead } from './emit-outer.ts'
 export { type BlockPart, blockPart, emitBlockPart } from './emit-part.ts'
 export {

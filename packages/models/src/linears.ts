@@ -15,6 +15,8 @@ export interface LinearSpec {
   readonly transposed: boolean
   /** The value it reads; siblings share it, and with it their activation statistics. */
   readonly site: string
+  /** Linears that are stored alike: those of a site; with experts, those of the like sites of all experts. */
+  readonly unit: string
   /** The value it makes. */
   readonly output: string
   /** Never quantized. */
@@ -37,7 +39,15 @@ export const linearsOf = (steps: readonly Step[]): LinearSpec[] =>
   steps.flatMap((step): LinearSpec[] => {
     if (step.step !== 'linear') return []
     const { weight: name, rows, columns, bias, transposed = false, float = false, from: site, to: output } = step
-    return [{ name, shape: [rows, columns], bias, transposed, site, output, float }]
+    return [{ name, shape: [rows, columns], bias, transposed, site, unit: site, output, float }]
+  })
+
+/** The linears among some steps, those of experts with them. */
+export const allLinearsOf = (steps: readonly Step[]): LinearSpec[] =>
+  steps.flatMap((step) => {
+    if (step.step !== 'experts') return linearsOf([step])
+    const units = linearsOf(step.steps).map(({ site }) => expertValue(site, '*'))
+    return expertLists(step).flatMap((own) => linearsOf(own).map((linear, i) => ({ ...linear, unit: units[i]! })))
   })
 
 /** The values that linears read, those of experts among them. */

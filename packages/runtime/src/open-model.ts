@@ -8,6 +8,7 @@ import {
   decodedFolder,
   describeModel,
   emitDecoder,
+  expertTokensOn,
   type ForwardModel,
   floatForward,
   type ModelDescription,
@@ -126,7 +127,12 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
           outer: outerBinding(typed, links),
           block: (layer: number) => blockBinding(typed, links, layer),
         }
-        return emitDecoder(description, binding, { attention, dtype, wholeRows: engine.device === 'cpu' })
+        return emitDecoder(description, binding, {
+          attention,
+          dtype,
+          wholeRows: engine.device === 'cpu',
+          experts: expertTokensOn(engine.device),
+        })
       }
       return openLinked(engine, files, build, { signal, largePages: true })
     },

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { checkIds, emitEmbedding, emitForwardBlock, type ForwardModel, forwardFeeds, perBlock } from '@awq/models'
+import {
+  checkIds,
+  emitEmbedding,
+  emitForwardBlock,
+  expertTokensOn,
+  type ForwardModel,
+  forwardFeeds,
+  perBlock,
+} from '@awq/models'
 import type { Graph } from '@awq/onnx'
 import { type Engine, type Session, tensor } from '@awq/ort'
 import { type BindingSource, blockBinding, outerBinding } from './bindings.ts'
@@ -14,6 +22,7 @@ import { openLinked, type WeightFiles, type WeightLinks } from './weight-links.t
 export const packedForward = (engine: Engine, source: BindingSource, files: WeightFiles): ForwardModel => {
   const { description } = source
   const { config } = description
+  const experts = expertTokensOn(engine.device)
   const feedsFor = perBlock((block) => forwardFeeds(block))
   const open = (build: (links: WeightLinks) => Graph, options?: { readonly signal?: AbortSignal | undefined }) =>
     openLinked(engine, files, build, options)
@@ -35,7 +44,10 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
     },
     async openBlock(layer, options) {
       const block = description.blocks[layer]!
-      const session = await open((links) => emitForwardBlock(block, blockBinding(source, links, layer)), options)
+      const session = await open(
+        (links) => emitForwardBlock(block, blockBinding(source, links, layer), { experts }),
+        options,
+      )
       return {
         async run(hidden, runOptions) {
           return (await session.run({ hidden, ...feedsFor(block)(hidden.shape[1]!) }, runOptions)).hidden_out!
