@@ -3,7 +3,7 @@
  * @module
  */
 import type { Activation } from './activation.ts'
-import type { ScaleGroupRule } from './architecture.ts'
+import type { ModelTable, OuterTable, ScaleGroupRule } from './architecture.ts'
 import type { ModelConfig } from './config.ts'
 import type { ConfigReader } from './config-reader.ts'
 import type { AttentionStep, LinearStep, NormStep, Step } from './steps.ts'
@@ -208,6 +208,16 @@ export const sum = (values: readonly string[], to: string): Step[] => {
 
 /** `hidden + x`, as `hidden`. */
 export const addToHidden = (x: string): Step => ({ step: 'add', left: 'hidden', right: x, to: 'hidden' })
+
+/** Names outside the blocks as Llama's checkpoints have them. @param norm the final norm, of `hidden`, to `normed` */
+export const llamaNames = (
+  norm: NormStep,
+  more: Partial<OuterTable> = {},
+): Pick<ModelTable, 'outer' | 'prefix' | 'blockName'> => ({
+  outer: { embedding: 'model.embed_tokens', norm: [norm], head: 'lm_head', ...more },
+  prefix: 'model.',
+  blockName: (layer) => `model.layers.${layer}`,
+})
 
 /** Each group with a producer of that kind, all its consumers named. */
 export const scaleGroup = (

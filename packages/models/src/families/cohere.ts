@@ -10,6 +10,7 @@ import {
   gatedMlp,
   headNorms,
   layerNorm,
+  llamaNames,
   readSlidingLayers,
   readWindow,
   scaleGroup,
@@ -40,14 +41,9 @@ export const cohere: Architecture = {
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to, false)
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [norm('model.norm', 'hidden', 'normed')],
-        head: 'lm_head',
+      ...llamaNames(norm('model.norm', 'hidden', 'normed'), {
         logits: [{ step: 'factor', factor, from: 'logits', to: 'logits' }],
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      }),
       block: (layer) => ({
         steps: [
           norm('input_layernorm', 'hidden', 'blockInput'),

@@ -7,7 +7,7 @@ import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
 import type { ConfigReader } from '../config-reader.ts'
 import { readLatentAttention } from '../latent-attention.ts'
-import { addToHidden, gatedMlp, rmsNorm, scaleGroup } from '../parts.ts'
+import { addToHidden, gatedMlp, llamaNames, rmsNorm, scaleGroup } from '../parts.ts'
 import { type MixtureNames, mixture, mixtureGroups, mlpNames, readChosen } from '../parts-experts.ts'
 import { readSizes } from '../read-sizes.ts'
 import type { RouteStep } from '../steps.ts'
@@ -70,13 +70,7 @@ export const deepseek: Architecture = {
     const [gate, up, down] = mlpNames('mlp')
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       // Blocks that predict further tokens while training.
       extraBlocks: reader.count('num_nextn_predict_layers', 0),
       block: (layer) => ({

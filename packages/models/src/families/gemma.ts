@@ -11,6 +11,7 @@ import {
   gatedMlp,
   headNorms,
   llamaGroups,
+  llamaNames,
   readSlidingLayers,
   readWindow,
   rmsNorm,
@@ -68,20 +69,15 @@ export const gemma: Architecture = {
     const localRope = !third ? rope : local ? readRope(reader, { ...own, parameters: local }) : plain
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
+      ...llamaNames(norm('model.norm', 'hidden', 'normed'), {
         embed: [{ step: 'factor', factor: Math.fround(hiddenSize ** 0.5), from: 'hidden', to: 'hidden' }],
-        norm: [norm('model.norm', 'hidden', 'normed')],
-        head: 'lm_head',
         logits: cap === null ? [] : [{ step: 'softCap', cap, from: 'logits', to: 'logits' }],
-      },
-      prefix: 'model.',
+      }),
       aliases: {
         'language_model.model.': 'model.',
         'model.language_model.': 'model.',
         'language_model.lm_head.': 'lm_head.',
       },
-      blockName: (layer) => `model.layers.${layer}`,
       block(layer) {
         const windowed = sliding(layer)
         const attention = separateAttention(config, {

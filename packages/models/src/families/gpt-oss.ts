@@ -9,6 +9,7 @@ import {
   addToHidden,
   inputScale,
   linear,
+  llamaNames,
   readSlidingLayers,
   rmsNorm,
   scaleGroup,
@@ -67,14 +68,8 @@ export const gptOss: Architecture = {
     )
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       stacked,
-      blockName: (layer) => `model.layers.${layer}`,
       block: (layer) => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

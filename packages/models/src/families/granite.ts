@@ -4,7 +4,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, gatedMlp, llamaGroups, rmsNorm, separateAttention } from '../parts.ts'
+import { addToHidden, gatedMlp, llamaGroups, llamaNames, rmsNorm, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 import type { Step } from '../steps.ts'
@@ -25,15 +25,10 @@ export const granite: Architecture = {
     const added = reader.positive('residual_multiplier', 1)
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed'), {
         embed: [multiplied(reader.positive('embedding_multiplier', 1), 'hidden', 'hidden')],
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
         logits: [multiplied(1 / reader.positive('logits_scaling', 1), 'logits', 'logits')],
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      }),
       block: () => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

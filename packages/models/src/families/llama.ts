@@ -5,7 +5,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, gatedMlp, llamaGroups, readWindow, rmsNorm, separateAttention } from '../parts.ts'
+import { addToHidden, gatedMlp, llamaGroups, llamaNames, readWindow, rmsNorm, separateAttention } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -22,13 +22,7 @@ export const llama: Architecture = {
     const window = modelType === 'mistral' ? readWindow(reader, 4096) : null
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       block: () => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

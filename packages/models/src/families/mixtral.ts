@@ -4,7 +4,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, rmsNorm, selfAttentionGroups, separateAttention } from '../parts.ts'
+import { addToHidden, llamaNames, rmsNorm, selfAttentionGroups, separateAttention } from '../parts.ts'
 import { type MixtureNames, mixture, mixtureGroups, readChosen } from '../parts-experts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
@@ -27,13 +27,7 @@ export const mixtral: Architecture = {
     const chosen = readChosen(reader, experts, 2)
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       block: () => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

@@ -5,7 +5,16 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, gatedMlp, inputScale, layerNorm, rmsNorm, scaleGroup, separateAttention } from '../parts.ts'
+import {
+  addToHidden,
+  gatedMlp,
+  inputScale,
+  layerNorm,
+  llamaNames,
+  rmsNorm,
+  scaleGroup,
+  separateAttention,
+} from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 import type { NormStep, Step } from '../steps.ts'
@@ -51,13 +60,7 @@ export const olmo: Architecture = {
       second ? [norm(weight, value, `${value}Normed`), addToHidden(`${value}Normed`)] : [addToHidden(value)]
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [norm('model.norm', 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(norm('model.norm', 'hidden', 'normed')),
       block: () => ({
         steps: [
           ...before('self_attn', 'attentionInput'),

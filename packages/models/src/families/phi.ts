@@ -5,7 +5,16 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { headNorms, layerNorm, plainMlp, plainMlpGroup, scaleGroup, separateAttention, sum } from '../parts.ts'
+import {
+  headNorms,
+  layerNorm,
+  llamaNames,
+  plainMlp,
+  plainMlpGroup,
+  scaleGroup,
+  separateAttention,
+  sum,
+} from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -25,14 +34,9 @@ export const phi: Architecture = {
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to)
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [norm('model.final_layernorm', 'hidden', 'normed')],
-        head: 'lm_head',
+      ...llamaNames(norm('model.final_layernorm', 'hidden', 'normed'), {
         headBias: true,
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      }),
       block: () => ({
         steps: [
           norm('input_layernorm', 'hidden', 'blockInput'),

@@ -5,7 +5,7 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, attend, linear, readWindow, rmsNorm, scaleGroup } from '../parts.ts'
+import { addToHidden, attend, linear, llamaNames, readWindow, rmsNorm, scaleGroup } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -21,13 +21,7 @@ export const phi3: Architecture = {
     const window = readWindow(reader)
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       block: () => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

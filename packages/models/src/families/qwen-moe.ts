@@ -11,6 +11,7 @@ import {
   gatedMlp,
   headNorms,
   llamaGroups,
+  llamaNames,
   readSlidingLayers,
   rmsNorm,
   selfAttentionGroups,
@@ -63,13 +64,7 @@ export const qwenMoe: Architecture = {
     const norms = third ? headNorms(config, { norm: 'rms', epsilon }) : {}
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       block: (layer) => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

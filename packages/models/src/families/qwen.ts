@@ -10,6 +10,7 @@ import {
   gatedMlp,
   headNorms,
   llamaGroups,
+  llamaNames,
   readSlidingLayers,
   readWindow,
   rmsNorm,
@@ -34,13 +35,7 @@ export const qwen: Architecture = {
     const window = windowed ? readWindow(reader, 4096) : null
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       block: (layer) => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

@@ -8,6 +8,7 @@ import {
   addToHidden,
   gatedMlp,
   llamaGroups,
+  llamaNames,
   readSlidingLayers,
   readWindow,
   rmsNorm,
@@ -35,13 +36,7 @@ export const smollm3: Architecture = {
     const sliding = readSlidingLayers(reader, layers, (layer) => !rotated(layer))
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(rmsNorm('model.norm', hiddenSize, epsilon, 'hidden', 'normed')),
       block: (layer) => ({
         steps: [
           rmsNorm('input_layernorm', hiddenSize, epsilon, 'hidden', 'attentionInput'),

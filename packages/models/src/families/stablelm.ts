@@ -11,6 +11,7 @@ import {
   headNorms,
   layerNorm,
   llamaGroups,
+  llamaNames,
   scaleGroup,
   separateAttention,
   sum,
@@ -36,13 +37,7 @@ export const stablelm: Architecture = {
     const [input, value, second, inner] = llamaGroups()
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [norm('model.norm', 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(norm('model.norm', 'hidden', 'normed')),
       block: () => ({
         steps: [
           norm('input_layernorm', 'hidden', 'attentionInput'),

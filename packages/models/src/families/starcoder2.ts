@@ -4,7 +4,16 @@
  */
 import { readActivation } from '../activation.ts'
 import type { Architecture } from '../architecture.ts'
-import { addToHidden, layerNorm, plainMlp, plainMlpGroup, readWindow, scaleGroup, separateAttention } from '../parts.ts'
+import {
+  addToHidden,
+  layerNorm,
+  llamaNames,
+  plainMlp,
+  plainMlpGroup,
+  readWindow,
+  scaleGroup,
+  separateAttention,
+} from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes } from '../read-sizes.ts'
 
@@ -28,13 +37,7 @@ export const starcoder2: Architecture = {
     const norm = (weight: string, from: string, to: string) => layerNorm(weight, hiddenSize, epsilon, from, to)
     return {
       config,
-      outer: {
-        embedding: 'model.embed_tokens',
-        norm: [norm('model.norm', 'hidden', 'normed')],
-        head: 'lm_head',
-      },
-      prefix: 'model.',
-      blockName: (layer) => `model.layers.${layer}`,
+      ...llamaNames(norm('model.norm', 'hidden', 'normed')),
       block: () => ({
         steps: [
           norm('input_layernorm', 'hidden', 'attentionInput'),
