@@ -61,6 +61,16 @@ export function* modelParameters({ outerParameters, blocks, parameter }: ModelDe
     for (const spec of block.parameters) yield { ...spec, name: parameter(layer, spec.name) }
 }
 
+/** The share of a parameter's bytes that one token reads, by full name, where it is not all: of experts, those chosen. */
+export const sharesPerToken = ({ blocks, parameter }: ModelDescription): ReadonlyMap<string, number> => {
+  const shares = new Map<string, number>()
+  for (const [layer, { steps }] of blocks.entries())
+    for (const step of steps)
+      if (step.step === 'experts')
+        for (const { name } of stepParameters(step)) shares.set(parameter(layer, name), step.chosen / step.experts)
+  return shares
+}
+
 /** The number of weights of a model; a tied table counts once, vectors that float checkpoints do not have not at all. */
 export const parameterCount = (description: ModelDescription): number => {
   let count = 0

@@ -11,6 +11,7 @@ export {
   modelParameters,
   type OuterDescription,
   parameterCount,
+  sharesPerToken,
 } from './describe.ts'
 export type { BlockDescription } from './describe-block.ts'
 export { checkIds, embedInto, embedTokens } from './embed.ts'

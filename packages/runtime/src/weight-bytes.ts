@@ -9,6 +9,7 @@ import {
   openFloatCheckpoint,
   type ParameterSpec,
   readModelConfig,
+  sharesPerToken,
 } from '@awq/models'
 import type { Device } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
@@ -25,7 +26,7 @@ export interface WeightBytesOptions {
 
 /**
  * Bytes of all weights that one token's step reads: codes, scales, zero points and dense columns of every linear and of the head,
- * norms and biases, and one row of the embedding table.
+ * norms and biases, and one row of the embedding table; of experts as many as a token has.
  * @throws AwqError as `WeightTable.find`
  */
 export const stepWeightBytes = (
@@ -43,10 +44,11 @@ export const stepWeightBytes = (
     return found.codes.length + found.scales.length + (found.zeroPoints?.length ?? 0) + dense
   }
   const { embedding, config } = description
+  const shares = sharesPerToken(description)
   let bytes = 0
   for (const spec of modelParameters(description)) {
     const { name } = spec
-    const all = bytesOf(spec)
+    const all = bytesOf(spec) * (shares.get(name) ?? 1)
     // A tied table is looked up in once and multiplied with as a whole.
     if (name === embedding) bytes += all / config.vocabSize + (config.tiedEmbeddings ? all : 0)
     else bytes += all
