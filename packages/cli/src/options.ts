@@ -154,6 +154,10 @@ export const methodOptions = {
   ),
 } satisfies OptionTable
 
+/** The names of {@link methodOptions}. */
+// Object.keys forgets which keys an object has.
+export const methodOptionNames = Object.keys(methodOptions) as (keyof typeof methodOptions)[]
+
 /** The quantization methods. */
 export const methodNames = [
   'awq',

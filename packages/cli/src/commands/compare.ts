@@ -8,6 +8,7 @@ import {
   calibrationOptions,
   gridOptions,
   methodNames,
+  methodOptionNames,
   methodOptions,
   optional,
   required,
@@ -36,20 +37,7 @@ export const compareCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
-    const {
-      calibration,
-      seed,
-      scaleStrategy,
-      objective,
-      propagate,
-      clipEnds,
-      smoothAlpha,
-      maxWindows,
-      methods,
-      bits,
-      groupSize,
-      window,
-    } = options
+    const { methods, bits, groupSize, window } = options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
     const { compare } = await session.context.libraries.core()
@@ -59,8 +47,7 @@ export const compareCommand = defineCommand({
     const rows = await compare({
       ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'moeCalibrateAll', 'accuracy']),
       ...engineSettings(session, options),
-      ...defined(pick(options, ['keepSalient', 'salientBy'])),
-      ...defined({ calibration, seed, scaleStrategy, objective, propagate, clipEnds, smoothAlpha, maxWindows }),
+      ...defined(pick(options, [...methodOptionNames, 'calibration', 'seed', 'maxWindows'])),
       model,
       text: content,
       methods,

@@ -13,6 +13,7 @@ import {
   calibrationOptions,
   flag,
   methodNames,
+  methodOptionNames,
   methodOptions,
   optional,
   required,
@@ -109,19 +110,7 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const {
-      calibration,
-      seed,
-      scaleStrategy,
-      objective,
-      propagate,
-      clipEnds,
-      smoothAlpha,
-      output,
-      method,
-      report,
-      resume,
-    } = options
+    const { output, method, report, resume } = options
     const grid = gridSettings(
       method,
       pick(options, ['bits', 'groupSize', 'headBits', 'embeddingBits', 'targetBpw', 'targetBytes']),
@@ -134,8 +123,7 @@ export const quantizeCommand = defineCommand({
       ...pick(options, ['symmetric', 'samples', 'length', 'moeCalibrateAll', 'resume']),
       ...grid,
       ...engineSettings(session, options),
-      ...defined(pick(options, ['keepSalient', 'salientBy'])),
-      ...defined({ calibration, seed, scaleStrategy, objective, propagate, clipEnds, smoothAlpha }),
+      ...defined(pick(options, [...methodOptionNames, 'calibration', 'seed'])),
       ...(report === undefined ? {} : { record: true }),
       model,
       output,
