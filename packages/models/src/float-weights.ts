@@ -5,7 +5,15 @@
  */
 import type { Dim, Graph, Value } from '@awq/onnx'
 import { type Tensor, tensor } from '@awq/ort'
-import { AwqError, type Checkpoint, type DType, elementCount, readFloat32, type TensorEntry } from '@awq/tensor'
+import {
+  AwqError,
+  type Checkpoint,
+  type DType,
+  elementCount,
+  readFloat32,
+  type TensorEntry,
+  transposed,
+} from '@awq/tensor'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import { type ModelDescription, modelParameters } from './describe.ts'
 import type { BlockDescription } from './describe-block.ts'
@@ -92,14 +100,6 @@ const checkFinite = (values: Float32Array, { name, shape }: ParameterSpec): void
   throw new AwqError('NUMERIC', `${name}: ${place} is ${values[at]}; the checkpoint is damaged, or overflowed its type`)
 }
 
-/** `[columns, rows]` to `[rows, columns]`. */
-const transpose = (values: Float32Array, [rows, columns]: readonly [number, number]): Float32Array => {
-  const turned = new Float32Array(values.length)
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) turned[row * columns + column] = values[column * rows + row]!
-  return turned
-}
-
 /**
  * Reads a parameter as graphs want it.
  * @throws AwqError as `findParameter`; `NUMERIC` naming the parameter that holds NaN or an infinity
@@ -113,7 +113,7 @@ export const readParameter = async (
   if (isAbsent(checkpoint, spec)) return new Float32Array(elementCount(shape)).fill(1)
   const values = await readFloat32(findParameter(checkpoint, spec), options)
   checkFinite(values, { ...spec, shape: storedShape(spec) })
-  return spec.transposed ? transpose(values, [shape[0]!, shape[1]!]) : values
+  return spec.transposed ? transposed(values, shape[1]!, shape[0]!) : values
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Engine } from '@awq/ort'
-import { AwqError } from '@awq/tensor'
+import { AwqError, transposed } from '@awq/tensor'
 import { solveGramBy } from './cholesky.ts'
 import { engineProduct, type MatrixProduct } from './product.ts'
 
@@ -145,11 +145,4 @@ const dot = (a: Float32Array, b: Float32Array): number => {
   let sum = 0
   for (let at = 0; at < a.length; at++) sum += a[at]! * b[at]!
   return sum
-}
-
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length)
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) result[column * rows + row] = values[row * columns + column]!
-  return result
 }

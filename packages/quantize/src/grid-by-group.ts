@@ -1,3 +1,4 @@
+import { transposed } from '@awq/tensor'
 import { type QuantizationGrid, scalesToFloat32, zerosToFloat32 } from './grid.ts'
 import { groupsPerRow, type QuantSpec } from './spec.ts'
 
@@ -19,14 +20,4 @@ export function gridByGroup(
   const zeroPoints = grid.zeroPoints === null ? null : part(grid.zeroPoints)
   const zeros = zerosToFloat32(zeroPoints, spec.bits, rows * groups)
   return { scales: transposed(scales, rows, groups), zeros: transposed(zeros, rows, groups) }
-}
-
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length)
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      result[column * rows + row] = values[row * columns + column] as number
-    }
-  }
-  return result
 }

@@ -45,3 +45,4 @@ export {
   type WriteOptions,
   writeSafetensors,
 } from './safetensors-write.ts'
+export { transposed } from './transposed.ts'
