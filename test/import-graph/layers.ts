@@ -13,7 +13,7 @@ export const layers: readonly (readonly string[])[] = [
   ['quantize', 'calibration'],
   ['search'],
   ['runtime'],
-  ['evaluate'],
+  ['evaluate', 'formats'],
   ['core'],
   ['report'],
   ['cli'],

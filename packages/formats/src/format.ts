@@ -1,0 +1,45 @@
+/**
+ * A format is a row of a table: how a folder of it is recognised, read and written.
+ * @module
+ */
+import type { Folder } from '@awq/tensor'
+import type { FolderWriter } from './folder-writer.ts'
+import type { PortableModel, ReadOptions } from './model.ts'
+
+/** How far a write has come. */
+export interface WriteProgress {
+  /** The parameter that was written last. */
+  readonly name: string
+  readonly completed: number
+  readonly total: number
+}
+
+/** Options of writing a model. */
+export interface WriteOptions extends ReadOptions {
+  readonly onProgress?: ((progress: WriteProgress) => void) | undefined
+}
+
+/** A checkpoint format. */
+export interface Format {
+  /** What `--format` calls it. */
+  readonly name: string
+  /** One line: who reads it. */
+  readonly title: string
+  /**
+   * Whether a folder holds this format, told by its files' content and config.json, never by its name. Absent where the
+   * format is only written.
+   */
+  readonly recognise?: (folder: Folder) => Promise<boolean>
+  /**
+   * Opens a folder of this format.
+   * @throws AwqError INVALID_FILE or CONFIG naming the tensor, UNSUPPORTED for what can not be held
+   */
+  readonly read?: (folder: Folder, options?: ReadOptions) => Promise<PortableModel>
+  /**
+   * Why this format cannot hold a model, one line for each reason, with the parameter it concerns; empty when it can.
+   * Called before anything is written. Absent where the format is only read.
+   */
+  readonly problems?: (model: PortableModel) => string[]
+  /** Writes all files; the caller commits or discards them. */
+  readonly write?: (model: PortableModel, into: FolderWriter, options?: WriteOptions) => Promise<void>
+}
