@@ -1,6 +1,7 @@
 import type { CompareRow, InspectedTensor, QuantizationRecord, QuantizeResult, TableBits } from '@awq/core'
 import type { EvaluateTaskOptions, Task, TaskEvaluation, TaskName } from '@awq/evaluate'
 import type { CodeSandbox, CodeSandboxOptions, openTaskFile } from '@awq/evaluate/node'
+import type { FolderWriter, Format, PortableModel, ReadOptions, WriteOptions } from '@awq/formats'
 import type { Device, Engine, EngineName } from '@awq/ort'
 import type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions, LoadOptions } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
@@ -8,6 +9,7 @@ import type { ProgressEvent } from './progress.ts'
 
 export type { CompareRow, InspectedTensor, QuantizationRecord, TableBits } from '@awq/core'
 export type { TaskEvaluation, TaskName } from '@awq/evaluate'
+export type { PortableModel } from '@awq/formats'
 export type { Device, EngineName } from '@awq/ort'
 export type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions } from '@awq/runtime'
 
@@ -233,6 +235,20 @@ export interface CoreLibrary {
   inspect(model: Folder): Promise<Inspection>
 }
 
+/** Checkpoint formats. */
+export interface FormatsLibrary {
+  readonly formats: readonly Format[]
+  openPortable(folder: Folder, options: ReadOptions): Promise<PortableModel>
+  checkHolds(model: PortableModel, format: string): Promise<void>
+  writeModel(model: PortableModel, format: string, into: FolderWriter, options: WriteOptions): Promise<number>
+}
+
+/** Where models of other formats lie and are written to. */
+export interface FormatFoldersLibrary {
+  openModelFolder(reference: string, options: HubOptions & { revision?: string }): Promise<Folder>
+  openFolderWriter(path: string): Promise<FolderWriter>
+}
+
 /** The page of a quantization. */
 export interface ReportLibrary {
   renderReport(record: QuantizationRecord): string
@@ -250,4 +266,6 @@ export interface Libraries {
   readonly taskTools: () => Promise<TaskToolsLibrary>
   readonly core: () => Promise<CoreLibrary>
   readonly report: () => Promise<ReportLibrary>
+  readonly formats: () => Promise<FormatsLibrary>
+  readonly formatFolders: () => Promise<FormatFoldersLibrary>
 }

@@ -15,17 +15,22 @@ const hubOptions = ({ reporter, signal }: Session, { cacheDir, token }: CommonVa
     reporter.progress({ type: 'progress', stage: downloadStage, completed: loaded, total, message: file }),
 })
 
+/** The hub's options of a command, with the revision of its model. */
+export const downloadOptions = (session: Session, common: CommonValues) => ({
+  ...hubOptions(session, common),
+  ...defined({ revision: common.revision }),
+})
+
 /** The folder of a model argument; a hub id is downloaded, with progress. */
 export const findModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
   const { resolveModel } = await session.context.libraries.tensor()
-  const { revision } = common
-  const folder = await resolveModel(reference, { ...hubOptions(session, common), ...defined({ revision }) })
+  const folder = await resolveModel(reference, downloadOptions(session, common))
   await refuseUnfinished(folder, session.context.program)
   return folder
 }
 
 /** Where `awq quantize` was interrupted there is no model yet: said here, not as "has no config.json". */
-const refuseUnfinished = async ({ name, path }: Folder, program: string): Promise<void> => {
+export const refuseUnfinished = async ({ name, path }: Folder, program: string): Promise<void> => {
   if (path === undefined || !existsSync(join(path, '.awq-partial')) || existsSync(join(path, 'config.json'))) return
   const advice = `repeat its ${program} quantize command with --resume`
   throw new AwqError('NOT_FOUND', `${name} holds an unfinished quantization, not yet a model; ${advice}`)

@@ -12,4 +12,6 @@ export const nodeLibraries: Libraries = {
   taskTools: () => import('@awq/evaluate/node'),
   core: () => import('@awq/core'),
   report: () => import('@awq/report'),
+  formats: () => import('@awq/formats'),
+  formatFolders: () => import('@awq/formats/node'),
 }

@@ -2,6 +2,7 @@
  * The files that make a store a model: configuration, tokenizer, manifest.
  * @module
  */
+import { folderCompanions } from '@awq/formats'
 import { MANIFEST_FILE, type Manifest } from '@awq/quantize'
 import type { FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
@@ -11,19 +12,6 @@ import { salientCount } from './salient.ts'
 import type { SourceModel } from './source-model.ts'
 import type { TablePlan } from './tables.ts'
 import type { Workspace } from './workspace.ts'
-
-/** Copied from the float model's folder when they are there. */
-const COMPANIONS = [
-  'generation_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'chat_template.jinja',
-  'chat_template.json',
-]
 
 /** What the manifest is written from. */
 export interface ManifestParts {
@@ -54,9 +42,8 @@ const baseName = (name: string): string => name.split(/[/\\]/).at(-1) ?? name
 export const writeManifest = async (parts: ManifestParts): Promise<number> => {
   const { model, workspace, plan, tokens } = parts
   const { description, folder } = model
-  for (const file of COMPANIONS)
-    if (await folder.has(file)) await workspace.writeText(file, await folder.readText(file))
-  await workspace.writeText('config.json', configText(model, parts.tables))
+  for (const [file, read] of await folderCompanions(folder)) await workspace.writeFile(file, await read())
+  await workspace.writeFile('config.json', configText(model, parts.tables))
   const matrices: Manifest['matrices'] = {}
   for (const table of parts.tables)
     if (table.spec) matrices[table.name] = { ...table.spec, shape: [table.source.shape[0]!, table.source.shape[1]!] }
@@ -81,6 +68,6 @@ export const writeManifest = async (parts: ManifestParts): Promise<number> => {
     calibration: tokens ? { source: tokens.source, samples: tokens.blocks.length, length: tokens.length } : null,
     source: { name: baseName(folder.name), modelType: description.config.modelType },
   }
-  await workspace.writeText(MANIFEST_FILE, `${JSON.stringify(manifest, null, 1)}\n`)
+  await workspace.writeFile(MANIFEST_FILE, `${JSON.stringify(manifest, null, 1)}\n`)
   return workspace.commit(MANIFEST_FILE)
 }

@@ -30,8 +30,8 @@ const begin = async () => {
   await store.finish()
   await workspace.writeJournal(['{"key":{}}', '{"layer":0}'])
   await saveArrays(workspace, 'activations-1', [new Float32Array(3)])
-  await workspace.writeText('config.json', '{}')
-  await workspace.writeText('last.json', '{}')
+  await workspace.writeFile('config.json', '{}')
+  await workspace.writeFile('last.json', '{}')
   return workspace
 }
 const model = ['config.json', 'last.json', 'model.safetensors']

@@ -5,11 +5,11 @@
  */
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { LOCK, lockFolder, WRITING } from '@awq/formats/node'
 import { MANIFEST_FILE } from '@awq/quantize'
 import { createStore } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
 import { readArrayFile, writeArrayFile } from './array-file.node.ts'
-import { LOCK, lockFolder } from './folder-lock.node.ts'
 import type { Platform } from './platform.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -103,7 +103,7 @@ export const openWorkspace: Platform['openWorkspace'] = async (path) => {
 const openLocked = async (path: string, close: () => Promise<void>): Promise<Workspace> => {
   await repairCommit(path)
   const existing = await readdir(path)
-  const foreign = existing.filter((name) => ![UNFINISHED, LOCK, 'lost+found'].includes(name))
+  const foreign = existing.filter((name) => ![UNFINISHED, LOCK, WRITING, 'lost+found'].includes(name))
   if (foreign.length > 0) {
     const holds = foreign.includes(MANIFEST_FILE) ? 'a finished model' : foreign.slice(0, 3).join(', ')
     throw new AwqError(
@@ -111,6 +111,8 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
       `${path} is not empty (it holds ${holds}); choose a new output folder or empty this one`,
     )
   }
+  // Of a conversion that was killed.
+  await rm(join(path, WRITING), { recursive: true, force: true })
   const work = join(path, UNFINISHED)
   const within = (name: string) => join(work, name)
   /** Replaces a file: whatever happens, it has its old content or the new. */
@@ -149,7 +151,7 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
       return { ...writer, finish: () => onDisk(path, writer.finish) }
     },
     readArrays: (name, into) => onDisk(path, () => readArrayFile(within(name), into)),
-    writeText: (file, text) => onDisk(path, () => writeDurably(within(file), [text], 'w')),
+    writeFile: (file, content) => onDisk(path, () => writeDurably(within(file), [content], 'w')),
     commit: (last) =>
       onDisk(path, async () => {
         const files = (await readdir(work)).filter((name) => !isOwn(name))

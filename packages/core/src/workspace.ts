@@ -30,7 +30,8 @@ export interface Workspace extends AsyncDisposable {
   writeArrays(name: string): Promise<ArrayWriter>
   /** Fills arrays with the values of `writeArrays`, one after the other. */
   readArrays(name: string, into: readonly Float32Array[]): Promise<void>
-  writeText(file: string, text: string): Promise<void>
+  /** A small file, whole: text as UTF-8. */
+  writeFile(file: string, content: string | Uint8Array): Promise<void>
   /** Moves everything to its final name, `last` after all others, and removes the journal. Returns the bytes kept. */
   commit(last: string): Promise<number>
   /** Removes the work of an interrupted run. */

@@ -39,7 +39,7 @@ export interface Format {
    * Why this format cannot hold a model, one line for each reason, with the parameter it concerns; empty when it can.
    * Called before anything is written. Absent where the format is only read.
    */
-  readonly problems?: (model: PortableModel) => string[]
+  readonly problems?: (model: PortableModel) => string[] | Promise<string[]>
   /** Writes all files; the caller commits or discards them. */
   readonly write?: (model: PortableModel, into: FolderWriter, options?: WriteOptions) => Promise<void>
 }

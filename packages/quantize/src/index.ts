@@ -16,6 +16,6 @@ export {
   type StoredColumns,
   type StoredMatrix,
 } from './store/open.ts'
-export { type PlannedFile, type PlannedTensor, planStore, type StorePlan } from './store/plan.ts'
+export { INDEX_FILE, type PlannedFile, type PlannedTensor, planStore, type StorePlan } from './store/plan.ts'
 export { memoryStoreSink, type StoreSink } from './store/sink.ts'
 export { type StoreWriter, type WriteStoreOptions, writeStore } from './store/writer.ts'

@@ -10,7 +10,7 @@ export {
   isDType,
 } from './dtype.ts'
 export { AwqError, type AwqErrorCode, messageOf, quoted } from './error.ts'
-export { type Folder, memoryFolder } from './folder.ts'
+export { type Folder, memoryFolder, readSourceText } from './folder.ts'
 export { type HttpSourceOptions, httpSource } from './http-source.ts'
 export {
   float16BitsToFloat32,

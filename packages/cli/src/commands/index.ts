@@ -2,7 +2,9 @@ import type { Command } from '../command.ts'
 import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import { compareCommand } from './compare.ts'
+import { convertCommand } from './convert.ts'
 import { evalCommand } from './eval.ts'
+import { exportCommand } from './export.ts'
 import { inspectCommand } from './inspect.ts'
 import { logitsCommand } from './logits.ts'
 import { quantizeCommand } from './quantize.ts'
@@ -16,6 +18,8 @@ export const commands: readonly Command[] = [
   evalCommand,
   compareCommand,
   benchCommand,
+  exportCommand,
+  convertCommand,
   inspectCommand,
   logitsCommand,
 ]

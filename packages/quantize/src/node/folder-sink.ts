@@ -104,7 +104,7 @@ async function checkSpace(directory: string, plan: StorePlan): Promise<void> {
 }
 
 /** Bytes this user may still write to the disk of a folder; undefined where the system does not say. */
-async function freeBytes(directory: string): Promise<number | undefined> {
+export async function freeBytes(directory: string): Promise<number | undefined> {
   try {
     const { bavail, bsize } = await statfs(directory)
     return bavail * bsize

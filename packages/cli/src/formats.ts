@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import type { Folder } from '@awq/tensor'
+import type { Session } from './command.ts'
+import { formatBytes, formatSeconds } from './format.ts'
+import type { FormatsLibrary, PortableModel } from './libraries.ts'
+import { downloadOptions, refuseUnfinished } from './model.ts'
+import type { CommonValues } from './options.ts'
+import { UsageError } from './parse.ts'
+
+/** A format to write and where. */
+export interface Target {
+  readonly format: string
+  readonly path: string
+}
+
+/** What was written. */
+export interface Written extends Target {
+  readonly bytes: number
+}
+
+/** The folder of a model argument of any format; a path to one file (`model.gguf`) and a hub id are too. */
+export const findAnyModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
+  const { openModelFolder } = await session.context.libraries.formatFolders()
+  const folder = await openModelFolder(reference, downloadOptions(session, common))
+  await refuseUnfinished(folder, session.context.program)
+  return folder
+}
+
+/** One format goes to the output itself, several go to a folder each in it. */
+export const targetsOf = (formats: readonly string[], output: string): Target[] =>
+  formats.map((format) => ({ format, path: formats.length === 1 ? output : join(output, format) }))
+
+/** @throws UsageError for a name that is none of a format that is written */
+export const checkFormats = ({ formats }: FormatsLibrary, names: readonly string[]): void => {
+  const writable = formats.filter(({ write }) => write).map(({ name }) => name)
+  const unknown = names.find((name) => !writable.includes(name))
+  if (unknown === undefined) return
+  const readOnly = formats.some(({ name }) => name === unknown) ? `${unknown} is only read` : JSON.stringify(unknown)
+  throw new UsageError(`--format must be one of ${writable.join(', ')}, not ${readOnly}`)
+}
+
+/** Writes an open model in every format asked for, each whole or not at all; whether all can hold it is asked first. */
+export const writeTargets = async (
+  session: Session,
+  model: PortableModel,
+  targets: readonly Target[],
+): Promise<Written[]> => {
+  const { reporter, signal, context } = session
+  const { checkHolds, writeModel } = await context.libraries.formats()
+  const { openFolderWriter } = await context.libraries.formatFolders()
+  for (const { format } of targets) await checkHolds(model, format)
+  const written: Written[] = []
+  for (const target of targets) {
+    const into = await openFolderWriter(target.path)
+    const bytes = await writeModel(model, target.format, into, {
+      signal,
+      onWarning: (message) => reporter.progress({ type: 'warning', message }),
+      onProgress: ({ name, completed, total }) =>
+        reporter.progress({ type: 'progress', stage: `write ${target.format}`, completed, total, message: name }),
+    })
+    written.push({ ...target, bytes })
+  }
+  return written
+}
+
+/** Reads a model of any format and writes it in those asked for. */
+export const convertReference = async (
+  session: Session,
+  reference: string,
+  targets: readonly Target[],
+  common: CommonValues,
+): Promise<void> => {
+  const { reporter, signal, context } = session
+  const started = context.now()
+  const library = await context.libraries.formats()
+  checkFormats(
+    library,
+    targets.map(({ format }) => format),
+  )
+  const folder = await findAnyModel(session, reference, common)
+  await using model = await library.openPortable(folder, {
+    signal,
+    onWarning: (message) => reporter.progress({ type: 'warning', message }),
+  })
+  const outputs = await writeTargets(session, model, targets)
+  const seconds = (context.now() - started) / 1000
+  reporter.event({ type: 'done', input: model.format, outputs, seconds })
+  reporter.print(
+    ...outputs.map(({ format, path, bytes }) => `${path}: ${format} from ${model.format}, ${formatBytes(bytes)}`),
+    `  time  ${formatSeconds(seconds)}`,
+  )
+}

@@ -1,0 +1,154 @@
+/**
+ * Our own store as a format.
+ * @module
+ */
+import { describeModel, type ModelDescription } from '@awq/models'
+import {
+  checkSpec,
+  MANIFEST_FILE,
+  type Manifest,
+  matrixEntries,
+  openStore,
+  type QuantSpec,
+  readMatrix,
+  type StoredMatrix,
+  type StoreEntry,
+  type StoreWriter,
+} from '@awq/quantize'
+import { messageOf } from '@awq/tensor'
+import { type DescribedParameter, describedParameters } from './check-model.ts'
+import { folderCompanions, writeCompanions } from './companions.ts'
+import { readFolderConfig } from './folder-config.ts'
+import type { Format, WriteOptions } from './format.ts'
+import type { Parameter, PortableModel, QuantizedParameter } from './model.ts'
+import { openTensorFiles } from './tensor-files.ts'
+
+/** What each linear's matrix lies beside in the store: the value that it reads, by the matrix' full name. */
+export const siteNames = ({ blocks, parameter }: ModelDescription): ReadonlyMap<string, string> => {
+  const sites = new Map<string, string>()
+  for (const [layer, { linears }] of blocks.entries())
+    for (const { name, site } of linears) sites.set(parameter(layer, `${name}.weight`), parameter(layer, site))
+  return sites
+}
+
+/** The spec that most matrices of the blocks have. */
+const commonSpec = (model: PortableModel): QuantSpec | undefined => {
+  const sites = siteNames(model.description)
+  const counts = new Map<string, { readonly spec: QuantSpec; count: number }>()
+  for (const [name, parameter] of model.parameters) {
+    if (parameter.kind !== 'quantized') continue
+    const { bits, groupSize, symmetric } = parameter.spec
+    const spec = { bits, groupSize, symmetric }
+    const counted = counts.get(JSON.stringify(spec)) ?? { spec, count: 0 }
+    // Tables count only where nothing else is quantized.
+    counted.count += sites.has(name) ? 1 : 1e-6
+    counts.set(JSON.stringify(spec), counted)
+  }
+  return [...counts.values()].sort((one, other) => other.count - one.count)[0]?.spec
+}
+
+const read: Format['read'] = async (folder, { signal } = {}) => {
+  const { config } = await readFolderConfig(folder)
+  const description = describeModel(config)
+  const store = await openStore(folder, { signal })
+  const quantized = ({ name, shape, bits, groupSize, symmetric, denseColumns }: StoredMatrix): QuantizedParameter => ({
+    kind: 'quantized',
+    spec: { bits, groupSize, symmetric },
+    shape,
+    denseColumns: denseColumns?.indices.length ?? 0,
+    inputOrder: false,
+    read: (options) => readMatrix(store, name, options),
+  })
+  const { method, folded, calibration, source } = store.manifest
+  return {
+    name: folder.name,
+    format: 'awq',
+    config,
+    description,
+    parameters: new Map<string, Parameter>([
+      ...[...store.dense].map(([name, entry]) => [name, { kind: 'float', entry }] as const),
+      ...[...store.matrices].map(([name, matrix]) => [name, quantized(matrix)] as const),
+    ]),
+    companions: await folderCompanions(folder),
+    provenance: { method, folded, calibration, source },
+    [Symbol.asyncDispose]: () => store.close(),
+  }
+}
+
+const problems = (model: PortableModel): string[] => {
+  const found: string[] = []
+  let quantized = 0
+  for (const [name, parameter] of model.parameters) {
+    if (parameter.kind === 'float') continue
+    quantized++
+    try {
+      checkSpec(parameter.spec)
+      matrixEntries(name, parameter.shape, parameter.spec)
+    } catch (error) {
+      found.push(`${name}: ${messageOf(error)}`)
+    }
+  }
+  if (quantized === 0) found.push('none of its matrices is quantized; use awq quantize')
+  return found
+}
+
+const entriesOf = (
+  { spec: { name }, parameter }: DescribedParameter,
+  sites: ReadonlyMap<string, string>,
+): StoreEntry[] => {
+  if (parameter.kind === 'float') return [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
+  return matrixEntries(name, parameter.shape, parameter.spec, sites.get(name), parameter.denseColumns)
+}
+
+/** Writes a parameter whole. */
+export const writeParameter = async (
+  name: string,
+  parameter: Parameter,
+  files: StoreWriter,
+  { signal }: WriteOptions,
+): Promise<void> => {
+  if (parameter.kind === 'float') await files.write(name, await parameter.entry.read({ signal }))
+  else await files.writeMatrix(name, await parameter.read({ signal }))
+}
+
+const write: NonNullable<Format['write']> = async (model, into, options = {}) => {
+  const parameters = describedParameters(model)
+  const sites = siteNames(model.description)
+  const files = await openTensorFiles(
+    into,
+    parameters.flatMap((parameter) => entriesOf(parameter, sites)),
+  )
+  const matrices: Manifest['matrices'] = {}
+  for (const [index, { spec, parameter }] of parameters.entries()) {
+    options.signal?.throwIfAborted()
+    await writeParameter(spec.name, parameter, files, options)
+    options.onProgress?.({ name: spec.name, completed: index + 1, total: parameters.length })
+    if (parameter.kind === 'float') continue
+    const { shape, denseColumns } = parameter
+    const { bits, groupSize, symmetric } = parameter.spec
+    const dense = denseColumns > 0 ? { denseColumns } : {}
+    matrices[spec.name] = { bits, groupSize, symmetric, shape: [...shape], ...dense }
+  }
+  await files.finish()
+  await writeCompanions(model, into)
+  await into.writeText('config.json', `${JSON.stringify(model.config, null, 2)}\n`)
+  const manifest: Manifest = {
+    format: 'awq',
+    version: 1,
+    ...commonSpec(model)!,
+    matrices,
+    ...model.provenance,
+    hashes: await into.hashes(options),
+  }
+  await into.writeText(MANIFEST_FILE, `${JSON.stringify(manifest, null, 1)}\n`)
+}
+
+/** The store that `awq quantize` writes and `awq run` reads. */
+export const awqFormat: Format = {
+  name: 'awq',
+  title: 'the store of this program, which awq run reads',
+  recognise: (folder) => folder.has(MANIFEST_FILE),
+  read,
+  problems,
+  write,
+}

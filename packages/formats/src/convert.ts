@@ -1,0 +1,110 @@
+/**
+ * From a folder of one format to a folder of another.
+ * @module
+ */
+import { AwqError, type Folder } from '@awq/tensor'
+import { describedParameters } from './check-model.ts'
+import type { FolderWriter } from './folder-writer.ts'
+import type { Format, WriteOptions } from './format.ts'
+import { formats } from './formats.ts'
+import type { PortableModel, ReadOptions } from './model.ts'
+
+/** @throws AwqError INVALID_ARGUMENT for a name that no format has, UNSUPPORTED for one that is only read */
+export const writableFormat = (name: string): Format & Required<Pick<Format, 'problems' | 'write'>> => {
+  const format = formats.find((candidate) => candidate.name === name)
+  const names = formats.filter(({ write }) => write).map((candidate) => candidate.name)
+  if (!format)
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `there is no format ${JSON.stringify(name)}; choose from ${names.join(', ')}`,
+    )
+  const { problems, write } = format
+  if (!problems || !write)
+    throw new AwqError('UNSUPPORTED', `${name} is only read, not written; choose from ${names.join(', ')}`)
+  return { ...format, problems, write }
+}
+
+/** The format of a folder, told by its files and their content; undefined for none that is known. */
+export const recogniseFormat = async (folder: Folder): Promise<Format | undefined> => {
+  for (const format of formats) if (await format.recognise?.(folder)) return format
+  return undefined
+}
+
+/**
+ * Opens a model of any format that is read. Only headers are read, and held to what its config.json asks for.
+ * @throws AwqError UNSUPPORTED for a folder of no known format, and what the format's `read` throws
+ */
+export const openPortable = async (folder: Folder, options: ReadOptions = {}): Promise<PortableModel> => {
+  const format = await recogniseFormat(folder)
+  if (!format?.read) {
+    const known = formats.filter(({ read }) => read).map(({ name }) => name)
+    throw new AwqError('UNSUPPORTED', `${folder.name} is in no format known here (${known.join(', ')})`)
+  }
+  const model = await format.read(folder, options)
+  try {
+    describedParameters(model)
+    return model
+  } catch (error) {
+    await model[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Reasons that are told; the rest is counted. */
+const TOLD = 4
+
+/** @throws AwqError UNSUPPORTED with the reasons why a format cannot hold a model */
+export const checkHolds = async (model: PortableModel, name: string): Promise<void> => {
+  const problems = await writableFormat(name).problems(model)
+  if (problems.length === 0) return
+  const more = problems.length > TOLD ? `; and ${problems.length - TOLD} more` : ''
+  throw new AwqError('UNSUPPORTED', `${name} cannot hold ${model.name}: ${problems.slice(0, TOLD).join('; ')}${more}`)
+}
+
+/**
+ * Writes a model in a format and commits the folder; on any failure nothing is left of it. Returns the bytes written.
+ * @throws AwqError INVALID_ARGUMENT for an unknown format, UNSUPPORTED with the reasons when it cannot hold the model
+ */
+export const writeModel = async (
+  model: PortableModel,
+  name: string,
+  into: FolderWriter,
+  options: WriteOptions = {},
+): Promise<number> => {
+  try {
+    await checkHolds(model, name)
+    options.signal?.throwIfAborted()
+    await writableFormat(name).write(model, into, options)
+    options.signal?.throwIfAborted()
+    return await into.commit()
+  } catch (error) {
+    await into.discard()
+    throw error
+  }
+}
+
+/** Options of `convert`. */
+export interface ConvertOptions extends WriteOptions {
+  /** Name of a format; default `awq`. */
+  readonly format?: string | undefined
+}
+
+/**
+ * Reads a folder of any known format and writes it in another, by moving integers. Returns the bytes written.
+ * @throws AwqError as `openPortable` and `writeModel`; nothing is left of the output then
+ */
+export const convert = async (
+  folder: Folder,
+  into: FolderWriter,
+  { format = 'awq', ...options }: ConvertOptions = {},
+): Promise<number> => {
+  let model: PortableModel
+  try {
+    model = await openPortable(folder, options)
+  } catch (error) {
+    await into.discard()
+    throw error
+  }
+  await using opened = model
+  return await writeModel(opened, format, into, options)
+}

@@ -1,0 +1,40 @@
+/**
+ * The config.json of a model's folder, with what it says of quantization set apart.
+ * @module
+ */
+import { readModelConfig } from '@awq/models'
+import { AwqError, type Folder } from '@awq/tensor'
+
+/** An object of a JSON file. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** A config.json in two parts. */
+export interface FolderConfig {
+  /** Without `quantization_config`. */
+  readonly config: JsonObject
+  /** `quantization_config`; undefined where there is none. */
+  readonly quantization: JsonObject | undefined
+}
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * Reads the config.json of a folder.
+ * @throws AwqError NOT_FOUND when there is none, INVALID_FILE when it is no JSON, CONFIG when it or its `quantization_config`
+ *   is no object
+ */
+export const readFolderConfig = async (folder: Folder): Promise<FolderConfig> => {
+  const { json } = await readModelConfig(folder)
+  const refuse = (what: string): never => {
+    throw new AwqError('CONFIG', `${folder.name}/config.json: ${what} must be an object`)
+  }
+  if (!isObject(json)) return refuse('it')
+  const { quantization_config: quantization, ...config } = json
+  if (quantization === undefined || quantization === null) return { config, quantization: undefined }
+  return isObject(quantization) ? { config, quantization } : refuse('quantization_config')
+}
+
+/** The same, or undefined for a folder that has no config.json or one that is no use: for recognising. */
+export const peekFolderConfig = async (folder: Folder): Promise<FolderConfig | undefined> =>
+  (await folder.has('config.json')) ? await readFolderConfig(folder).catch(() => undefined) : undefined

@@ -1,0 +1,14 @@
+/**
+ * The table of formats. A folder is of the first one that recognises it.
+ * @module
+ */
+import { awqFormat } from './awq-format.ts'
+import { floatFormat } from './float-format.ts'
+import type { Format } from './format.ts'
+
+/** Every format, in the order in which folders are tried. */
+export const formats: readonly Format[] = [
+  awqFormat,
+  // Last: config.json and safetensors files are what the others have too.
+  floatFormat,
+]

@@ -1,0 +1,61 @@
+/**
+ * An output folder in memory.
+ * @module
+ */
+import { AwqError, type Folder, memoryFolder } from '@awq/tensor'
+import { checkPlace, claimFile, type FolderWriter } from './folder-writer.ts'
+
+/** A folder writer whose files stay in memory. */
+export interface MemoryWriter extends FolderWriter {
+  /** What was written, once it is committed. @throws AwqError NOT_FOUND before */
+  folder(): Folder
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/** An output folder in memory: for browsers, and for tests. */
+export const memoryWriter = (name = 'memory'): MemoryWriter => {
+  const files = new Map<string, Uint8Array<ArrayBuffer>>()
+  const taken = new Set<string>()
+  let done = false
+  const add = (file: string, bytes: Uint8Array<ArrayBuffer>): Uint8Array => {
+    claimFile(name, taken, file)
+    files.set(file, bytes)
+    return bytes
+  }
+  return {
+    name,
+    async writeText(file, text) {
+      add(file, new TextEncoder().encode(text))
+    },
+    async createFile(file, size) {
+      const content = add(file, new Uint8Array(size))
+      return {
+        async write(offset, bytes) {
+          checkPlace(`${name}/${file}`, size, offset, bytes.length)
+          content.set(bytes, offset)
+        },
+        async close() {},
+      }
+    },
+    async hashes({ signal } = {}) {
+      const hashes: Record<string, string> = {}
+      for (const [file, bytes] of files) {
+        signal?.throwIfAborted()
+        hashes[file] = hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
+      }
+      return hashes
+    },
+    async commit() {
+      done = true
+      return [...files.values()].reduce((sum, { length }) => sum + length, 0)
+    },
+    async discard() {
+      if (!done) files.clear()
+    },
+    folder() {
+      if (!done) throw new AwqError('NOT_FOUND', `${name} is not committed`)
+      return memoryFolder(Object.fromEntries(files), name)
+    },
+  }
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openFolderWriter, WRITING } from './disk-writer.ts'
+import { LOCK } from './folder-lock.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'awq-writer-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i)
+
+describe('an output folder on disk', () => {
+  test('appears whole, with folders in it', async () => {
+    const path = join(directory, 'made', 'here')
+    const writer = await openFolderWriter(path)
+    const file = await writer.createFile('onnx/model.bin', 1000)
+    await file.write(500, bytes.subarray(500))
+    await file.write(0, bytes.subarray(0, 500))
+    await file.close()
+    await writer.writeText('config.json', '{}')
+    expect(await writer.hashes()).toEqual({
+      'onnx/model.bin': createHash('sha256').update(bytes).digest('hex'),
+      'config.json': createHash('sha256').update('{}').digest('hex'),
+    })
+    expect((await readdir(path)).every((name) => name.startsWith('.'))).toBe(true)
+    expect(await writer.commit()).toBe(1002)
+    await writer.discard()
+    expect((await readdir(path)).sort()).toEqual(['config.json', 'onnx'])
+    expect(new Uint8Array(await readFile(join(path, 'onnx', 'model.bin')))).toEqual(bytes)
+  })
+
+  test('discarded leaves nothing, nor the folders that were made for it', async () => {
+    const writer = await openFolderWriter(join(directory, 'made', 'here'))
+    await writer.createFile('model.bin', 1000)
+    await writer.discard()
+    expect(await readdir(directory)).toEqual([])
+    const kept = join(directory, 'kept')
+    await mkdir(kept)
+    const other = await openFolderWriter(kept)
+    await other.writeText('a', 'b')
+    await other.discard()
+    expect(await readdir(kept)).toEqual([])
+  })
+
+  test('that holds something is refused and stays as it was', async () => {
+    await writeFile(join(directory, 'mine'), 'x')
+    await expect(openFolderWriter(directory)).rejects.toThrow(/is not empty \(it holds mine\)/)
+    expect(await readdir(directory)).toEqual(['mine'])
+    await expect(openFolderWriter(join(directory, 'mine'))).rejects.toThrow(/mine/)
+    expect(await readFile(join(directory, 'mine'), 'utf8')).toBe('x')
+    const unfinished = join(directory, 'unfinished')
+    await mkdir(join(unfinished, '.awq-partial'), { recursive: true })
+    await expect(openFolderWriter(unfinished)).rejects.toThrow(/holds an unfinished quantization/)
+  })
+
+  test('is written by one process at a time; what a killed one left is removed', async () => {
+    const first = await openFolderWriter(directory)
+    await first.writeText('a', 'first')
+    await expect(openFolderWriter(directory)).rejects.toThrow(/is writing here/)
+    await first.discard()
+    await mkdir(join(directory, WRITING))
+    await writeFile(join(directory, WRITING, 'a'), 'old')
+    await writeFile(join(directory, LOCK), `${2 ** 30}\n${hostname()}\n`)
+    const second = await openFolderWriter(directory)
+    await second.writeText('a', 'new')
+    await second.commit()
+    expect(await readdir(directory)).toEqual(['a'])
+    expect(await readFile(join(directory, 'a'), 'utf8')).toBe('new')
+  })
+
+  test('takes no names that leave it or collide, no bytes beyond a file, and no file larger than the disk', async () => {
+    const writer = await openFolderWriter(directory)
+    for (const name of ['../a', '/a', 'a//b', 'a\\b', 'c:a', '', 'a/..'])
+      await expect(writer.writeText(name, ''), name).rejects.toThrow(/not the name of a file/)
+    const file = await writer.createFile('Model.bin', 10)
+    await expect(writer.writeText('model.BIN', '')).rejects.toThrow(/two files would be named/)
+    await expect(file.write(5, bytes)).rejects.toThrow(/1000 bytes at 5 do not fit its 10 bytes/)
+    await expect(writer.createFile('huge.bin', 2 ** 52)).rejects.toThrow(/not enough space/)
+    await writer.discard()
+    expect(await readdir(directory)).toEqual([])
+  })
+})

@@ -1,0 +1,187 @@
+/**
+ * An output folder on disk. Files are written into a hidden folder inside it, so that both are on one disk and the last
+ * step is a rename of each.
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { diskError, diskFull, freeBytes } from '@awq/quantize/node'
+import { AwqError } from '@awq/tensor'
+import { checkPlace, claimFile, type FileWriter, type FolderWriter } from '../folder-writer.ts'
+import { LOCK, lockFolder } from './folder-lock.ts'
+
+/** The hidden folder in which files are made. */
+export const WRITING = '.awq-writing'
+
+/** What `awq quantize` keeps of interrupted work. */
+const UNFINISHED = '.awq-partial'
+
+/** The most that one system call is asked to write. */
+const LARGEST_WRITE = 2 ** 28
+
+const onDisk = async <T>(path: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (cause) {
+    throw AwqError.is(cause) ? cause : diskError(path, cause)
+  }
+}
+
+/** Removes the folders that were made for `path`, from itself up to `first`, as far as they are empty. */
+const removeMade = async (path: string, first: string | undefined): Promise<void> => {
+  if (first === undefined) return
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder))
+    if (
+      !(await rmdir(folder).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return
+}
+
+/** @throws AwqError EXISTS naming what the folder holds */
+const refuseContents = (path: string, names: readonly string[]): void => {
+  const foreign = names.filter((name) => ![WRITING, LOCK, 'lost+found'].includes(name))
+  if (foreign.length === 0) return
+  const holds = foreign.includes(UNFINISHED)
+    ? 'an unfinished quantization'
+    : foreign.slice(0, 3).join(', ') + (foreign.length > 3 ? ', …' : '')
+  throw new AwqError('EXISTS', `${path} is not empty (it holds ${holds}); choose a new output folder or empty this one`)
+}
+
+/**
+ * Opens an output folder, which is made if it does not exist and must be empty if it does. One process at a time has it
+ * open; what one that was killed had written is removed.
+ * @throws AwqError EXISTS when it holds something or another process is writing there, IO when the disk refuses
+ */
+export const openFolderWriter = async (path: string): Promise<FolderWriter> => {
+  const root = resolve(path)
+  const made = await onDisk(path, () => mkdir(root, { recursive: true }))
+  const unlock = await onDisk(path, () => lockFolder(root)).catch(async (error: unknown) => {
+    await removeMade(root, made)
+    throw error
+  })
+  const work = join(root, WRITING)
+  const release = async () => {
+    await rm(work, { recursive: true, force: true })
+    await unlock()
+  }
+  try {
+    await onDisk(path, async () => {
+      refuseContents(path, await readdir(root))
+      await rm(work, { recursive: true, force: true })
+      await mkdir(work)
+    })
+  } catch (error) {
+    await unlock()
+    await removeMade(root, made)
+    throw error
+  }
+  return diskWriter(path, root, release, () => removeMade(root, made))
+}
+
+const diskWriter = (
+  name: string,
+  root: string,
+  release: () => Promise<void>,
+  removeRoot: () => Promise<void>,
+): FolderWriter => {
+  const work = join(root, WRITING)
+  const taken = new Set<string>()
+  const files = new Map<string, number>()
+  const handles = new Set<FileHandle>()
+  /** Bytes that open files will still take: a file of a size that nothing was written to takes no room yet. */
+  let promised = 0
+  let open = true
+  const closeAll = async () => {
+    for (const handle of handles) await handle.close().catch(() => {})
+    handles.clear()
+  }
+  const create = async (file: string, size: number): Promise<FileHandle> => {
+    if (!open) throw new AwqError('INVALID_ARGUMENT', `${name} is closed; ${file} can not be written`)
+    claimFile(name, taken, file)
+    const free = await freeBytes(root)
+    if (free !== undefined && promised + size > free) throw diskFull(name, promised + size, free)
+    const handle = await onDisk(join(name, file), async () => {
+      await mkdir(dirname(join(work, file)), { recursive: true })
+      return await openNew(join(work, file))
+    })
+    handles.add(handle)
+    files.set(file, size)
+    promised += size
+    await onDisk(join(name, file), () => handle.truncate(size))
+    return handle
+  }
+  const createFile = async (file: string, size: number): Promise<FileWriter> => {
+    const handle = await create(file, size)
+    return {
+      async write(offset, bytes) {
+        checkPlace(`${name}/${file}`, size, offset, bytes.length)
+        await writeAll(handle, offset, bytes).catch(async (cause: { code?: unknown }) => {
+          if (cause.code === 'ENOSPC') throw diskFull(name, promised, await freeBytes(root), cause)
+          throw diskError(join(name, file), cause)
+        })
+        promised -= bytes.length
+      },
+      async close() {
+        if (!handles.delete(handle)) return
+        await onDisk(join(name, file), () => handle.datasync())
+        await handle.close()
+      },
+    }
+  }
+  return {
+    name,
+    createFile,
+    async writeText(file, text) {
+      const bytes = new TextEncoder().encode(text)
+      const writer = await createFile(file, bytes.length)
+      await writer.write(0, bytes)
+      await writer.close()
+    },
+    async hashes({ signal } = {}) {
+      const hashes: Record<string, string> = {}
+      for (const file of files.keys())
+        hashes[file] = await onDisk(join(name, file), () => sha256(join(work, file), signal))
+      return hashes
+    },
+    async commit() {
+      await closeAll()
+      const tops = [...files.keys()].map((file) => file.split('/')[0]!)
+      // A folder moves as a whole, so by its last file; the last of all is the one a reader looks for.
+      const order = [...new Set(tops.toReversed())].toReversed()
+      await onDisk(name, async () => {
+        for (const top of order) await rename(join(work, top), join(root, top))
+      })
+      open = false
+      await release()
+      return [...files.values()].reduce((sum, size) => sum + size, 0)
+    },
+    async discard() {
+      if (!open) return
+      open = false
+      await closeAll()
+      await release()
+      await removeRoot()
+    },
+  }
+}
+
+const openNew = (path: string): Promise<FileHandle> => open(path, 'wx+')
+
+const writeAll = async (handle: FileHandle, offset: number, bytes: Uint8Array): Promise<void> => {
+  // A write may take fewer bytes than it is given.
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(LARGEST_WRITE, bytes.length - done)
+    done += (await handle.write(bytes, done, length, offset + done)).bytesWritten
+  }
+}
+
+const sha256 = async (path: string, signal: AbortSignal | undefined): Promise<string> => {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal })) hash.update(chunk)
+  return hash.digest('hex')
+}
