@@ -22,7 +22,7 @@ export interface MatMulNBitsLayout {
 }
 
 /**
- * The bytes of a matrix in MatMulNBits' layout. Padding after the last input of a row holds the block's zero point, so
+ * The bytes of a matrix in MatMulNBits' layout, columns as they are (an `inputOrder` and dense columns are the caller's). Padding after the last input of a row holds the block's zero point, so
  * that it dequantizes to 0. Throws INVALID_ARGUMENT when lengths, codes or zero points do not fit the matrix's bits.
  */
 export function packMatMulNBits(matrix: QuantizedMatrix): MatMulNBitsLayout {

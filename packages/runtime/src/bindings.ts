@@ -16,6 +16,7 @@ import { type Graph, type OnnxType, reshape, scalar, slice, type Value } from '@
 import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType, type FileRange } from '@awq/tensor'
 import { emitColumns, joinColumns, withoutColumns } from './dense-columns.ts'
+import { orderedInput, sameOrder } from './input-order.ts'
 import type { WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
 import { widenCodes } from './widen-codes.ts'
@@ -78,7 +79,8 @@ export const joinMatrices = (matrices: readonly PackedMatrix[]): PackedMatrix | 
     other.blockSize === first.blockSize &&
     other.blocks === first.blocks &&
     other.shape[1] === first.shape[1] &&
-    (other.zeroPoints === null) === (first.zeroPoints === null)
+    (other.zeroPoints === null) === (first.zeroPoints === null) &&
+    sameOrder(other.inputOrder, first.inputOrder)
   if (!matrices.every(alike)) return undefined
   const codes = adjoiningRange(matrices.map((matrix) => matrix.codes))
   const scales = adjoiningRange(matrices.map((matrix) => matrix.scales))
@@ -148,7 +150,7 @@ const emitUnpacked = (
   return blocks * blockSize === width ? padded : slice(graph, padded, { axis: 1, start: 0, end: width })
 }
 
-/** `x W^T + b`, W a packed matrix with any dense columns it has, in the type of `x`. */
+/** `x W^T + b`, W a packed matrix with any dense columns it has, in the type of `x`, which is in the matrix' order. */
 const emitProduct = (
   graph: Graph,
   links: WeightLinks,
@@ -225,6 +227,7 @@ const namedBinding = (
     matrix,
     optionalVector: (graph, name, length) => (table.has(named(name)) ? vector(graph, name, length) : null),
     linears(graph, x, linears) {
+      const inOrder = orderedInput(graph, x)
       const weights = linears.map(({ name, shape, transposed }) =>
         table.find(named(`${name}.weight`), shape, transposed),
       )
@@ -232,13 +235,13 @@ const namedBinding = (
       const joined = packed.length > 1 && packed.length === weights.length ? joinMatrices(packed) : undefined
       if (joined) {
         const name = named(linears.map((linear) => linear.name).join('/'))
-        return [emitProduct(graph, links, x, name, joined, joinedBias(graph, linears), source)]
+        return [emitProduct(graph, links, inOrder(joined.inputOrder), name, joined, joinedBias(graph, linears), source)]
       }
       return linears.map((linear, i) => {
         const weight = weights[i] as PackedMatrix | DenseTensor
         const bias = biasOf(graph, linear)
         return weight.kind === 'packed'
-          ? emitProduct(graph, links, x, named(`${linear.name}.weight`), weight, bias, source)
+          ? emitProduct(graph, links, inOrder(weight.inputOrder), named(`${linear.name}.weight`), weight, bias, source)
           : emitLinear(graph, x, emitDense(graph, links, weight, dtype), bias ?? undefined, linear.transposed)
       })
     },
@@ -278,7 +281,15 @@ export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBi
       const weight = table.find(description.head, shape)
       const bias = headBias === null ? null : steps.vector(graph, headBias, vocabSize)
       return weight.kind === 'packed'
-        ? emitProduct(graph, links, hidden, `${description.head}.head`, weight, bias, source)
+        ? emitProduct(
+            graph,
+            links,
+            orderedInput(graph, hidden)(weight.inputOrder),
+            `${description.head}.head`,
+            weight,
+            bias,
+            source,
+          )
         : emitLinear(graph, hidden, cast(graph, tableOf(graph, weight), dtype), bias ?? undefined)
     },
   }
@@ -296,6 +307,9 @@ const emitPackedRows = (
 ): Value => {
   const { storedBits, blockSize, blocks } = matrix
   const [rows, width] = matrix.shape
+  if (matrix.inputOrder) {
+    throw new AwqError('UNSUPPORTED', `${name}: an embedding table has no inputs that could come in another order`)
+  }
   const padded = blocks * blockSize
   const shape = [rows, (padded * storedBits) / 8]
   const { bits, codes, scales, zeroPoints } = emitPacked(graph, links, name, matrix, shape, dtype, narrowest)

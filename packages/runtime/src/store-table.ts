@@ -5,8 +5,11 @@ import { type PackedMatrix, type WeightTable, weightTable } from './weight-table
 export const storeTable = (source: string, store: Store): WeightTable => {
   const packed = new Map<string, PackedMatrix>()
   for (const [name, matrix] of store.matrices) {
-    const { shape, storedBits, blockSize, blocks, codes, scales, zeroPoints, denseColumns } = matrix
-    packed.set(name, { kind: 'packed', shape, storedBits, blockSize, blocks, codes, scales, zeroPoints, denseColumns })
+    const { shape, storedBits, blockSize, blocks, codes, scales, zeroPoints, denseColumns, inputOrder } = matrix
+    packed.set(name, {
+      kind: 'packed',
+      ...{ shape, storedBits, blockSize, blocks, codes, scales, zeroPoints, denseColumns, inputOrder },
+    })
   }
   return weightTable(source, packed, store.dense)
 }

@@ -23,6 +23,8 @@ export interface PackedMatrix {
   readonly zeroPoints: FileRange | null
   /** Columns that stay float; null when every column has codes. */
   readonly denseColumns: PackedColumns | null
+  /** `[in]`: the input that each column belongs to; null where it is its own. */
+  readonly inputOrder: Int32Array | null
 }
 
 /** A tensor that stays as floating point. */

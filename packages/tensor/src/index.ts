@@ -12,6 +12,7 @@ export {
 export { AwqError, type AwqErrorCode, messageOf, quoted } from './error.ts'
 export { type Folder, memoryFolder, readSourceText } from './folder.ts'
 export { type HttpSourceOptions, httpSource } from './http-source.ts'
+export { inputOrderProblem } from './input-order.ts'
 export {
   float16BitsToFloat32,
   float32ToFloat16Bits,

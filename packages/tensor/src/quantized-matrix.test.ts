@@ -21,6 +21,11 @@ describe('dequantize', () => {
     expect([...dequantize(small)]).toEqual([-8, 7, 0.5, 0, 2, 2, 3, -11, -10, 1])
   })
 
+  test('puts columns to the inputs that they belong to', () => {
+    const ordered = { ...small, inputOrder: Int32Array.of(3, 0, 4, 1, 2) }
+    expect([...dequantize(ordered)]).toEqual([7, 0, 2, -8, 0.5, 3, -10, 1, 2, -11])
+  })
+
   test.each([2, 3, 4, 8] as const)('without zero points the zero of %i bits is 2^(bits - 1)', (bits) => {
     const matrix: QuantizedMatrix = {
       bits,
@@ -63,6 +68,10 @@ describe('checkQuantizedMatrix', () => {
     ['a code beyond the bits', { codes: new Uint8Array(10).fill(16) }, /code 16 at index 0 is above 15/],
     ['a zero point beyond the bits', { zeroPoints: Uint8Array.of(0, 0, 0, 0, 0, 16) }, /zero point 16 at index 5/],
     ['an infinite scale', { scales: half([1, 1, Infinity, 1, 1, 1]) }, /scale at index 2 is not finite/],
+    ['an order that is too short', { inputOrder: Int32Array.of(0, 1, 2, 3) }, /4 inputs for 5 columns/],
+    ['an order with an input twice', { inputOrder: Int32Array.of(0, 1, 2, 3, 1) }, /input 1 has two columns/],
+    ['an order beyond the inputs', { inputOrder: Int32Array.of(0, 1, 2, 3, 5) }, /column 4 is of input 5/],
+    ['an order below the inputs', { inputOrder: Int32Array.of(0, 1, 2, 3, -1) }, /column 4 is of input -1/],
     ['a NaN scale', { scales: half([NaN, 1, 1, 1, 1, 1]) }, /scale at index 0 is not finite/],
   ])('refuses %s', (_, change, message) => {
     const matrix = { ...small, ...change } as QuantizedMatrix

@@ -1,5 +1,6 @@
 import { type DenseColumns, denseColumnsProblem, setDenseColumns } from './dense-columns.ts'
 import { AwqError } from './error.ts'
+import { inputOrderProblem } from './input-order.ts'
 import { float16BitsToFloat32 } from './minifloat.ts'
 
 /**
@@ -19,6 +20,12 @@ export interface QuantizedMatrix {
   readonly zeroPoints: Uint8Array | null
   /** Columns that stay float; their codes are the zero points. Absent where every column has codes. */
   readonly denseColumns?: DenseColumns | undefined
+  /**
+   * [in]: column i of the codes belongs to input `inputOrder[i]`, so that w[o, inputOrder[i]] = (code[o, i] - zero[o, g]) *
+   * scale[o, g] and y = codes x[inputOrder]. GPTQ's activation order, with columns moved so that groups are contiguous.
+   * Absent where column i is of input i; not together with dense columns.
+   */
+  readonly inputOrder?: Int32Array | undefined
 }
 
 /** Groups per row: ceil(in / groupSize). */
@@ -28,8 +35,8 @@ export function groupCount(matrix: Pick<QuantizedMatrix, 'shape' | 'groupSize'>)
 
 /**
  * Throws INVALID_ARGUMENT unless the bits, group size, shape and lengths agree, every code and zero point fits the bits,
- * every scale is finite, and dense columns ascend, are finite and have zero points for codes. `name` is what the message
- * calls the matrix.
+ * every scale is finite, dense columns ascend, are finite and have zero points for codes, and an order names every input
+ * once. `name` is what the message calls the matrix.
  */
 export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): void {
   const { bits, groupSize, shape, codes, scales, zeroPoints } = matrix
@@ -60,15 +67,20 @@ export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): 
   if (wrongScale >= 0) fail(`scale at index ${wrongScale} is not finite`)
   const wrongDense = denseColumnsProblem(matrix)
   if (wrongDense !== null) fail(wrongDense)
+  const { inputOrder, denseColumns } = matrix
+  if (inputOrder === undefined) return
+  if (denseColumns !== undefined) fail('an order of inputs and dense columns do not go together')
+  const wrongOrder = inputOrderProblem(inputOrder, width)
+  if (wrongOrder !== null) fail(wrongOrder)
 }
 
 /**
- * The float32 matrix [out, in] of a quantized one, dense columns included; exact, because a code times a float16 scale
- * fits float32.
+ * The float32 matrix [out, in] of a quantized one, dense columns included and columns in the order of the inputs; exact,
+ * because a code times a float16 scale fits float32.
  */
 export function dequantize(matrix: QuantizedMatrix): Float32Array {
   checkQuantizedMatrix(matrix)
-  const { bits, groupSize, codes, scales, zeroPoints } = matrix
+  const { bits, groupSize, codes, scales, zeroPoints, inputOrder } = matrix
   const [out, width] = matrix.shape
   const groups = groupCount(matrix)
   const result = new Float32Array(out * width)
@@ -76,9 +88,11 @@ export function dequantize(matrix: QuantizedMatrix): Float32Array {
     for (let group = 0; group < groups; group++) {
       const scale = float16BitsToFloat32(scales[row * groups + group]!)
       const zero = zeroPoints === null ? 2 ** (bits - 1) : zeroPoints[row * groups + group]!
-      const start = row * width + group * groupSize
-      const end = row * width + Math.min(width, (group + 1) * groupSize)
-      for (let i = start; i < end; i++) result[i] = (codes[i]! - zero) * scale
+      const start = row * width
+      const end = Math.min(width, (group + 1) * groupSize)
+      for (let i = group * groupSize; i < end; i++) {
+        result[start + (inputOrder?.[i] ?? i)] = (codes[start + i]! - zero) * scale
+      }
     }
   }
   if (matrix.denseColumns !== undefined) setDenseColumns(result, width, matrix.denseColumns)

@@ -16,9 +16,9 @@ export interface StoreEntry {
 
 /**
  * The parts of a quantized matrix: the store keeps `PARAMETER.codes`, `.scales`, if asymmetric `.zeroPoints`, and for
- * columns that stay float `.denseIndices` and `.denseValues`.
+ * columns that stay float `.denseIndices` and `.denseValues`, for columns in an order of their own `.inputOrder`.
  */
-export type MatrixPart = 'codes' | 'scales' | 'zeroPoints' | 'denseIndices' | 'denseValues'
+export type MatrixPart = 'codes' | 'scales' | 'zeroPoints' | 'denseIndices' | 'denseValues' | 'inputOrder'
 
 /** The name of a part of a quantized matrix in the store. */
 export const partName = (parameter: string, part: MatrixPart): string => `${parameter}.${part}`
@@ -26,7 +26,7 @@ export const partName = (parameter: string, part: MatrixPart): string => `${para
 /**
  * The entries of a quantized matrix [out, in] in MatMulNBits' layout: codes uint8 [out, blocks, bytes], scales float16
  * [out, blocks], zero points uint8 [out, bytes] unless symmetric; with `denseColumns` columns that stay float, their
- * indices int32 [denseColumns] and values float16 [out, denseColumns].
+ * indices int32 [denseColumns] and values float16 [out, denseColumns]; with `inputOrder` int32 [in].
  * @param fuse matrices with the same key get their codes, their scales, their zero points and their dense values adjacent.
  * @throws AwqError INVALID_ARGUMENT for bits, groups or shapes the layout does not have
  */
@@ -36,6 +36,7 @@ export function matrixEntries(
   spec: QuantSpec,
   fuse?: string,
   denseColumns = 0,
+  inputOrder = false,
 ): StoreEntry[] {
   const { codesShape, scalesShape, zeroPointsShape } = layoutOf({ ...spec, shape })
   const entry = (part: MatrixPart, dtype: DType, dimensions: readonly number[]): StoreEntry => ({
@@ -51,5 +52,6 @@ export function matrixEntries(
     ...(denseColumns === 0
       ? []
       : [entry('denseIndices', 'I32', [denseColumns]), entry('denseValues', 'F16', [shape[0], denseColumns])]),
+    ...(inputOrder ? [entry('inputOrder', 'I32', [shape[1]])] : []),
   ]
 }

@@ -16,11 +16,15 @@ const specFields = {
   symmetric: z.boolean(),
 }
 
-/** Bits, group size (-1: per channel), symmetry and shape [out, in] of one matrix, and how many columns stay float. */
+/**
+ * Bits, group size (-1: per channel), symmetry and shape [out, in] of one matrix, how many columns stay float, and whether its
+ * columns are in an order of their own.
+ */
 export const matrixSchema = z.object({
   ...specFields,
   shape: z.tuple([dimension, dimension]),
   denseColumns: dimension.optional(),
+  inputOrder: z.literal(true).optional(),
 })
 
 /**

@@ -7,6 +7,7 @@ import {
   type FileRange,
   type Folder,
   indicesProblem,
+  inputOrderProblem,
   messageOf,
   openCheckpoint,
   type QuantizedMatrix,
@@ -32,6 +33,8 @@ export interface StoredMatrix extends QuantSpec {
   readonly zeroPoints: TensorEntry | null
   /** Columns that stay float; null when every column has codes. */
   readonly denseColumns: StoredColumns | null
+  /** [in]: the input that each column belongs to; null where it is its own. */
+  readonly inputOrder: Int32Array | null
 }
 
 /** Columns of a {@link StoredMatrix} that stay float, their values still in the file. */
@@ -55,10 +58,11 @@ export interface Store {
 }
 
 /**
- * Opens the quantized store of a folder: reads and checks its manifest, the headers of its files and the indices of
- * dense columns, no weights.
+ * Opens the quantized store of a folder: reads and checks its manifest, the headers of its files, the indices of
+ * dense columns and orders of inputs, no weights.
  * @throws AwqError NOT_FOUND when the folder is none, INVALID_FILE naming the tensor that is missing or whose dtype or
- *   shape is not what the manifest says, or whose dense columns are not ascending columns of the matrix
+ *   shape is not what the manifest says, whose dense columns are not ascending columns of the matrix, or whose order of
+ *   inputs is none
  */
 export async function openStore(
   folder: Folder,
@@ -84,13 +88,20 @@ export async function openStore(
   }
 }
 
-const matrixParts: readonly MatrixPart[] = ['codes', 'scales', 'zeroPoints', 'denseIndices', 'denseValues']
+const matrixParts: readonly MatrixPart[] = [
+  'codes',
+  'scales',
+  'zeroPoints',
+  'denseIndices',
+  'denseValues',
+  'inputOrder',
+]
 
 async function storedMatrix(
   store: string,
   checkpoint: Checkpoint,
   name: string,
-  { shape, denseColumns: count, ...spec }: Manifest['matrices'][string],
+  { shape, denseColumns: count, inputOrder: ordered, ...spec }: Manifest['matrices'][string],
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<StoredMatrix> {
   const what = `${store}: ${quoted(name)} (${shape.join(' x ')}, ${spec.bits} bits, group ${spec.groupSize})`
@@ -124,12 +135,22 @@ async function storedMatrix(
     if (problem !== null) throw new AwqError('INVALID_FILE', `${what}: ${stored.name}: ${problem}`)
     return { indices, values }
   }
+  const orderOf = async (): Promise<Int32Array> => {
+    const stored = part('inputOrder', 'I32', [shape[1]])
+    const order = new Int32Array((await stored.read(options)).slice().buffer)
+    const problem = inputOrderProblem(order, shape[1])
+    if (problem !== null) throw new AwqError('INVALID_FILE', `${what}: ${stored.name}: ${problem}`)
+    return order
+  }
   const isStray = (kind: MatrixPart) => checkpoint.tensors.has(partName(name, kind))
   if (count === undefined && (isStray('denseIndices') || isStray('denseValues'))) {
     throw new AwqError('INVALID_FILE', `${what} has dense columns that the manifest does not mention`)
   }
   if (count !== undefined && count > shape[1]) {
     throw new AwqError('INVALID_FILE', `${what} cannot have ${count} dense columns`)
+  }
+  if (ordered === undefined && isStray('inputOrder')) {
+    throw new AwqError('INVALID_FILE', `${what} has an order of inputs that the manifest does not mention`)
   }
   return {
     name,
@@ -142,6 +163,7 @@ async function storedMatrix(
     scales: part('scales', 'F16', scalesShape),
     zeroPoints: zeroPointsShape === null ? null : part('zeroPoints', 'U8', zeroPointsShape),
     denseColumns: count === undefined ? null : await denseOf(count),
+    inputOrder: ordered === undefined ? null : await orderOf(),
   }
 }
 
@@ -161,7 +183,7 @@ export async function readMatrix(
   if (matrix === undefined) {
     throw new AwqError('NOT_FOUND', `the store has no quantized matrix ${quoted(name)}`)
   }
-  const { bits, shape, storedBits, blockSize, blocks, denseColumns } = matrix
+  const { bits, shape, storedBits, blockSize, blocks, denseColumns, inputOrder } = matrix
   const [codes, scales, zeroPoints, dense] = await Promise.all([
     matrix.codes.read(options),
     matrix.scales.read(options),
@@ -175,10 +197,11 @@ export async function readMatrix(
       groupSize: effectiveGroupSize(matrix.groupSize, shape[1]),
       shape,
     })
-    const whole =
-      denseColumns === null || dense === null
-        ? quantized
-        : { ...quantized, denseColumns: { indices: denseColumns.indices, values: uint16Of(dense) } }
+    const whole: QuantizedMatrix = {
+      ...quantized,
+      ...(denseColumns && dense ? { denseColumns: { indices: denseColumns.indices, values: uint16Of(dense) } } : {}),
+      ...(inputOrder ? { inputOrder } : {}),
+    }
     checkQuantizedMatrix(whole)
     return whole
   } catch (cause) {

@@ -82,6 +82,9 @@ export async function writeStore(
       await writePart('codes', codes)
       await writePart('scales', bytesOf(scales))
       if (zeroPoints !== null) await writePart('zeroPoints', zeroPoints)
+      if (matrix.inputOrder !== undefined && row === 0) {
+        await write(partName(parameter, 'inputOrder'), bytesOf(matrix.inputOrder))
+      }
       if (matrix.denseColumns === undefined) return
       const { indices, values } = matrix.denseColumns
       await writePart('denseValues', bytesOf(values))
