@@ -51,12 +51,20 @@ const read: Format['read'] = async (folder, { signal } = {}) => {
   const { config } = await readFolderConfig(folder)
   const description = describeModel(config)
   const store = await openStore(folder, { signal })
-  const quantized = ({ name, shape, bits, groupSize, symmetric, denseColumns }: StoredMatrix): QuantizedParameter => ({
+  const quantized = ({
+    name,
+    shape,
+    bits,
+    groupSize,
+    symmetric,
+    denseColumns,
+    inputOrder,
+  }: StoredMatrix): QuantizedParameter => ({
     kind: 'quantized',
     spec: { bits, groupSize, symmetric },
     shape,
     denseColumns: denseColumns?.indices.length ?? 0,
-    inputOrder: false,
+    inputOrder: inputOrder !== null,
     read: (options) => readMatrix(store, name, options),
   })
   const { method, folded, calibration, source } = store.manifest
@@ -97,7 +105,14 @@ const entriesOf = (
   sites: ReadonlyMap<string, string>,
 ): StoreEntry[] => {
   if (parameter.kind === 'float') return [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
-  return matrixEntries(name, parameter.shape, parameter.spec, sites.get(name), parameter.denseColumns)
+  return matrixEntries(
+    name,
+    parameter.shape,
+    parameter.spec,
+    sites.get(name),
+    parameter.denseColumns,
+    parameter.inputOrder,
+  )
 }
 
 /** Writes a parameter whole. */
@@ -124,10 +139,11 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
     await writeParameter(spec.name, parameter, files, options)
     options.onProgress?.({ name: spec.name, completed: index + 1, total: parameters.length })
     if (parameter.kind === 'float') continue
-    const { shape, denseColumns } = parameter
+    const { shape, denseColumns, inputOrder } = parameter
     const { bits, groupSize, symmetric } = parameter.spec
     const dense = denseColumns > 0 ? { denseColumns } : {}
-    matrices[spec.name] = { bits, groupSize, symmetric, shape: [...shape], ...dense }
+    const ordered = inputOrder ? ({ inputOrder: true } as const) : {}
+    matrices[spec.name] = { bits, groupSize, symmetric, shape: [...shape], ...dense, ...ordered }
   }
   await files.finish()
   await writeCompanions(model, into)
