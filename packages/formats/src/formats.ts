@@ -5,10 +5,12 @@
 import { awqFormat } from './awq-format.ts'
 import { floatFormat } from './float-format.ts'
 import type { Format } from './format.ts'
+import { ggufFormat } from './gguf-format.ts'
 
 /** Every format, in the order in which folders are tried. */
 export const formats: readonly Format[] = [
   awqFormat,
+  ggufFormat,
   // Last: config.json and safetensors files are what the others have too.
   floatFormat,
 ]

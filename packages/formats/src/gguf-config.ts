@@ -72,7 +72,12 @@ export const architectureOf = (name: string, { metadata }: GgufHeader): GgufArch
 const foreign = ['expert_count', 'attention.scale', 'residual_scale', 'logit_scale', 'embedding_scale']
 
 /** Llama 3.1's rule, from its divisors: their largest is the factor; the other settings are those of all its models. */
-const llama3Scaling = (name: string, divisors: Float32Array, base: number, headDim: number): Record<string, unknown> => {
+const llama3Scaling = (
+  name: string,
+  divisors: Float32Array,
+  base: number,
+  headDim: number,
+): Record<string, unknown> => {
   const factor = shortest(Math.max(...divisors))
   const [low, high, original] = [1, 4, 8192]
   const fits = divisors.every((divisor, i) => {
@@ -81,7 +86,10 @@ const llama3Scaling = (name: string, divisors: Float32Array, base: number, headD
     return Math.abs(divisor * ((1 - smooth) / factor + smooth) - 1) < 1e-3
   })
   if (!fits) {
-    throw new AwqError('UNSUPPORTED', `${name}: ${settingTensors.frequencies} holds other divisors than those of Llama 3.1`)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${name}: ${settingTensors.frequencies} holds other divisors than those of Llama 3.1`,
+    )
   }
   return {
     rope_type: 'llama3',
@@ -102,7 +110,10 @@ const ropeScaling = (
   const original = fields.number('rope.scaling.original_context_length', context)
   if (rope.long || rope.short) {
     if (!rope.long || !rope.short) {
-      throw new AwqError('INVALID_FILE', `${name}: only one of ${settingTensors.long} and ${settingTensors.short} is there`)
+      throw new AwqError(
+        'INVALID_FILE',
+        `${name}: only one of ${settingTensors.long} and ${settingTensors.short} is there`,
+      )
     }
     const lists = {
       long_factor: Array.from(rope.long, shortest),
@@ -119,7 +130,10 @@ const ropeScaling = (
   if (type === 'linear' || (type === 'none' && factor !== 1)) return { rope_scaling: { rope_type: 'linear', factor } }
   if (type === 'none' || factor === 1) return {}
   if (type !== 'yarn') {
-    throw new AwqError('UNSUPPORTED', `${name}: rope.scaling.type is ${quoted(type)}; linear, yarn and longrope are read`)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${name}: rope.scaling.type is ${quoted(type)}; linear, yarn and longrope are read`,
+    )
   }
   const given = (field: string, key: string) => (fields.has(key) ? { [field]: fields.number(key) } : {})
   return {
@@ -135,8 +149,13 @@ const ropeScaling = (
 }
 
 /** llama.cpp's rule: the models of 27 billion parameters, by their layers, divide by the width of the stream per head. */
-export const gemmaScalar = (modelType: string, layers: number, hidden: number, heads: number, headDim: number): number =>
-  layers === (modelType === 'gemma2' ? 46 : 62) ? hidden / heads : headDim
+export const gemmaScalar = (
+  modelType: string,
+  layers: number,
+  hidden: number,
+  heads: number,
+  headDim: number,
+): number => (layers === (modelType === 'gemma2' ? 46 : 62) ? hidden / heads : headDim)
 
 const familyFields = (
   modelType: string,
@@ -173,7 +192,9 @@ const familyFields = (
         ...gelu,
         query_pre_attn_scalar: scalar(),
         attn_logit_softcapping: null,
-        final_logit_softcapping: fields.has('final_logit_softcapping') ? fields.number('final_logit_softcapping') : null,
+        final_logit_softcapping: fields.has('final_logit_softcapping')
+          ? fields.number('final_logit_softcapping')
+          : null,
         sliding_window: fields.number('attention.sliding_window', 4096),
         sliding_window_pattern: fields.has('attention.sliding_window') ? 6 : 1,
         rope_local_base_freq: fields.number('rope.freq_base_swa', 10000),
@@ -195,7 +216,10 @@ export const configOf = (name: string, header: GgufHeader, rope: RopeTensors): R
   const fields = fieldsOf(name, metadata, `${architecture.name}.`)
   for (const key of foreign) {
     if (fields.has(key) && fields.number(key) !== 0) {
-      throw new AwqError('UNSUPPORTED', `${name}: ${architecture.name}.${key} is ${fields.number(key)}, which is not read`)
+      throw new AwqError(
+        'UNSUPPORTED',
+        `${name}: ${architecture.name}.${key} is ${fields.number(key)}, which is not read`,
+      )
     }
   }
   const [modelType] = architecture.modelTypes as readonly [string]

@@ -59,20 +59,21 @@ export const text = (cursor: Cursor, what: string): string => {
   return decoder.decode(cursor.bytes.subarray(at, at + length))
 }
 
-const scalars: Readonly<Record<number, readonly [bytes: number, read: (view: DataView, at: number) => number | boolean]>> =
-  {
-    0: [1, (view, at) => view.getUint8(at)],
-    1: [1, (view, at) => view.getInt8(at)],
-    2: [2, (view, at) => view.getUint16(at, true)],
-    3: [2, (view, at) => view.getInt16(at, true)],
-    4: [4, (view, at) => view.getUint32(at, true)],
-    5: [4, (view, at) => view.getInt32(at, true)],
-    6: [4, (view, at) => view.getFloat32(at, true)],
-    7: [1, (view, at) => view.getUint8(at) !== 0],
-    10: [8, (view, at) => Number(view.getBigUint64(at, true))],
-    11: [8, (view, at) => Number(view.getBigInt64(at, true))],
-    12: [8, (view, at) => view.getFloat64(at, true)],
-  }
+const scalars: Readonly<
+  Record<number, readonly [bytes: number, read: (view: DataView, at: number) => number | boolean]>
+> = {
+  0: [1, (view, at) => view.getUint8(at)],
+  1: [1, (view, at) => view.getInt8(at)],
+  2: [2, (view, at) => view.getUint16(at, true)],
+  3: [2, (view, at) => view.getInt16(at, true)],
+  4: [4, (view, at) => view.getUint32(at, true)],
+  5: [4, (view, at) => view.getInt32(at, true)],
+  6: [4, (view, at) => view.getFloat32(at, true)],
+  7: [1, (view, at) => view.getUint8(at) !== 0],
+  10: [8, (view, at) => Number(view.getBigUint64(at, true))],
+  11: [8, (view, at) => Number(view.getBigInt64(at, true))],
+  12: [8, (view, at) => view.getFloat64(at, true)],
+}
 
 const TEXT = 8
 const ARRAY = 9

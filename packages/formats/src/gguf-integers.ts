@@ -132,7 +132,10 @@ export const writeIntegers = (matrix: QuantizedMatrix, name: string): Uint8Array
       if (zeroPoints) {
         const minimum = float32ToFloat16Bits(-zeroPoints[group]! * float16BitsToFloat32(scale))
         if ((minimum & 0x7c00) === 0x7c00) {
-          throw new AwqError('NUMERIC', `${name}: zero point times scale of row ${row} is beyond float16, which Q4_1 has`)
+          throw new AwqError(
+            'NUMERIC',
+            `${name}: zero point times scale of row ${row} is beyond float16, which Q4_1 has`,
+          )
         }
         bytes[at + 2] = minimum & 255
         bytes[at + 3] = minimum >> 8

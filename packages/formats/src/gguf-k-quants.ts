@@ -12,8 +12,7 @@ export type DecodeBlock = (bytes: Uint8Array, at: number, into: Float32Array, to
 /** Elements of a block. */
 export const SUPER_BLOCK = 256
 
-export const half = (bytes: Uint8Array, at: number): number =>
-  float16BitsToFloat32(bytes[at]! | (bytes[at + 1]! << 8))
+export const half = (bytes: Uint8Array, at: number): number => float16BitsToFloat32(bytes[at]! | (bytes[at + 1]! << 8))
 
 const signed = (byte: number): number => (byte << 24) >> 24
 

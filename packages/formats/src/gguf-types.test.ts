@@ -25,7 +25,9 @@ test('Q8_K, which the package does not read: int8 codes times a float32', () => 
   bytes.set([1, 255, 128], 4)
   const values = new Float32Array(256)
   ggufType('Q8_K').decode?.(bytes, 0, values, 0)
-  expect(Array.from(values.subarray(0, 4))).toEqual([1, -1, -128, 0].map((code) => Math.fround(Math.fround(0.37) * code)))
+  expect(Array.from(values.subarray(0, 4))).toEqual(
+    [1, -1, -128, 0].map((code) => Math.fround(Math.fround(0.37) * code)),
+  )
 })
 
 test('types have numbers of their own', () => {

@@ -65,7 +65,13 @@ const decodeQ80: DecodeBlock = (bytes, at, into, to) => {
   for (let i = 0; i < BLOCK; i++) into[to + i] = d * ((bytes[at + 2 + i]! << 24) >> 24)
 }
 
-const plain = (id: number, name: string, dtype: DType, bytes: number): GgufType => ({ id, name, block: 1, bytes, dtype })
+const plain = (id: number, name: string, dtype: DType, bytes: number): GgufType => ({
+  id,
+  name,
+  block: 1,
+  bytes,
+  dtype,
+})
 
 /** Q4_0: scale d, codes; w = d (code - 8). Q4_1: d, minimum m, codes; w = d code + m. Q8_0: d, int8 codes; w = d code. */
 export const ggufTypes: readonly GgufType[] = [

@@ -1,0 +1,15 @@
+/**
+ * GGUF, the files of llama.cpp, as a format.
+ * @module
+ */
+import type { Format } from './format.ts'
+import { ggufFiles } from './gguf-files.ts'
+import { readGguf } from './gguf-read.ts'
+
+/** Read: floats, Q4_0, Q4_1, Q5_0 and Q8_0 as integers, K-quants as the numbers that they stand for. */
+export const ggufFormat: Format = {
+  name: 'gguf',
+  title: 'one file for llama.cpp and the programs built on it',
+  recognise: async (folder) => (await ggufFiles(folder)).length > 0,
+  read: readGguf,
+}
