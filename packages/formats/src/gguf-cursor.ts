@@ -79,6 +79,8 @@ const TEXT = 8
 const ARRAY = 9
 /** Arrays of arrays are allowed by the format and used by nobody. */
 const MAX_DEPTH = 4
+/** Vocabularies have less than a million tokens. */
+const MAX_ELEMENTS = 2 ** 24
 
 /** A value of type `type`. */
 export const value = (cursor: Cursor, type: number, what: string, depth = 0): GgufValue => {
@@ -89,6 +91,7 @@ export const value = (cursor: Cursor, type: number, what: string, depth = 0): Gg
   const kind = uint32(cursor, what)
   const count = uint64(cursor, `the length of ${what}`)
   const smallest = scalars[kind]?.[0] ?? (kind === TEXT ? 8 : 12)
+  if (count > MAX_ELEMENTS) refuse(cursor.name, `${what} has ${count} elements, more than the ${MAX_ELEMENTS} allowed`)
   // Asked for as a whole first: a forged count is refused before its array exists.
   const { at } = cursor
   take(cursor, count * smallest, `${what}, ${count} elements,`)

@@ -5,8 +5,8 @@
  */
 import {
   AwqError,
-  byteWidth,
   type ByteSource,
+  byteWidth,
   type Folder,
   memorySource,
   quoted,

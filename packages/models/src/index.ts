@@ -1,4 +1,5 @@
 export { type Activation, readActivation } from './activation.ts'
+export { alignCheckpoint } from './align-checkpoint.ts'
 export type { Architecture, BlockTable, ModelTable, OuterTable, ScaleGroupRule } from './architecture.ts'
 export { type AttentionForm, fusedIsPossible, type PastKeyValue } from './attention.ts'
 export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
