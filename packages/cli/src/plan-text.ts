@@ -10,8 +10,8 @@ const columns: readonly Column[] = [
   { title: 'weights', width: 13, align: 'right' },
 ]
 
-/** A plan as a table: how many matrices are stored in how many bits. */
-export const planLines = (plan: Pick<PlannedModel, 'bytes' | 'bitsPerWeight' | 'shares'>): string[] => {
+/** A plan as a table, how many matrices are stored in how many bits, and what was measured of it and of others. */
+export const planLines = (plan: Omit<PlannedModel, 'plan'>): string[] => {
   const rows = plan.shares.map(({ matrices, what, spec, parameters }) => [
     String(matrices),
     what,
@@ -22,5 +22,6 @@ export const planLines = (plan: Pick<PlannedModel, 'bytes' | 'bitsPerWeight' | '
   return [
     `plan: ${significant(plan.bitsPerWeight, 4)} bits per weight, ${formatBytes(plan.bytes)}`,
     ...formatTable(columns, rows).map((line) => `  ${line}`),
+    `  measured, KL: ${plan.candidates.map(({ name, measuredLoss }) => `${name} ${significant(measuredLoss, 3)}`).join('; ')}`,
   ]
 }

@@ -28,7 +28,7 @@ export {
 } from './methods.ts'
 export { type BitsPlan, checkPlan } from './plan.ts'
 export type { PlanTarget } from './plan-budget.ts'
-export type { PlannedModel, PlanShare } from './plan-model.ts'
+export type { PlanCandidate, PlannedModel, PlanShare } from './plan-model.ts'
 export { type PlanModelOptions, planModel } from './plan-target.ts'
 export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
 export {

@@ -1,11 +1,13 @@
 /**
- * The journal of a quantization: which blocks are in the store, so that an interrupted run can go on.
+ * The journal of a quantization: which blocks are in the store, so that an interrupted run can go on; before there are any,
+ * what was measured for a plan.
  * @module
  */
 import { AwqError } from '@awq/tensor'
 import type { FoldedGroup } from './block-state.ts'
 import type { PlannedModel } from './plan-model.ts'
 import type { BlockRecord } from './record.ts'
+import type { Sensitivities } from './sensitivity.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What must be equal for a run to be continued: a hash of it stands in the journal's first line. */
@@ -39,7 +41,7 @@ const parseLine = (line: string): unknown => {
  */
 export const readJournal = async (workspace: Workspace, key: JournalKey): Promise<JournalBlock[]> => {
   const [first, ...lines] = (await workspace.readJournal()).map(parseLine)
-  if (first === undefined) return []
+  if (first === undefined || 'measured' in (first as object)) return []
   const written = (first as { key?: JournalKey }).key ?? {}
   const changed = [...new Set([...Object.keys(key), ...Object.keys(written)])].filter(
     (name) => written[name] !== key[name],
@@ -76,4 +78,30 @@ export const journaledPlan = async (workspace: Workspace, target: string): Promi
   const [first] = (await workspace.readJournal()).map(parseLine)
   const { key, plan } = (first ?? {}) as { key?: JournalKey; plan?: PlannedModel }
   return key?.target === target ? plan : undefined
+}
+
+/** What a planning that is interrupted leaves for the one that takes its place. */
+export interface KeptMeasurements {
+  /** What was measured under the same key. */
+  read(key: JournalKey): Promise<Sensitivities | undefined>
+  write(key: JournalKey, measured: Sensitivities): Promise<void>
+}
+
+/**
+ * Keeps a planner's measurements where the journal of the quantization will be, which takes their place when it begins.
+ * @param resume false: what is there is of no use
+ */
+export const measurementsIn = (workspace: Workspace, resume: boolean): KeptMeasurements => {
+  const first = async () => (resume ? parseLine((await workspace.readJournal())[0] ?? '') : undefined)
+  return {
+    async read(key) {
+      const { measured } = ((await first()) ?? {}) as { measured?: { key: JournalKey; sensitivities: Sensitivities } }
+      return measured && JSON.stringify(measured.key) === JSON.stringify(key) ? measured.sensitivities : undefined
+    },
+    async write(key, sensitivities) {
+      // Blocks that are quantized already, for another plan, are not thrown away before anybody was told.
+      const begun = ((await first()) ?? {}) as { key?: JournalKey }
+      if (begun.key === undefined) await workspace.writeJournal([JSON.stringify({ measured: { key, sensitivities } })])
+    },
+  }
 }

@@ -7,7 +7,16 @@ import { createEngine, type Engine } from '@awq/ort'
 import { openCheckpoint } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { inspect, type PlannedModel, type ProgressEvent, planModel, quantize, rtn } from './index.ts'
+import {
+  inspect,
+  type Method,
+  type Pass,
+  type PlannedModel,
+  type ProgressEvent,
+  planModel,
+  quantize,
+  rtn,
+} from './index.ts'
 import { openPlanner } from './plan-model.ts'
 import { openSource } from './source-model.ts'
 
@@ -48,6 +57,10 @@ const changedModel = async (change: (name: string, values: Float32Array) => void
 const plan = (options: Partial<Parameters<typeof planModel>[0]>): Promise<PlannedModel> =>
   planModel({ ...common(), ...options })
 
+/** In how many ways a plan stores linears. */
+const ways = (planned: PlannedModel): number =>
+  new Set(Object.values(planned.plan.linears).map((spec) => JSON.stringify(spec))).size
+
 describe('a plan for a target size', () => {
   test('is met by the store, to the byte that was planned', async () => {
     const output = newOutput()
@@ -78,13 +91,36 @@ describe('a plan for a target size', () => {
       calibration: common(),
       targets,
     })
-    const plans = targets.map((target) => planner.plan(target))
+    const plans: PlannedModel[] = []
+    for (const target of targets) plans.push(await planner.plan(target))
     for (const [i, { bytes, expectedLoss }] of plans.entries()) {
       expect(bytes).toBeLessThanOrEqual(targets[i]!.targetBytes)
       if (i > 0) expect(expectedLoss).toBeLessThan(plans[i - 1]!.expectedLoss)
     }
     // With room for everything nothing is rounded that need not be.
     expect(plans[3]!.plan.embedding).toBe(null)
+  })
+
+  test('is the best of several measured as a whole, also where that of the least sum is another', async () => {
+    // Rounds to nearest, but spoils a block whose linears differ in bits: no measurement of one alone can tell.
+    const spoil: Pass = {
+      name: 'spoil',
+      async run(block) {
+        if (new Set([...block.specs.values()].map(({ bits, groupSize }) => `${bits} ${groupSize}`)).size === 1) return
+        for (const matrix of block.quantized.values()) matrix.scales.fill(0)
+      },
+    }
+    const plain = rtn()
+    const spoiling: Method = { ...plain, name: 'spoiling', passes: [...plain.passes, spoil] }
+    const least = await plan({ targetBpw: 5.2 })
+    expect(ways(least)).toBeGreaterThan(1)
+    expect(least.measuredLoss).toBe(Math.min(...least.candidates.map(({ measuredLoss }) => measuredLoss)))
+    const spoiled = await plan({ targetBpw: 5.2, method: spoiling })
+    expect(ways(spoiled)).toBe(1)
+    const [sum] = spoiled.candidates
+    expect(sum).toMatchObject({ name: 'least sum', expectedLoss: least.candidates[0]!.expectedLoss })
+    expect(sum!.measuredLoss).toBeGreaterThan(2 * spoiled.measuredLoss)
+    expect(spoiled.expectedLoss).toBeGreaterThan(sum!.expectedLoss)
   })
 
   test('keeps what is asked for of groups and tables', async () => {
@@ -128,6 +164,23 @@ describe('a plan for a target size', () => {
       if (name === 'model.layers.4.post_attention_layernorm.weight') values.fill(1e25)
     })
     await expect(plan({ model: overflowing, targetBpw: 5 })).rejects.toThrow(/outputs of the model are not finite/)
+  })
+
+  test('goes on from what an interrupted planning has measured', async () => {
+    const output = newOutput()
+    const controller = new AbortController()
+    const steps = { first: 0, second: 0 }
+    const onProgress = (event: ProgressEvent) => {
+      if (event.type !== 'progress' || event.stage !== 'plan') return
+      steps[event.completed <= event.total / 2 ? 'first' : 'second']++
+      if (event.completed === event.total - 1) controller.abort(new Error('stop here'))
+    }
+    const run = { ...common(), output, targetBpw: 4.2, onProgress }
+    await expect(quantize({ ...run, signal: controller.signal })).rejects.toThrow('stop here')
+    expect(steps).toEqual({ first: 5, second: 4 })
+    const { planned } = await quantize({ ...run, resume: true })
+    expect(steps).toEqual({ first: 5, second: 9 })
+    expect(planned).toEqual(await plan({ targetBpw: 4.2 }))
   })
 
   test('is kept by an interrupted run, and not measured again', async () => {

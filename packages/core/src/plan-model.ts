@@ -5,10 +5,12 @@
 import { type ModelDescription, parameterCount } from '@awq/models'
 import type { Engine } from '@awq/ort'
 import type { QuantSpec } from '@awq/quantize'
+import { AwqError } from '@awq/tensor'
 import { type CalibrationOptions, calibrationTokens } from './calibration-text.ts'
+import type { KeptMeasurements } from './journal.ts'
 import type { Method } from './methods.ts'
 import { type BitsPlan, sameSpec } from './plan.ts'
-import { assignChoices } from './plan-assign.ts'
+import type { StorageChoice } from './plan-assign.ts'
 import {
   budgetOf,
   type PlanChoices,
@@ -18,10 +20,13 @@ import {
   planUnits,
   planWeights,
 } from './plan-budget.ts'
+import { candidatePlans } from './plan-candidates.ts'
+import { measurePlans } from './plan-joint.ts'
 import type { OnProgress } from './progress.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import { measureSensitivities, type SiteSensitivity } from './sensitivity.ts'
 import type { SourceModel } from './source-model.ts'
+import { inputsKey, passesKey } from './variant.ts'
 
 /** How many matrices a plan stores in one way. */
 export interface PlanShare {
@@ -32,6 +37,15 @@ export interface PlanShare {
   readonly parameters: number
 }
 
+/** A plan that was measured as a whole. */
+export interface PlanCandidate {
+  readonly name: string
+  readonly bytes: number
+  /** As in {@link PlannedModel}. */
+  readonly expectedLoss: number
+  readonly measuredLoss: number
+}
+
 /** A plan and what is expected of it. */
 export interface PlannedModel {
   readonly plan: BitsPlan
@@ -40,12 +54,16 @@ export interface PlannedModel {
   readonly bitsPerWeight: number
   /** Sum of the KL divergences, nats per token, that each matrix alone was measured to cause. */
   readonly expectedLoss: number
+  /** The KL divergence, nats per token, that all of them were measured to cause together. */
+  readonly measuredLoss: number
+  /** The plans that were measured, this one with the least divergence among them. */
+  readonly candidates: readonly PlanCandidate[]
   readonly shares: readonly PlanShare[]
 }
 
-/** Measured once, a planner makes plans for any number of targets. */
+/** Makes plans for any number of targets; each matrix alone is measured once for all of them. */
 export interface Planner {
-  plan(target: PlanTarget): PlannedModel
+  plan(target: PlanTarget): Promise<PlannedModel>
 }
 
 /** What a planner measures on. */
@@ -57,13 +75,19 @@ export interface PlannerOptions {
   readonly calibration: CalibrationOptions
   /** Checked before anything is measured. */
   readonly targets: readonly PlanTarget[]
+  /** Where an interrupted planning has left what it measured. */
+  readonly kept?: KeptMeasurements | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
 
-/** Sequences that the method is calibrated on while planning, and that divergences are measured on; tokens in each. */
+/**
+ * Sequences that the method is calibrated on while planning, that each matrix alone is measured on (hundreds of streams),
+ * and that whole plans are (a handful): those and more. Tokens in each.
+ */
 const CALIBRATION_SEQUENCES = 8
 const MEASURED_SEQUENCES = 2
+const JOINT_SEQUENCES = 8
 const SEQUENCE_LENGTH = 256
 
 /**
@@ -80,28 +104,44 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
     model,
     {
       ...calibration,
-      samples: CALIBRATION_SEQUENCES + MEASURED_SEQUENCES,
+      samples: CALIBRATION_SEQUENCES + JOINT_SEQUENCES,
       length: Math.min(SEQUENCE_LENGTH, calibration.length ?? SEQUENCE_LENGTH),
     },
     signal,
     onProgress,
   )
-  // A text that gives a single sequence is measured on what it was calibrated on.
-  const measured = Math.min(MEASURED_SEQUENCES, Math.max(1, tokens.blocks.length - 1))
+  const { fit, alone, together } = sequencesOf(tokens.blocks)
   const tables = [...new Set([...choices.embedding, ...(choices.head === 'shared' ? [] : choices.head)])]
-  const sensitivities = await measureSensitivities({
-    model,
-    engine,
-    method,
-    calibration: tokens.blocks.length > 1 ? tokens.blocks.slice(measured) : tokens.blocks,
-    measured: tokens.blocks.slice(0, measured),
-    allExperts: calibration.moeCalibrateAll,
-    references: referencesOf(choices, weights, budgets),
-    candidates: choices.linears,
-    tables,
-    signal,
-    onProgress,
-  })
+  const { layers } = description.config
+  const progressOf = (walk: 0 | 1) => (done: number) =>
+    onProgress({
+      type: 'progress',
+      stage: 'plan',
+      completed: walk * layers + done,
+      total: 2 * layers,
+      message: walk === 0 ? 'each matrix alone' : 'whole plans',
+    })
+  onProgress({ type: 'stage', stage: 'plan' })
+  const common = { model, engine, method, calibration: fit, allExperts: calibration.moeCalibrateAll, signal }
+  const references = referencesOf(choices, weights, budgets)
+  const key = {
+    ...(await inputsKey(model, tokens, calibration)),
+    method: method.name,
+    passes: passesKey(method),
+    measured: JSON.stringify([references, choices.linears, tables]),
+  }
+  const kept = await parts.kept?.read(key)
+  const sensitivities =
+    kept ??
+    (await measureSensitivities({
+      ...common,
+      measured: alone,
+      references,
+      candidates: choices.linears,
+      tables,
+      onLayer: progressOf(0),
+    }))
+  if (!kept) await parts.kept?.write(key, sensitivities)
   const lossesOf = (all: readonly number[], specs: readonly (QuantSpec | null)[]) =>
     specs.map((spec) => all[tables.indexOf(spec)]!)
   const losses = {
@@ -111,21 +151,50 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
   }
   const units = planUnits(choices, weights, losses)
   return {
-    plan(target) {
-      const budget = budgetOf(description, choices, weights, target)
-      const chosen = assignChoices(units, budget - weights.fixed)
-      const picked = chosen.map((choice, unit) => units[unit]![choice]!)
-      const bytes = picked.reduce((sum, choice) => sum + choice.bytes, weights.fixed)
-      const plan = planOf(description, choices, sensitivities.sites, chosen)
+    async plan(target) {
+      const budget = budgetOf(description, choices, weights, target) - weights.fixed
+      const { sites } = sensitivities
+      const candidates = candidatePlans(units, choices.linears, sites.length, budget)
+      const plans = candidates.map(({ chosen }) => planOf(description, choices, sites, chosen))
+      const measured = await measurePlans({ ...common, measured: together, onLayer: progressOf(1) }, plans)
+      const best = leastOf(measured)
+      const sumOf = (chosen: readonly number[], what: keyof StorageChoice) =>
+        chosen.reduce((sum, choice, unit) => sum + units[unit]![choice]![what], 0)
+      const known = candidates.map(
+        ({ name, chosen }, i): PlanCandidate => ({
+          name,
+          bytes: weights.fixed + sumOf(chosen, 'bytes'),
+          expectedLoss: sumOf(chosen, 'loss'),
+          measuredLoss: measured[i]!,
+        }),
+      )
+      const { name: _, ...summary } = known[best]!
       return {
-        plan,
-        bytes,
-        bitsPerWeight: (bytes * 8) / parameterCount(description),
-        expectedLoss: picked.reduce((sum, { loss }) => sum + loss, 0),
-        shares: sharesOf(description, plan),
+        plan: plans[best]!,
+        ...summary,
+        bitsPerWeight: (summary.bytes * 8) / parameterCount(description),
+        candidates: known,
+        shares: sharesOf(description, plans[best]!),
       }
     },
   }
+}
+
+/** A text that gives a single sequence is measured on what it was calibrated on. */
+const sequencesOf = (blocks: readonly Int32Array[]) => {
+  const held = Math.min(JOINT_SEQUENCES, Math.max(1, Math.floor(blocks.length / 2)))
+  return {
+    fit: blocks.length > 1 ? blocks.slice(held) : blocks,
+    alone: blocks.slice(0, Math.min(MEASURED_SEQUENCES, held)),
+    together: blocks.slice(0, held),
+  }
+}
+
+/** The place of the least divergence. @throws AwqError `NUMERIC` when none is finite */
+const leastOf = (losses: readonly number[]): number => {
+  const finite = losses.filter(Number.isFinite)
+  if (finite.length > 0) return losses.indexOf(Math.min(...finite))
+  throw new AwqError('NUMERIC', 'no plan can be made: the outputs of the quantized model are not finite on any plan')
 }
 
 /** The plan that the chosen units stand for. */

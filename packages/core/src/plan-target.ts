@@ -5,7 +5,7 @@
 import { type Engine, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import type { CalibrationOptions } from './calibration-text.ts'
-import { journaledPlan } from './journal.ts'
+import { journaledPlan, type KeptMeasurements, measurementsIn } from './journal.ts'
 import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { PlanTarget } from './plan-budget.ts'
 import { openPlanner, type PlannedModel } from './plan-model.ts'
@@ -34,7 +34,10 @@ interface OpenParts {
 
 type PlanningOptions = QuantizationOptions & PlanTarget & CalibrationOptions & Omit<ComputeOptions, 'engine'>
 
-const makePlan = async (options: PlanningOptions & OpenParts): Promise<PlannedModel> => {
+const makePlan = async (
+  options: PlanningOptions & OpenParts,
+  measurements?: KeptMeasurements,
+): Promise<PlannedModel> => {
   const { model, engine, method, signal, onProgress, targetBpw, targetBytes } = options
   const target = { targetBpw, targetBytes }
   const planner = await openPlanner({
@@ -44,6 +47,7 @@ const makePlan = async (options: PlanningOptions & OpenParts): Promise<PlannedMo
     options,
     calibration: options,
     targets: [target],
+    kept: measurements,
     signal,
     onProgress,
   })
@@ -51,7 +55,8 @@ const makePlan = async (options: PlanningOptions & OpenParts): Promise<PlannedMo
 }
 
 /**
- * The plan that options with a target ask for, taken over from an interrupted run where one is resumed.
+ * The plan that options with a target ask for, taken over from an interrupted run where one is resumed; or made from what
+ * that had measured.
  * @throws AwqError `INVALID_ARGUMENT` for a target that can not be met, naming the least possible size
  */
 export const planForTarget = async (
@@ -61,7 +66,7 @@ export const planForTarget = async (
   if (targetBpw === undefined && targetBytes === undefined) return undefined
   const target = targetText(options)
   const kept = resume ? await journaledPlan(workspace, target) : undefined
-  const model = kept ?? (await makePlan(options))
+  const model = kept ?? (await makePlan(options, measurementsIn(workspace, resume ?? false)))
   const { plan: _, ...summary } = model
   options.onProgress?.({ type: 'plan', ...summary })
   return { target, model }

@@ -6,6 +6,7 @@ import type { ActivationStats } from '@awq/calibration'
 import type { BlockWeights, ModelDescription } from '@awq/models'
 import { dequantize } from '@awq/tensor'
 import type { BlockState, Pass } from './block-state.ts'
+import type { Method } from './methods.ts'
 import { keepSalientColumns } from './salient.ts'
 
 /** What a block begins with. */
@@ -48,6 +49,24 @@ export const runPasses = async (block: BlockState, passes: readonly Pass[]): Pro
     block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
   }
   keepSalientColumns(block)
+}
+
+/**
+ * A block after a method's passes, on copies of its weights, as plans are measured: no errors of blocks before it.
+ * @throws rejects with `signal.reason`
+ */
+export const quantizedBlock = async (
+  start: Omit<BlockStart, 'quantizedInputs' | 'time'>,
+  { passes }: Method,
+): Promise<BlockState> => {
+  const block = blockState({
+    ...start,
+    weights: copyWeights(start.weights),
+    quantizedInputs: start.inputs,
+    time: (_, work) => work(),
+  })
+  await runPasses(block, passes)
+  return block
 }
 
 /** The block's parameters, rounded where they are rounded already: what the quantized model computes with. */

@@ -8,10 +8,18 @@ import { Graph, int64s } from '@awq/onnx'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
 import { type QuantSpec, roundRtn } from '@awq/quantize'
 import { type Checkpoint, dequantize, readFloat32 } from '@awq/tensor'
+import { sameSpec } from './plan.ts'
 
 /** Rows of the head in a chunk, and float32 logits that a run makes at most. */
 const CHUNK_ROWS = 4096
 const RUN_LOGITS = 2 ** 23
+
+/** A residual stream behind the last block, at the positions of the float one, and the head that it meets. */
+export interface PerturbedStream {
+  readonly stream: Float32Array
+  /** How the head is stored; null is float. */
+  readonly head: QuantSpec | null
+}
 
 /** What is compared. */
 export interface DivergenceOptions {
@@ -20,10 +28,8 @@ export interface DivergenceOptions {
   readonly checkpoint: Checkpoint
   /** The float model's residual stream behind the last block, `[rows, hidden]`. */
   readonly reference: Float32Array
-  /** The perturbed ones at the same positions. */
-  readonly streams: readonly Float32Array[]
-  /** Ways to store the head, which meet the reference's stream; null is float. */
-  readonly headSpecs: readonly (QuantSpec | null)[]
+  /** What is compared with it. */
+  readonly perturbed: readonly PerturbedStream[]
   readonly signal?: AbortSignal | undefined
   readonly onChunk?: ((done: number, total: number) => void) | undefined
 }
@@ -72,12 +78,12 @@ const logSums = (rows: number) => {
 }
 
 /**
- * Mean over rows of KL(float || perturbed) in nats, for each stream and for each way to store the head:
+ * Mean over rows of KL(float || perturbed) in nats, for each perturbed stream in order:
  * KL = sum over the vocabulary of p (l - l') + log sum exp l' - log sum exp l, with l the float logits and p their
  * softmax; only differences of logits are summed, so small divergences keep their digits.
  */
-export const divergences = async (options: DivergenceOptions): Promise<{ streams: number[]; heads: number[] }> => {
-  const { engine, description, checkpoint, reference, streams, headSpecs, signal } = options
+export const divergences = async (options: DivergenceOptions): Promise<number[]> => {
+  const { engine, description, checkpoint, reference, perturbed, signal } = options
   const { vocabSize, hiddenSize, embeddingSize } = description.config
   const rows = reference.length / hiddenSize
   const outer = await outerFeeds(checkpoint, description)
@@ -109,10 +115,10 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
       float.add(data(out.peak), data(out.sum), 0)
       options.onChunk?.(chunk + 1, 2 * chunks)
     }
-    const measured = [...streams, ...headSpecs.map(() => reference)]
-    const perturbed = logSums(rows * measured.length)
-    const shifts = new Float64Array(measured.length)
+    const sums = logSums(rows * perturbed.length)
+    const shifts = new Float64Array(perturbed.length)
     const perRun = Math.max(1, Math.floor(RUN_LOGITS / (rows * CHUNK_ROWS)))
+    const heads = byHead(perturbed)
     for (let chunk = 0; chunk < chunks; chunk++) {
       const weight = await rowsAt(chunk * CHUNK_ROWS)
       const feeds = chunkFeeds(weight, chunk)
@@ -124,34 +130,44 @@ export const divergences = async (options: DivergenceOptions): Promise<{ streams
         reference: tensor('float32', [1, rows, width], logits),
         probabilities: tensor('float32', [1, rows, width], probabilities),
       }
-      const measure = async (first: number, count: number, weights: typeof feeds) => {
-        const hidden = new Float32Array(count * rows * hiddenSize)
-        for (let i = 0; i < count; i++) hidden.set(measured[first + i]!, i * rows * hiddenSize)
-        const stacked = tensor('float32', [count, rows, hiddenSize], hidden)
-        const out = await against!.run({ hidden: stacked, ...weights, ...target }, { signal })
-        perturbed.add(data(out.peak), data(out.sum), first * rows)
-        for (const [i, value] of data(out.shift).entries()) shifts[first + Math.floor(i / rows)]! += value
+      const measure = async (places: readonly number[], weights: typeof feeds) => {
+        const hidden = new Float32Array(places.length * rows * hiddenSize)
+        for (const [i, place] of places.entries()) hidden.set(perturbed[place]!.stream, i * rows * hiddenSize)
+        const streams = tensor('float32', [places.length, rows, hiddenSize], hidden)
+        const out = await against!.run({ hidden: streams, ...weights, ...target }, { signal })
+        for (const [i, place] of places.entries()) {
+          const own = (values: Tensor | undefined) => data(values).subarray(i * rows, (i + 1) * rows)
+          sums.add(own(out.peak), own(out.sum), place * rows)
+          shifts[place] = own(out.shift).reduce((sum, value) => sum + value, shifts[place]!)
+        }
       }
-      for (let first = 0; first < streams.length; first += perRun)
-        await measure(first, Math.min(perRun, streams.length - first), feeds)
-      for (const [i, spec] of headSpecs.entries())
-        await measure(
-          streams.length + i,
-          1,
-          spec ? chunkFeeds(rounded(weight, embeddingSize, spec, part), chunk) : feeds,
-        )
+      for (const [spec, places] of heads) {
+        const weights = spec ? chunkFeeds(rounded(weight, embeddingSize, spec, part), chunk) : feeds
+        for (let first = 0; first < places.length; first += perRun)
+          await measure(places.slice(first, first + perRun), weights)
+      }
       options.onChunk?.(chunks + chunk + 1, 2 * chunks)
     }
-    const means = measured.map((_, stream) => {
-      let total = shifts[stream]!
-      for (let row = 0; row < rows; row++) total += perturbed.at(stream * rows + row) - float.at(row)
+    return perturbed.map((_, place) => {
+      let total = shifts[place]!
+      for (let row = 0; row < rows; row++) total += sums.at(place * rows + row) - float.at(row)
       return Math.max(0, total / rows)
     })
-    return { streams: means.slice(0, streams.length), heads: means.slice(streams.length) }
   } finally {
     await plain.dispose()
     await against?.dispose()
   }
+}
+
+/** The places of the streams that meet one head. */
+const byHead = (perturbed: readonly PerturbedStream[]): Map<QuantSpec | null, number[]> => {
+  const heads = new Map<QuantSpec | null, number[]>()
+  for (const [place, { head }] of perturbed.entries()) {
+    const known = [...heads.keys()].find((spec) => sameSpec(spec, head))
+    const spec = known === undefined ? head : known
+    heads.set(spec, [...(heads.get(spec) ?? []), place])
+  }
+  return heads
 }
 
 /** Rows of a table as a store holds them. */

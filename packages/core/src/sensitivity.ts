@@ -4,9 +4,9 @@
  * bits, begins a residual stream of its own, and all streams go on through the float blocks that follow.
  * @module
  */
-import { type ActivationStats, type ActivationStream, openBlockRunner, TOKENS_PER_RUN } from '@awq/calibration'
-import { type BlockDescription, type BlockWeights, embedTokens, readBlockWeights } from '@awq/models'
-import { type Engine, tensor } from '@awq/ort'
+import { type ActivationStream, openBlockRunner } from '@awq/calibration'
+import { type BlockDescription, type BlockWeights, readBlockWeights } from '@awq/models'
+import type { Engine } from '@awq/ort'
 import { type QuantSpec, roundRtn } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
 import { collectGarbage } from '#platform'
@@ -14,14 +14,14 @@ import type { BlockState } from './block-state.ts'
 import { settleExperts } from './expert-stats.ts'
 import type { Method } from './methods.ts'
 import { type LinearSpecs, sameSpec } from './plan.ts'
-import type { OnProgress } from './progress.ts'
-import { blockState, copyWeights, runPasses } from './quantize-block.ts'
+import { quantizedBlock } from './quantize-block.ts'
 import { codedWeightOf } from './salient.ts'
 import { divergences, rounded } from './sensitivity-head.ts'
 import type { SourceModel } from './source-model.ts'
+import { embedded, everyRow, joined, separate, stacked } from './streams.ts'
 
-/** What is measured, and on what. */
-export interface SensitivityOptions {
+/** What plans are measured with, and on what. */
+export interface MeasuringOptions {
   readonly model: SourceModel
   readonly engine: Engine
   /** Quantizes the blocks as it will in earnest. */
@@ -31,14 +31,19 @@ export interface SensitivityOptions {
   readonly measured: readonly Int32Array[]
   /** Calibrate every expert on every token. */
   readonly allExperts?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called after each block. */
+  readonly onLayer?: ((done: number) => void) | undefined
+}
+
+/** What is measured. */
+export interface SensitivityOptions extends MeasuringOptions {
   /** Ways to store a linear whose divergence is measured. */
   readonly references: readonly QuantSpec[]
   /** All ways to store a linear; those that are no reference follow from the reference of the nearest bits. */
   readonly candidates: readonly QuantSpec[]
   /** Ways to store a table; null is float. */
   readonly tables: readonly (QuantSpec | null)[]
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: OnProgress | undefined
 }
 
 /** The linears that read one value, and what each way to store them costs. */
@@ -69,21 +74,14 @@ const SAMPLED_ROWS = 96
  * @throws AwqError as the method's passes do; rejects with `signal.reason`
  */
 export const measureSensitivities = async (options: SensitivityOptions): Promise<Sensitivities> => {
-  const { model, engine, calibration, measured, references, tables, signal, onProgress } = options
+  const { model, engine, calibration, measured, references, tables, signal } = options
   const { description, checkpoint } = model
   const { layers, hiddenSize } = description.config
-  onProgress?.({ type: 'stage', stage: 'plan' })
   await using runner = openBlockRunner(engine)
   const length = measured[0]!.length
-  const embed = async (sequences: readonly Int32Array[]): Promise<ActivationStream> => {
-    const embedded: Float32Array[] = []
-    for (const ids of sequences)
-      embedded.push((await embedTokens(engine, checkpoint, description, ids, 1)).data as Float32Array)
-    return stacked(embedded, length, hiddenSize)
-  }
   const perStream = measured.length * length * hiddenSize
-  let fit = options.method.statistics ? await embed(calibration) : []
-  let float = await embed(measured)
+  let fit = options.method.statistics ? await embedded(options, calibration) : []
+  let float = await embedded(options, measured)
   // The streams of the tables come first, those of the blocks follow in their order.
   const start = joined(float)
   const specs = tables.filter((spec) => spec !== null)
@@ -105,7 +103,11 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     const { stats } = settleExperts(structure, collected)
     const begun: Float32Array[] = []
     const blocks: BlockState[] = []
-    for (const spec of references) blocks.push(await quantizedAt(options, { layer, weights, stats, inputs: fit, spec }))
+    for (const spec of references) {
+      const specs: LinearSpecs = new Map(structure.linears.map((linear) => [linear.name, spec]))
+      const start = { layer, engine, description, weights, stats, inputs: fit, specs, signal }
+      blocks.push(await quantizedBlock(start, options.method))
+    }
     for (const [site, linears] of unitsOf(structure)) {
       for (const block of blocks) begun.push(joined(await run(onlySite(block, linears), float)))
       sites.push({ layer, site, linears, shares: blocks.map((block) => errorShares(options, block, linears)) })
@@ -114,37 +116,38 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     float = await run(weights, float)
     fit = outputs
     collectGarbage()
-    onProgress?.({ type: 'progress', stage: 'plan', completed: layer + 1, total: layers })
+    options.onLayer?.(layer + 1)
   }
   const stride = Math.max(1, Math.ceil((measured.length * length) / SCORED_ROWS))
+  const reference = everyRow(joined(float), hiddenSize, stride)
   const found = await divergences({
     engine,
     description,
     checkpoint,
-    reference: everyRow(joined(float), hiddenSize, stride),
-    streams: separate(streams, perStream).map((stream) => everyRow(stream, hiddenSize, stride)),
-    headSpecs: specs,
+    reference,
+    perturbed: [
+      ...separate(streams, perStream).map((stream) => ({ stream: everyRow(stream, hiddenSize, stride), head: null })),
+      ...specs.map((head) => ({ stream: reference, head })),
+    ],
     signal,
   })
   const ofTables = (losses: readonly number[]) => tables.map((spec) => (spec ? losses[specs.indexOf(spec)]! : 0))
-  const measuredAt = (site: number, reference: number) =>
-    found.streams[specs.length + site * references.length + reference]!
-  const all = [...found.streams, ...found.heads]
-  const wrong = all.findIndex((loss) => !Number.isFinite(loss))
+  const measuredAt = (site: number, reference: number) => found[specs.length + site * references.length + reference]!
+  const wrong = found.findIndex((loss) => !Number.isFinite(loss))
   if (wrong >= 0) {
     const at = sites[Math.floor((wrong - specs.length) / references.length)]
     const rounded = at ? `${description.blockName(at.layer)} with ${at.linears.join(', ')} rounded` : 'rounded tables'
     throw new AwqError(
       'NUMERIC',
-      `no plan can be made: on the calibration text the outputs of ${all.some(Number.isFinite) ? rounded : 'the model'} ` +
+      `no plan can be made: on the calibration text the outputs of ${found.some(Number.isFinite) ? rounded : 'the model'} ` +
         'are not finite; it overflows float32 or its weights are damaged; check the checkpoint',
     )
   }
   const coarser = coarserReference(options, sites)
   if (coarser) return measureSensitivities({ ...options, references: [coarser, ...references] })
   return {
-    embedding: ofTables(found.streams),
-    head: ofTables(found.heads),
+    embedding: ofTables(found),
+    head: ofTables(found.slice(found.length - specs.length)),
     sites: sites.map(({ shares, ...site }, index) => ({
       ...site,
       losses: options.candidates.map((candidate, i) => {
@@ -191,25 +194,6 @@ const unitsOf = ({ linears }: BlockDescription): Map<string, string[]> => {
   return units
 }
 
-/** A block after the method's passes, with every linear at one spec. */
-const quantizedAt = async (
-  { model, engine, method, signal }: SensitivityOptions,
-  at: Pick<BlockState, 'layer' | 'weights' | 'inputs'> & {
-    readonly stats: ReadonlyMap<string, ActivationStats>
-    readonly spec: QuantSpec
-  },
-): Promise<BlockState> => {
-  const { description } = model
-  const specs: LinearSpecs = new Map(description.blocks[at.layer]!.linears.map(({ name }) => [name, at.spec]))
-  const { layer, stats, inputs } = at
-  const block = blockState({
-    ...{ layer, engine, description, weights: copyWeights(at.weights), stats, inputs, quantizedInputs: inputs, specs },
-    ...{ time: (_, work) => work(), signal },
-  })
-  await runPasses(block, method.passes)
-  return block
-}
-
 /** The block's weights with one site rounded; all others float, scales folded, which does not change what they compute. */
 const onlySite = (block: BlockState, linears: readonly string[]): BlockWeights => {
   const weights = new Map(block.weights)
@@ -250,42 +234,3 @@ const errorShares = ({ candidates }: SensitivityOptions, block: BlockState, line
     return error === 0 ? 0 : error / own
   })
 }
-
-/** Each `stride`-th row of a matrix. */
-const everyRow = (values: Float32Array, width: number, stride: number): Float32Array => {
-  const rows = Math.ceil(values.length / width / stride)
-  const kept = new Float32Array(rows * width)
-  for (let row = 0; row < rows; row++)
-    kept.set(values.subarray(row * stride * width, (row * stride + 1) * width), row * width)
-  return kept
-}
-
-/** The values of a stream one after the other. */
-const joined = (stream: ActivationStream): Float32Array => {
-  if (stream.length === 1) return stream[0]!.data as Float32Array
-  const values = new Float32Array(stream.reduce((sum, { data }) => sum + data.length, 0))
-  let offset = 0
-  for (const { data } of stream) {
-    values.set(data as Float32Array, offset)
-    offset += data.length
-  }
-  return values
-}
-
-/** Streams side by side in batches that keep the matrix products busy. */
-const stacked = (streams: readonly Float32Array[], length: number, hiddenSize: number): ActivationStream => {
-  const tokens = (streams[0]?.length ?? 0) / hiddenSize
-  const perBatch = Math.max(1, Math.floor(TOKENS_PER_RUN / tokens))
-  const batches: ActivationStream = []
-  for (let first = 0; first < streams.length; first += perBatch) {
-    const values = joined(streams.slice(first, first + perBatch).map((data) => tensor('float32', [data.length], data)))
-    batches.push(tensor('float32', [values.length / hiddenSize / length, length, hiddenSize], values))
-  }
-  return batches
-}
-
-/** The inverse of `stacked`. */
-const separate = (batches: ActivationStream, size: number): Float32Array[] =>
-  batches.flatMap(({ data }) =>
-    Array.from({ length: data.length / size }, (_, i) => (data as Float32Array).subarray(i * size, (i + 1) * size)),
-  )

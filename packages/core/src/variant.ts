@@ -66,6 +66,10 @@ export const inputsKey = async (
   }
 }
 
+/** The passes of a method and their options. */
+export const passesKey = ({ passes }: Method): string =>
+  passes.map(({ name, options }) => name + JSON.stringify(options ?? {})).join(',')
+
 /** Hash over what decides the result: two runs with the same key write the same bytes. */
 const journalKey = async (
   inputs: JournalKey,
@@ -76,7 +80,7 @@ const journalKey = async (
 ): Promise<JournalKey> => ({
   ...inputs,
   method: method.name,
-  passes: method.passes.map(({ name, options }) => name + JSON.stringify(options ?? {})).join(','),
+  passes: passesKey(method),
   propagate: method.propagate,
   bits: spec.bits,
   groupSize: spec.groupSize,

@@ -139,12 +139,13 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
       return text.split('\n').slice(0, -1)
     },
     writeJournal: (lines) =>
-      onDisk(path, () =>
-        replace(
+      onDisk(path, async () => {
+        await mkdir(work, { recursive: true })
+        await replace(
           JOURNAL,
           lines.map((line) => `${line}\n`),
-        ),
-      ),
+        )
+      }),
     appendJournal: (line) => onDisk(path, () => writeDurably(within(JOURNAL), [`${line}\n`], 'a')),
     async writeArrays(name) {
       const writer = await onDisk(path, () => writeArrayFile(within(name)))
