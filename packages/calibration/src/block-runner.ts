@@ -16,7 +16,7 @@ import {
   type Positioned,
   perBlock,
 } from '@awq/models'
-import { type Engine, type Session, type Tensor, zeros } from '@awq/ort'
+import { type Engine, kernelsOf, type Session, type Tensor, zeros } from '@awq/ort'
 import { createAccumulator } from './accumulator.ts'
 import { observeStats } from './observe.ts'
 import type { ActivationStats } from './stats.ts'
@@ -75,7 +75,7 @@ export interface BlockRunner extends AsyncDisposable {
 
 /** The fused operator keeps no scores of all tokens in memory and skips those a token may not see; it is the CPU's. */
 export const attentionOf = (engine: Engine, model: Positioned): AttentionForm =>
-  engine.device === 'cpu' && fusedIsPossible(model) ? 'fused' : 'plain'
+  kernelsOf(engine.device).fusedSequences && fusedIsPossible(model) ? 'fused' : 'plain'
 
 /** What runs the blocks that are like one. */
 const openBlock = (engine: Engine, block: BlockDescription) => {

@@ -5,6 +5,7 @@
  */
 import type { Graph, Value } from '@awq/onnx'
 import type { LinearSpec } from './linears.ts'
+import type { ExpertsStep } from './steps.ts'
 
 /**
  * Supplies parameters that stay float to a graph, in the element type of its activations (float32, or float16 for a
@@ -28,6 +29,12 @@ export interface BlockBinding extends VectorBinding {
    * side by side along the last axis, in the same order: the emitter splits it where it must
    */
   linears(graph: Graph, x: Value, linears: readonly LinearSpec[]): readonly Value[]
+  /**
+   * A mixture of experts by one operator; without this method, or where it gives undefined, experts are emitted each.
+   * @param x `[batch, sequence, in]`
+   * @param routing `[batch, sequence, experts]`: zero for experts that are not chosen
+   */
+  mixture?(graph: Graph, x: Value, routing: Value, step: ExpertsStep): Value | undefined
 }
 
 /** Supplies the parameters outside the blocks; those of the steps there by their full names. */

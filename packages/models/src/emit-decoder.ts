@@ -21,6 +21,8 @@ export interface DecoderOptions {
   readonly wholeRows?: boolean | undefined
   /** Which tokens experts compute; default those routed to them. */
   readonly experts?: ExpertTokens | undefined
+  /** The graph takes a single token at a time: for kernels that are right for no more. Default false. */
+  readonly oneToken?: boolean | undefined
 }
 
 /** Supplies all parameters of a decoder. */
@@ -41,10 +43,10 @@ export interface DecoderBinding {
  * The last block computes nothing past its attention for tokens whose logits are not wanted.
  */
 export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
-  const { attention, dtype = 'float32', wholeRows = false, experts } = options
+  const { attention, dtype = 'float32', wholeRows = false, experts, oneToken = false } = options
   const { config, blocks } = description
   const graph = new Graph(`${config.modelType}-decoder`)
-  const ids = graph.input('input_ids', 'int64', ['batch', 'sequence'])
+  const ids = graph.input('input_ids', 'int64', oneToken ? [1, 1] : ['batch', 'sequence'])
   const logitsFrom = graph.input('logits_from', 'int64', [1])
   const sequence = { ...declareSequence(graph, description, attention, dtype), wholeRows }
   const wanted = (x: Value): Value =>

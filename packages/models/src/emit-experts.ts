@@ -9,6 +9,7 @@
  * @module
  */
 import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
+import { type Device, kernelsOf } from '@awq/ort'
 import { expertValue } from './expert-steps.ts'
 import type { ExpertsStep } from './steps.ts'
 
@@ -25,8 +26,8 @@ export interface RoutedTokens {
   readonly weight: () => Value | undefined
 }
 
-/** Which tokens experts compute on a device: WebGPU's kernels end the process over a value without elements. */
-export const expertTokensOn = (device: string): ExpertTokens => (device === 'cpu' ? 'chosen' : 'masked')
+/** Which tokens experts compute on a device, where no operator computes the mixture: pieces may be empty. */
+export const expertTokensOn = (device: Device): ExpertTokens => (kernelsOf(device).emptyValues ? 'chosen' : 'masked')
 
 /** The tokens that an expert computes. */
 export interface ExpertShare {

@@ -219,7 +219,7 @@ export const emitSteps = (
   return { read, residual, attended }
 }
 
-/** Experts, each of which is steps of its own. */
+/** Experts: by one operator where the binding has it, else each by steps of its own. */
 const emitMixture = (
   graph: Graph,
   step: ExpertsStep,
@@ -228,6 +228,8 @@ const emitMixture = (
   routing: Value,
   { binding, attention, observe, experts = 'chosen' }: StepsContext,
 ): Value => {
+  const whole = binding.mixture?.(graph, x, routing, step)
+  if (whole) return whole
   const lists = expertLists(step)
   const run = (expert: number, { value, tokens }: ExpertShare): Value => {
     const [from, to] = expertEnds(step, expert)

@@ -31,6 +31,7 @@ export {
   sitePlace,
 } from './emit-segment.ts'
 export type { StepList } from './emit-steps.ts'
+export { expertName } from './expert-steps.ts'
 export { type FloatCheckpoint, openFloatCheckpoint } from './float-checkpoint.ts'
 export {
   type BlockWeights,
@@ -77,3 +78,4 @@ export type { Positioned, SequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
 export { storedShape } from './steps.ts'
 export type { StoredFormat } from './stored-format.ts'
+export { type SwigluExperts, swigluOf } from './swiglu-experts.ts'

@@ -1,5 +1,6 @@
 export { cachedSession } from './cached-session.ts'
 export { createEngine } from './create-engine.ts'
+export { type DeviceKernels, kernelsOf, type MixtureKernel } from './kernels.ts'
 export { tensor, zeros } from './tensor.ts'
 export type {
   BoundRun,

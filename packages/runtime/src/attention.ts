@@ -1,5 +1,5 @@
 import { type ActivationType, type AttentionForm, fusedIsPossible, type Positioned } from '@awq/models'
-import type { Device, Engine } from '@awq/ort'
+import { type Device, type Engine, kernelsOf } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 
 /** What decides between the two forms of attention. */
@@ -15,13 +15,6 @@ export interface AttentionFacts {
   readonly dtype?: ActivationType | undefined
 }
 
-/** Where the operator GroupQueryAttention has kernels, by type of activations. */
-const fusedKernels: Readonly<Partial<Record<Device, readonly ActivationType[]>>> = {
-  cpu: ['float32', 'float16'],
-  cuda: ['float16'],
-  webgpu: ['float32', 'float16'],
-}
-
 /**
  * The form of attention to serve with. `fused` (one operator, cache appended to in place) needs attention that the
  * operator can say, a device with a kernel of it, and a cache that stays where it is: an engine that copies its outputs, or
@@ -29,8 +22,9 @@ const fusedKernels: Readonly<Partial<Record<Device, readonly ActivationType[]>>>
  */
 export const chooseAttention = (facts: AttentionFacts): AttentionForm => {
   const { fusable, device, inPlaceOutputs, deviceTensors = false, dtype = 'float32' } = facts
-  const stays = inPlaceOutputs && (device === 'cpu' || deviceTensors)
-  return stays && fusable && fusedKernels[device]?.includes(dtype) ? 'fused' : 'plain'
+  const { hostMemory, fusedAttention } = kernelsOf(device)
+  const stays = inPlaceOutputs && (hostMemory || deviceTensors)
+  return stays && fusable && fusedAttention.includes(dtype) ? 'fused' : 'plain'
 }
 
 /** What `chooseAttention` needs to know of an engine. */
@@ -45,9 +39,6 @@ export const attentionFacts = (
   deviceTensors: features.deviceTensors,
   dtype,
 })
-
-/** The type of activations to serve with: float16 on CUDA, whose attention kernel has no float32; else float32. */
-export const chooseDtype = (device: Device): ActivationType => (device === 'cuda' ? 'float16' : 'float32')
 
 /**
  * The form to use: the wish, where there is one, else `chooseAttention`.

@@ -13,10 +13,12 @@ import {
   type OuterBinding,
 } from '@awq/models'
 import { type Graph, type OnnxType, reshape, scalar, slice, type Value } from '@awq/onnx'
+import type { MixtureKernel } from '@awq/ort'
 import { adjoiningRange } from '@awq/quantize'
 import { AwqError, type DType, type FileRange } from '@awq/tensor'
 import { emitColumns, joinColumns, withoutColumns } from './dense-columns.ts'
 import { orderedInput, sameOrder } from './input-order.ts'
+import { emitMixtureOperator } from './mixture-operator.ts'
 import type { WeightLinks } from './weight-links.ts'
 import type { DenseTensor, PackedMatrix, WeightTable } from './weight-table.ts'
 import { widenCodes } from './widen-codes.ts'
@@ -39,6 +41,8 @@ export interface BindingSource {
    * matrix at every run (0.1 s for a head of 49,152 x 576). Default false.
    */
   readonly unpackEightBits?: boolean | undefined
+  /** The kernel that computes mixtures of experts whole, where it can; none by default. */
+  readonly mixture?: MixtureKernel | null | undefined
   /** Element type of the activations that the parameters meet; float32 by default. */
   readonly dtype?: ActivationType | undefined
 }
@@ -226,6 +230,7 @@ const namedBinding = (
     vector,
     matrix,
     optionalVector: (graph, name, length) => (table.has(named(name)) ? vector(graph, name, length) : null),
+    mixture: (graph, x, routing, step) => emitMixtureOperator(graph, links, source, named, vector, x, routing, step),
     linears(graph, x, linears) {
       const inOrder = orderedInput(graph, x)
       const weights = linears.map(({ name, shape, transposed }) =>

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ActivationType, AttentionForm, ModelDescription } from '@awq/models'
-import type { Engine, Session } from '@awq/ort'
+import { type Engine, kernelsOf, type Session } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { type BoundStep, bindStep } from './bound-step.ts'
 import { createCache } from './cache.ts'
@@ -58,7 +58,8 @@ export const createConversation = (
   const rope = options.rope ?? growingRopeFeeds(description, attention, { dtype, engine })
   const device = engine.features.deviceTensors ? engine : undefined
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
-  const leastSlots = engine.device === 'cpu' ? 0 : 1
+  const { emptyValues, wholeScores } = kernelsOf(engine.device)
+  const leastSlots = emptyValues ? 0 : 1
   const cache = createCache(caches, { form: attention, dtype, contextLength, expected, device, leastSlots })
   const steps = new Map<string, BoundStep>()
   /** Which rotary tables the cache's keys were turned by, and the tokens that it holds where there are several. */
@@ -128,7 +129,7 @@ export const createConversation = (
 
   /** Tokens of the next run: fewer where the rows of scores are long, never more than of the run before. */
   const chunkNow = (): number => {
-    if (engine.device !== 'cpu') return chunk
+    if (!wholeScores) return chunk
     const row = config.heads * Math.max(cache.capacity, cache.length + chunk)
     return Math.min(chunk, Math.max(leastChunk, Math.floor(scoresAtOnce / row)))
   }

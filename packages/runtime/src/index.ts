@@ -1,4 +1,4 @@
-export { type AttentionFacts, attentionFacts, chooseAttention, chooseDtype } from './attention.ts'
+export { type AttentionFacts, attentionFacts, chooseAttention } from './attention.ts'
 export {
   type BenchmarkOptions,
   type BenchmarkResult,

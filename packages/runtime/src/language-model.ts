@@ -3,10 +3,10 @@
  * @module
  */
 import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
-import { createEngine, type Engine, engineOptionsOf } from '@awq/ort'
+import { createEngine, type Engine, engineOptionsOf, kernelsOf } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
-import { attentionFacts, chooseDtype, resolveAttention } from './attention.ts'
+import { attentionFacts, resolveAttention } from './attention.ts'
 import type { Accuracy } from './bindings.ts'
 import { conversationLogits } from './conversation-logits.ts'
 import { type ConversationPool, createConversationPool } from './conversation-pool.ts'
@@ -73,16 +73,16 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
   try {
     const engine = typeof options.engine === 'object' ? options.engine : await ownEngine(options, undo)
     onProgress?.({ stage: 'open' })
-    const model = await openModel(folder, engine, { accuracy, signal })
+    const model = await openModel(folder, engine, { accuracy, mixtureOperator: options.mixtureOperator, signal })
     undo.push(() => model.dispose())
     const tokenizer = await loadTokenizer(folder)
     const contextLength = readContextLength(options.contextLength, model.description)
-    const dtype = chooseDtype(engine.device)
+    const dtype = kernelsOf(engine.device).activations
     const facts = attentionFacts(engine, model.description, dtype)
     const attention = resolveAttention(options.attention, facts)
     const decoder = createLazyDecoder(model, { attention, dtype })
     undo.push(() => decoder.dispose())
-    const chunk = await choosePrefillChunk(engine, attention)
+    const chunk = Math.min(model.tokensAtOnce(dtype), await choosePrefillChunk(engine, attention))
     const open = lazyConversations(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
     const pool = createConversationPool(open, options.keptConversations ?? 1)
     undo.push(() => pool.dispose())

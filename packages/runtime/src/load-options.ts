@@ -9,6 +9,8 @@ export interface LoadOptions extends EngineChoice {
   readonly accuracy?: Accuracy | undefined
   /** Tokens that fit, prompt and output together; the model's own context by default, and at most that. */
   readonly contextLength?: number | undefined
+  /** As `OpenOptions` has it. */
+  readonly mixtureOperator?: boolean | undefined
   /** The form of attention, for comparisons; chosen by `chooseAttention` by default. */
   readonly attention?: AttentionForm | undefined
   /**

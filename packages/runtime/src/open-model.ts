@@ -15,10 +15,11 @@ import {
   openFloatCheckpoint,
   readModelConfig,
 } from '@awq/models'
-import type { Device, Engine, Session } from '@awq/ort'
+import { type Engine, kernelsOf, type Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
+import { mixesByOperator } from './mixture-operator.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
 import { locateWeights, openLinked, type WeightFiles, type WeightLinks } from './weight-links.ts'
@@ -28,6 +29,11 @@ import { checkpointTable, checkTable } from './weight-table.ts'
 export interface OpenOptions {
   /** `exact` (the default) computes in float32; `fast` lets quantized products round activations to 8 bits. */
   readonly accuracy?: Accuracy | undefined
+  /**
+   * Lets the device's operator QMoE compute mixtures of experts, where it can. Default true; false is expert by expert, which
+   * on WebGPU computes all of them but takes half the memory for experts with zero points.
+   */
+  readonly mixtureOperator?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -48,6 +54,8 @@ export interface OpenedModel extends AsyncDisposable {
   readonly accuracy: Accuracy
   /** The model as a forward pass block by block, for evaluation. Dispose it. */
   forward(): ForwardModel
+  /** Tokens that one run of a decoder takes: 1 where an operator is right for no more (`MixtureKernel`), else Infinity. */
+  tokensAtOnce(dtype?: ActivationType): number
   /** Loads the whole decoder with a cache, for generation. Graph: `emitDecoder` of @awq/models. Dispose it. */
   openDecoder(request: DecoderRequest): Promise<Session>
   dispose(): Promise<void>
@@ -59,13 +67,13 @@ export interface OpenedModel extends AsyncDisposable {
  * @throws AwqError NOT_FOUND, CONFIG, INVALID_FILE or UNSUPPORTED, naming the file or tensor
  */
 export const openModel = async (folder: Folder, engine: Engine, options: OpenOptions = {}): Promise<OpenedModel> => {
-  const { accuracy = 'exact', signal } = options
+  const { accuracy = 'exact', mixtureOperator = true, signal } = options
   if (accuracy !== 'exact' && accuracy !== 'fast') {
     throw new AwqError('INVALID_ARGUMENT', `accuracy must be 'exact' or 'fast', not ${JSON.stringify(accuracy)}.`)
   }
   signal?.throwIfAborted()
   const description = describeModel((await readModelConfig(folder)).json)
-  const common = { folder, engine, description, accuracy }
+  const common = { folder, engine, description, accuracy, ...(mixtureOperator ? {} : { mixture: null }) }
   if (await folder.has(MANIFEST_FILE)) {
     const store = await openStore(folder, { signal })
     const table = storeTable(folder.name, store)
@@ -94,16 +102,13 @@ export interface TableSource extends BindingSource {
   readonly close?: () => Promise<void>
 }
 
-/** CUDA's MatMulNBits takes codes of 4 and 8 bits, the others' of 2 too. */
-const narrowestCodes = (device: Device): 2 | 4 => (device === 'cuda' ? 4 : 2)
-
 /**
  * Opens a model over any table of parameters: the way in for formats of one's own.
  * @throws AwqError NOT_FOUND or CONFIG when the table lacks a parameter or has it in another shape
  */
 export const openTable = async (given: TableSource): Promise<OpenedModel> => {
-  const { device } = given.engine
-  const source = { narrowest: narrowestCodes(device), unpackEightBits: device === 'cpu', ...given }
+  const { narrowestCodes, slowEightBits, mixture, hostMemory } = kernelsOf(given.engine.device)
+  const source = { narrowest: narrowestCodes, unpackEightBits: slowEightBits, mixture, ...given }
   const { kind, folder, engine, description, accuracy, table, close = async () => {} } = source
   let files: WeightFiles
   try {
@@ -119,9 +124,15 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
     engine,
     description,
     accuracy,
-    forward: source.forward ?? (() => packedForward(engine, source, files)),
+    forward:
+      source.forward ??
+      (() => packedForward(engine, source.mixture?.oneToken ? { ...source, mixture: null } : source, files)),
+    tokensAtOnce: (dtype) =>
+      source.mixture?.oneToken && mixesByOperator({ ...source, dtype }, description) ? 1 : Number.POSITIVE_INFINITY,
     openDecoder: ({ attention, dtype, signal }) => {
-      const typed = { ...source, dtype }
+      // All mixtures or none: with one of them, the graph may take one token at a time.
+      const operator = mixesByOperator({ ...source, dtype }, description)
+      const typed = { ...source, dtype, mixture: operator ? source.mixture : null }
       const build = (links: WeightLinks) => {
         const binding = {
           outer: outerBinding(typed, links),
@@ -130,8 +141,9 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
         return emitDecoder(description, binding, {
           attention,
           dtype,
-          wholeRows: engine.device === 'cpu',
+          wholeRows: hostMemory,
           experts: expertTokensOn(engine.device),
+          oneToken: operator && source.mixture?.oneToken,
         })
       }
       return openLinked(engine, files, build, { signal, largePages: true })

@@ -4,7 +4,7 @@
  */
 import type { AttentionForm } from '@awq/models'
 import { Graph } from '@awq/onnx'
-import { cachedSession, type Engine, tensor, zeros } from '@awq/ort'
+import { cachedSession, type Engine, kernelsOf, tensor, zeros } from '@awq/ort'
 
 /** Tokens of a prompt that run at once. Larger chunks need more memory for the scores, smaller ones more runs. */
 export const prefillChunk = 256
@@ -77,6 +77,6 @@ const attendsRight = async (engine: Engine): Promise<boolean> => {
  * where the device works in subgroups of 4, as software drivers do; there a prompt runs in short chunks.
  */
 export const choosePrefillChunk = async (engine: Engine, attention: AttentionForm): Promise<number> => {
-  const doubtful = engine.device === 'webgpu' && attention === 'fused'
+  const doubtful = kernelsOf(engine.device).doubtfulPrompts && attention === 'fused'
   return doubtful && !(await attendsRight(engine)) ? shortChunk : prefillChunk
 }

@@ -11,10 +11,9 @@ import {
   readModelConfig,
   sharesPerToken,
 } from '@awq/models'
-import type { Device } from '@awq/ort'
+import { type Device, kernelsOf } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { elementCount, type Folder } from '@awq/tensor'
-import { chooseDtype } from './attention.ts'
 import { storeTable } from './store-table.ts'
 import { checkpointTable, type WeightTable } from './weight-table.ts'
 
@@ -64,7 +63,7 @@ export const weightBytesPerToken = async (
   folder: Folder,
   options: { readonly device?: Device | undefined } = {},
 ): Promise<number> => {
-  const floatBytes = chooseDtype(options.device ?? 'cpu') === 'float16' ? 2 : 4
+  const floatBytes = kernelsOf(options.device ?? 'cpu').activations === 'float16' ? 2 : 4
   const description = describeModel((await readModelConfig(folder)).json)
   if (await folder.has(MANIFEST_FILE)) {
     await using store = await openStore(folder)
