@@ -19,10 +19,9 @@ const spec = (bits: 4 | 8, symmetric: boolean, groupSize = 32): QuantSpec => ({ 
 
 export const mixtureCases: readonly (readonly [string, WebGpuCase])[] = [
   ['4 bits', { changes: Mixtral, spec: spec(4, true), accuracy: 'fast', operator: true }],
-  ['4 bits, zero points', { changes: Mixtral, spec: spec(4, false), accuracy: 'fast', operator: true }],
   ['exact', { changes: Mixtral, spec: spec(4, true), accuracy: 'exact', operator: false }],
-  ['DeepSeek V3', { changes: deepseek, spec: spec(4, false, 16), accuracy: 'fast', operator: true }],
-  ['gpt-oss', { changes: gptOss, spec: spec(8, true, 16), accuracy: 'fast', operator: true }],
+  ['DeepSeek V3, zero points', { changes: deepseek, spec: spec(4, false), accuracy: 'fast', operator: true }],
+  ['gpt-oss, 8 bits', { changes: gptOss, spec: spec(8, true, 16), accuracy: 'fast', operator: true }],
 ]
 
 /** Runs a case; `open` makes the engine on WebGPU. */
@@ -35,7 +34,7 @@ export const provesMixture = async (
     const expected = await openMixture({ engine: cpu, changes, spec })
     const { model } = await openMixture({ engine: gpu, changes, spec, accuracy })
     expect(model.tokensAtOnce()).toBe(operator ? 1 : Number.POSITIVE_INFINITY)
-    const off = distance(await mixtureLogits(model), await mixtureLogits(expected.model))
+    const off = distance(await mixtureLogits(model, 3), await mixtureLogits(expected.model, 3))
     expect(off).toBeLessThan(accuracy === 'fast' ? 5e-2 : 1e-4)
   } finally {
     await cpu.dispose()
