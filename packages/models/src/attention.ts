@@ -172,7 +172,7 @@ const emitFused = (
       inputs.totalLength!,
       tables?.cos ?? null,
       tables?.sin ?? null,
-      ...(sink ? [null, null, sink] : []),
+      ...(sink || inputs.bias ? [null, inputs.bias ?? null, sink] : []),
     ],
     {
       num_heads: heads,

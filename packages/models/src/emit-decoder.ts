@@ -5,12 +5,13 @@
 import { Graph, int64s, type Value } from '@awq/onnx'
 import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
+import { type DecoderPort, servingPort } from './decoder-port.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitBlock } from './emit-block.ts'
 import type { ExpertTokens } from './emit-experts.ts'
 import { emitEmbed, emitHead } from './emit-outer.ts'
 import type { Residual } from './norm.ts'
-import { type ActivationType, declareSequence } from './sequence.ts'
+import type { ActivationType } from './sequence.ts'
 
 /** How a decoder graph is emitted. */
 export interface DecoderOptions {
@@ -23,6 +24,8 @@ export interface DecoderOptions {
   readonly experts?: ExpertTokens | undefined
   /** The graph takes a single token at a time: for kernels that are right for no more. Default false. */
   readonly oneToken?: boolean | undefined
+  /** What inputs and outputs are, `servingPort` by default. */
+  readonly port?: DecoderPort | undefined
 }
 
 /** Supplies all parameters of a decoder. */
@@ -34,38 +37,33 @@ export interface DecoderBinding {
 /**
  * Emits the decoder: one graph for prompts, single steps, and the logits of any tail of the new tokens.
  *
- * Inputs: `input_ids` int64 `[batch, sequence]`; `logits_from` int64 `[1]`, the first of the new tokens whose logits are
- * wanted (0: all, sequence - 1: the last, sequence: none); those of `declareSequence`; and for each layer `past.N.key`
- * and `past.N.value` `[batch, kvHeads, capacity, headDim]`. Outputs: `logits` float32
- * `[batch, sequence - logits_from, vocab]`, and for each layer `present.N.key` and `present.N.value`: the new rows
- * (plain) or the whole cache (fused; bind it to the buffer of the past).
+ * Inputs and outputs are those of the port, by default `servingPort`, and the output `logits` float32
+ * `[batch, rows, vocab]`: of all new tokens, or of those from the port's `logitsFrom` on (0: all, sequence - 1: the last,
+ * sequence: none).
  *
  * The last block computes nothing past its attention for tokens whose logits are not wanted.
  */
 export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
-  const { attention, dtype = 'float32', wholeRows = false, experts, oneToken = false } = options
+  const { attention, dtype = 'float32', wholeRows = false, experts, oneToken = false, port = servingPort } = options
   const { config, blocks } = description
   const graph = new Graph(`${config.modelType}-decoder`)
-  const ids = graph.input('input_ids', 'int64', oneToken ? [1, 1] : ['batch', 'sequence'])
-  const logitsFrom = graph.input('logits_from', 'int64', [1])
-  const sequence = { ...declareSequence(graph, description, attention, dtype), wholeRows }
-  const wanted = (x: Value): Value =>
-    graph.add(
-      'Slice',
-      [x, logitsFrom, int64s(graph, [2 ** 31 - 1]), int64s(graph, [1])],
-      {},
-      {
-        shape: x.shape.map((dim, axis) => (axis === 1 ? 'rows' : dim)),
-      },
-    )
+  const inputs = port(graph, { description, attention, dtype, oneToken })
+  const { ids, logitsFrom } = inputs
+  const sequence = { ...inputs.sequence, wholeRows }
+  const rowsFrom =
+    (first: Value) =>
+    (x: Value): Value =>
+      graph.add(
+        'Slice',
+        [x, first, int64s(graph, [2 ** 31 - 1]), int64s(graph, [1])],
+        {},
+        {
+          shape: x.shape.map((dim, axis) => (axis === 1 ? 'rows' : dim)),
+        },
+      )
   let hidden: Residual = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, ids), sequence)
   for (const [layer, block] of blocks.entries()) {
-    const { kvHeads, headDim, valueDim = headDim } = block.attention
-    const cache = (width: number) => ['batch', kvHeads, 'capacity', width]
-    const past = {
-      key: graph.input(`past.${layer}.key`, dtype, cache(headDim)),
-      value: graph.input(`past.${layer}.value`, dtype, cache(valueDim)),
-    }
+    const past = inputs.past(layer, block.attention)
     const emitted = emitBlock(graph, block, {
       hidden,
       binding: binding.block(layer),
@@ -74,11 +72,10 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
       past,
       deferSums: true,
       experts,
-      ...(layer === config.layers - 1 ? { wanted } : {}),
+      ...(logitsFrom && layer === config.layers - 1 ? { wanted: rowsFrom(logitsFrom) } : {}),
     })
     hidden = emitted.hidden
-    graph.output(`present.${layer}.key`, emitted.key)
-    graph.output(`present.${layer}.value`, emitted.value)
+    inputs.present(layer, emitted, past)
   }
   graph.output('logits', emitHead(graph, description, binding.outer, hidden))
   return graph

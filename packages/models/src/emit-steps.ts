@@ -103,10 +103,11 @@ const splitLater = (graph: Graph, joined: Value, widths: readonly number[], grou
 
 const emitPositions = (graph: Graph, x: Value, step: PositionsStep, { binding, sequence }: StepsContext): Value => {
   const table = binding.matrix(graph, step.table, [step.rows, step.width])
+  const first = graph.add('Add', [sequence!.start!, scalar(graph, 'int64', step.offset)])
+  if (first.shape.length === 2) return graph.add('Add', [x, graph.add('Gather', [table, first], { axis: 0 })])
   const length = reshape(graph, graph.add('Shape', [x], { start: 1, end: 2 }), [])
   const range = graph.add('Range', [scalar(graph, 'int64', 0), length, scalar(graph, 'int64', 1)])
-  const start = graph.add('Add', [sequence!.start!, scalar(graph, 'int64', step.offset)])
-  const rows = graph.add('Gather', [table, graph.add('Add', [range, start])], { axis: 0 })
+  const rows = graph.add('Gather', [table, graph.add('Add', [range, first])], { axis: 0 })
   return graph.add('Add', [x, rows])
 }
 

@@ -6,6 +6,7 @@ export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
 export type { ModelConfig } from './config.ts'
 export type { ConfigReader } from './config-reader.ts'
 export { decodedFolder } from './decoded-folder.ts'
+export { type DecoderInputs, type DecoderPort, type PortRequest, servingPort } from './decoder-port.ts'
 export {
   describeModel,
   type ModelDescription,
@@ -22,6 +23,7 @@ export { type DecoderBinding, type DecoderOptions, emitDecoder } from './emit-de
 export { type ExpertTokens, expertTokensOn, type RoutedTokens } from './emit-experts.ts'
 export { emitEmbedding, emitHead } from './emit-outer.ts'
 export { type BlockPart, blockPart, emitBlockPart } from './emit-part.ts'
+export { emitRopeTables, ropePositions } from './emit-rope.ts'
 export {
   type EmittedSegment,
   emitSegment,
@@ -68,13 +70,15 @@ export { type RopeScaling, ropeRegime } from './rope-scaling.ts'
 export {
   type ActivationType,
   declareSequence,
+  needsKeyPositions,
+  needsStart,
   type Positions,
   rewriteSequence,
   ropeFeeds,
   type SequenceInputs,
   sequenceFeeds,
 } from './sequence.ts'
-export type { Positioned, SequenceNeeds } from './sequence-needs.ts'
+export type { MaskNeed, Positioned, SequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
 export { storedShape } from './steps.ts'
 export type { StoredFormat } from './stored-format.ts'

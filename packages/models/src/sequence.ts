@@ -27,20 +27,25 @@ export interface SequenceInputs {
   readonly needs: SequenceNeeds
   /** For each rotary table `[positions, width / 2]`, of the activations' type, multiplied by `ropeFactor`. */
   readonly ropes: readonly { readonly cos: Value; readonly sin: Value }[]
-  /** int64 `[1]`, the position of the first new token; where rotation or learned positions are nodes of their own. */
+  /**
+   * int64, where rotation or learned positions are nodes of their own: `[1]`, the position of the first new token, or
+   * `[batch, sequence]`, that of each.
+   */
   readonly start?: Value | undefined
   /**
    * plain: for each mask `[heads / kvHeads * sequence, capacity + sequence]` of the activations' type, added to the scores: 0
    * where a token may look, -1e30 (in float16: minus infinity) elsewhere; the rows of the sequence once for each query head
-   * that shares a key head.
+   * that shares a key head. Or one for each sequence of the batch, `[batch, 1, ...]`.
    */
   readonly masks: readonly Value[]
-  /** With linear biases: float32 `[capacity + sequence]`, the position of each column of the scores. */
+  /** With linear biases: float32 `[capacity + sequence]` or `[batch, 1, 1, ...]`, the position of each column of the scores. */
   readonly keyPositions?: Value | undefined
   /** fused: int32 `[batch]`, the number of tokens, new ones included, less one. */
   readonly lastPosition?: Value | undefined
   /** fused: int32 scalar, the number of tokens, new ones included. */
   readonly totalLength?: Value | undefined
+  /** fused: `[batch, 1, sequence, total]` of the activations' type, added to the scores. */
+  readonly bias?: Value | undefined
   /** fused: score rows are made whole instead of tile by tile: faster for single tokens on CPUs. */
   readonly wholeRows?: boolean | undefined
 }
@@ -48,10 +53,12 @@ export interface SequenceInputs {
 /** `rope`, `rope2`, `rope3` ... */
 const nth = (name: string, index: number): string => (index === 0 ? name : `${name}${index + 1}`)
 
-const needsStart = ({ ropes, learned }: SequenceNeeds, form: AttentionForm): boolean =>
+/** Whether a graph needs `start`. */
+export const needsStart = ({ ropes, learned }: SequenceNeeds, form: AttentionForm): boolean =>
   learned || ropes.some((need) => form === 'plain' || !rotatesInside(need))
 
-const needsKeyPositions = ({ attentions }: SequenceNeeds): boolean => attentions.some(({ alibi }) => alibi)
+/** Whether a graph needs `keyPositions`. */
+export const needsKeyPositions = ({ attentions }: SequenceNeeds): boolean => attentions.some(({ alibi }) => alibi)
 
 /**
  * Declares the inputs a form of attention needs. Their names are those of `sequenceFeeds` and `ropeFeeds`; the rotary
