@@ -12,6 +12,11 @@ export interface FolderWriter {
   writeText(file: string, text: string): Promise<void>
   /** A file of a size known beforehand, whose bytes come at any offset. Folders in the name (`onnx/model.onnx`) are made. */
   createFile(file: string, size: number): Promise<FileWriter>
+  /**
+   * Another name for a file that is written and closed: where the disk can, both share the same bytes.
+   * @throws AwqError NOT_FOUND when there is no `existing`
+   */
+  linkFile(file: string, existing: string): Promise<void>
   /** SHA-256 of every file written so far, in hexadecimal, by name. Files must be closed. */
   hashes(options?: { readonly signal?: AbortSignal | undefined }): Promise<Record<string, string>>
   /**
@@ -48,4 +53,11 @@ export const claimFile = (folder: string, taken: Set<string>, file: string): voi
 export const checkPlace = (file: string, size: number, offset: number, length: number): void => {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > size)
     throw new AwqError('INVALID_ARGUMENT', `${file}: ${length} bytes at ${offset} do not fit its ${size} bytes`)
+}
+
+/** Writes a small file, whole. */
+export const writeBytes = async (into: FolderWriter, file: string, bytes: Uint8Array): Promise<void> => {
+  const writer = await into.createFile(file, bytes.length)
+  await writer.write(0, bytes)
+  await writer.close()
 }

@@ -7,12 +7,16 @@ import { compressedTensorsFormat } from './compressed-tensors.ts'
 import { floatFormat } from './float-format.ts'
 import type { Format } from './format.ts'
 import { ggufFormat } from './gguf-format.ts'
+import { genaiFormat } from './onnx/genai.ts'
+import { transformersjsFormat } from './onnx/transformersjs.ts'
 
 /** Every format, in the order in which folders are tried. */
 export const formats: readonly Format[] = [
   awqFormat,
   compressedTensorsFormat,
   ggufFormat,
+  transformersjsFormat,
+  genaiFormat,
   // Last: config.json and safetensors files are what the others have too.
   floatFormat,
 ]

@@ -38,6 +38,11 @@ export const memoryWriter = (name = 'memory'): MemoryWriter => {
         async close() {},
       }
     },
+    async linkFile(file, existing) {
+      const bytes = files.get(existing)
+      if (!bytes) throw new AwqError('NOT_FOUND', `${name} has no file ${existing} to link ${file} to`)
+      add(file, bytes)
+    },
     async hashes({ signal } = {}) {
       const hashes: Record<string, string> = {}
       for (const [file, bytes] of files) {

@@ -6,7 +6,7 @@ export { type QuantizationGrid, quantizationGrid } from './grid.ts'
 export { type GroupRanges, groupRanges, type NameOption } from './ranges.ts'
 export { roundRtn } from './rtn.ts'
 export { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'
-export { matrixEntries, type StoreEntry } from './store/entries.ts'
+export { type MatrixPart, matrixEntries, partName, type StoreEntry } from './store/entries.ts'
 export { MANIFEST_FILE, type Manifest, manifestSchema, readManifest } from './store/manifest.ts'
 export {
   adjoiningRange,

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { diskError, diskFull, freeBytes } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
@@ -141,6 +141,26 @@ const diskWriter = (
       const writer = await createFile(file, bytes.length)
       await writer.write(0, bytes)
       await writer.close()
+    },
+    async linkFile(file, existing) {
+      const size = files.get(existing)
+      if (size === undefined) throw new AwqError('NOT_FOUND', `${name} has no file ${existing} to link ${file} to`)
+      claimFile(name, taken, file)
+      const [from, to] = [join(work, existing), join(work, file)]
+      const copied = await onDisk(join(name, file), async () => {
+        await mkdir(dirname(to), { recursive: true })
+        return await link(from, to).then(
+          () => false,
+          // Not all file systems have second names.
+          async () => {
+            const free = await freeBytes(root)
+            if (free !== undefined && promised + size > free) throw diskFull(name, promised + size, free)
+            await copyFile(from, to)
+            return true
+          },
+        )
+      })
+      files.set(file, copied ? size : 0)
     },
     async hashes({ signal } = {}) {
       const hashes: Record<string, string> = {}

@@ -1,0 +1,46 @@
+/**
+ * The graph of a decoder over weights that lie beside it.
+ * @module
+ */
+import {
+  type ActivationType,
+  type AttentionForm,
+  type ExpertTokens,
+  emitDecoder,
+  fusedIsPossible,
+  type ModelDescription,
+} from '@awq/models'
+import type { Graph } from '@awq/onnx'
+import { type BindingSource, blockBinding, outerBinding, type WeightLinks, type WeightTable } from '@awq/runtime'
+import { type ExportedPort, exportedPort } from './exported-port.ts'
+
+/** What a graph is for. */
+export interface GraphRequest {
+  readonly description: ModelDescription
+  readonly table: WeightTable
+  /** The name of a file of weights, from that which the table has. */
+  readonly locate?: ((file: string) => string) | undefined
+  /** Type of activations and cache. */
+  readonly dtype: ActivationType
+  readonly port: ExportedPort
+  readonly experts: ExpertTokens
+}
+
+/** GroupQueryAttention wherever it can say a model's attention: all of ONNX Runtime's devices have fast kernels of it. */
+export const exportedAttention = (description: ModelDescription): AttentionForm =>
+  fusedIsPossible(description) ? 'fused' : 'plain'
+
+/** The graph. Products round activations to 8 bits block by block (accuracy level 4), as our own runtime's do. */
+export const emitExported = ({ description, table, locate, dtype, port, experts }: GraphRequest): Graph => {
+  const links: WeightLinks = {
+    link: (span) => ({ ...span, file: locate?.(span.file) ?? span.file }),
+    sessionOptions: async () => ({}),
+  }
+  const source: BindingSource = { description, table, dtype, accuracy: 'fast' }
+  const binding = {
+    outer: outerBinding(source, links),
+    block: (layer: number) => blockBinding(source, links, layer),
+  }
+  const attention = exportedAttention(description)
+  return emitDecoder(description, binding, { attention, dtype, experts, port: exportedPort(port) })
+}

@@ -1,0 +1,96 @@
+/**
+ * The parameters of a model as files of external data, and where graphs find them there.
+ * @module
+ */
+
+import { layoutOf } from '@awq/onnx'
+import type { StorePlan, StoreWriter } from '@awq/quantize'
+import { matrixEntries, partName, type StoreEntry, writeStore } from '@awq/quantize'
+import { type PackedMatrix, type WeightTable, weightTable } from '@awq/runtime'
+import type { FileRange, TensorEntry } from '@awq/tensor'
+import { siteNames, writeParameter } from '../awq-format.ts'
+import { type DescribedParameter, describedParameters } from '../check-model.ts'
+import type { FileWriter, FolderWriter } from '../folder-writer.ts'
+import type { WriteOptions } from '../format.ts'
+import type { PortableModel, QuantizedParameter } from '../model.ts'
+import { planChunks } from './chunks.ts'
+
+/** Weights that have their places. */
+export interface DecoderWeights {
+  readonly parameters: readonly DescribedParameter[]
+  readonly plan: StorePlan
+  readonly table: WeightTable
+}
+
+const entriesOf = (model: PortableModel, parameters: readonly DescribedParameter[]): StoreEntry[] => {
+  const sites = siteNames(model.description)
+  return parameters.flatMap(({ spec: { name }, parameter }) =>
+    parameter.kind === 'float'
+      ? [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
+      : matrixEntries(name, parameter.shape, parameter.spec, sites.get(name), parameter.denseColumns),
+  )
+}
+
+const packedMatrix = async (
+  name: string,
+  parameter: QuantizedParameter,
+  plan: StorePlan,
+  { signal }: WriteOptions,
+): Promise<PackedMatrix> => {
+  const { shape, spec, denseColumns } = parameter
+  const { storedBits, blockSize, blocks, zeroPointsShape } = layoutOf({ ...spec, shape })
+  const part = (kind: Parameters<typeof partName>[1]): FileRange => plan.tensors.get(partName(name, kind))!
+  const indices = denseColumns > 0 ? (await parameter.read({ signal })).denseColumns!.indices : undefined
+  return {
+    kind: 'packed',
+    ...{ shape, storedBits, blockSize, blocks },
+    codes: part('codes'),
+    scales: part('scales'),
+    zeroPoints: zeroPointsShape && part('zeroPoints'),
+    denseColumns: indices ? { indices, values: part('denseValues') } : null,
+  }
+}
+
+/** Gives every parameter its place in `file`, `file_1` ... of at most `maxFileBytes`. */
+export const planWeights = async (
+  model: PortableModel,
+  file: string,
+  maxFileBytes: number,
+  options: WriteOptions,
+): Promise<DecoderWeights> => {
+  const parameters = describedParameters(model)
+  const plan = planChunks(entriesOf(model, parameters), file, maxFileBytes)
+  const packed = new Map<string, PackedMatrix>()
+  const dense = new Map<string, TensorEntry>()
+  for (const { spec, parameter } of parameters) {
+    const { name } = spec
+    if (parameter.kind === 'quantized') packed.set(name, await packedMatrix(name, parameter, plan, options))
+    else dense.set(name, { ...plan.tensors.get(name)!, read: (request) => parameter.entry.read(request) })
+  }
+  return { parameters, plan, table: weightTable(model.name, packed, dense) }
+}
+
+/** Writes all parameters; `directory` is put in front of the files' names. */
+export const writeWeights = async (
+  { parameters, plan }: DecoderWeights,
+  into: FolderWriter,
+  directory: string,
+  options: WriteOptions,
+): Promise<void> => {
+  const files = new Map<string, FileWriter>()
+  for (const { name, size } of plan.files) files.set(name, await into.createFile(`${directory}${name}`, size))
+  const writer: StoreWriter = await writeStore(plan, {
+    name: into.name,
+    write: (file, offset, bytes) => files.get(file)!.write(offset, bytes),
+    async flush() {},
+    async close() {
+      for (const file of files.values()) await file.close()
+    },
+  })
+  for (const [index, { spec, parameter }] of parameters.entries()) {
+    options.signal?.throwIfAborted()
+    await writeParameter(spec.name, parameter, writer, options)
+    options.onProgress?.({ name: spec.name, completed: index + 1, total: parameters.length })
+  }
+  await writer.finish()
+}

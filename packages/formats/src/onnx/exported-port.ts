@@ -1,0 +1,152 @@
+/**
+ * How decoder graphs for other programs meet their callers: transformers.js and onnxruntime-genai feed the names of
+ * optimum's exports, a mask in place of lengths, and take the whole cache back.
+ * @module
+ */
+import {
+  type ActivationType,
+  type DecoderPort,
+  emitRopeTables,
+  type MaskNeed,
+  needsKeyPositions,
+  needsStart,
+  type PortRequest,
+  ropePositions,
+  type SequenceInputs,
+} from '@awq/models'
+import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
+
+/** What differs between the programs. */
+export interface ExportedPort {
+  /**
+   * On which side shorter sequences of a batch are padded. `left`: tokens of all sequences end in the same column, and
+   * columns where the mask is zero are hidden. `right`: each sequence has as many tokens as its mask has ones, and the
+   * cache keeps them together.
+   */
+  readonly padding: 'left' | 'right'
+  /** `kept`: the input `num_logits_to_keep` says how many of the last tokens have logits, 0 for all; `all`: all have. */
+  readonly logits: 'kept' | 'all'
+}
+
+/** Positions that rotary tables are made for at most: 64 MiB of float32 tables for heads of 128. */
+export const MAX_POSITIONS = 2 ** 17
+
+/** Positions that an exported graph takes. */
+export const exportedPositions = (description: PortRequest['description']): number =>
+  Math.min(ropePositions(description), MAX_POSITIONS)
+
+/** What is added to scores of columns that are hidden: their weights are zero, and a row of nothing else stays finite. */
+const HIDDEN: Readonly<Record<ActivationType, number>> = { float32: -1e30, float16: -3e4 }
+
+const size = (graph: Graph, x: Value, axis: number): Value => graph.add('Shape', [x], { start: axis, end: axis + 1 })
+
+const range = (graph: Graph, from: Value, to: Value): Value =>
+  graph.add('Range', [reshape(graph, from, []), reshape(graph, to, []), scalar(graph, 'int64', 1)])
+
+/** 0 where `visible`, else what hides a column. */
+const shade = (graph: Graph, visible: Value, dtype: ActivationType): Value =>
+  graph.add('Where', [visible, scalar(graph, dtype, 0), scalar(graph, dtype, HIDDEN[dtype])])
+
+/** What every column of the cache holds, `[batch, 1, 1, total]`: true for a token. */
+const filled = (graph: Graph, mask: Value): Value => {
+  const columns = graph.add('Unsqueeze', [mask, int64s(graph, [1, 2])])
+  return graph.add('Not', [graph.add('Equal', [columns, scalar(graph, 'int64', 0)])])
+}
+
+/** The masks of the plain form, `[batch, 1, copies * sequence, total]`. */
+const plainMasks = (graph: Graph, ids: Value, mask: Value, needs: readonly MaskNeed[], dtype: ActivationType) => {
+  const total = size(graph, mask, 1)
+  const columns = range(graph, int64s(graph, [0]), total)
+  const first = graph.add('Sub', [total, size(graph, ids, 1)])
+  const rows = graph.add('Unsqueeze', [range(graph, first, total), int64s(graph, [1])])
+  const tokens = filled(graph, mask)
+  const past = graph.add('LessOrEqual', [columns, rows])
+  return needs.map(({ window, copies }) => {
+    const near = window && graph.add('Greater', [columns, graph.add('Sub', [rows, scalar(graph, 'int64', window)])])
+    const seen = near ? graph.add('And', [past, near]) : past
+    const one = shade(graph, graph.add('And', [seen, tokens]), dtype)
+    return copies === 1 ? one : graph.add('Concat', new Array<Value>(copies).fill(one), { axis: 2 })
+  })
+}
+
+/** The position of every column, float32 `[batch, 1, 1, total]`: how many tokens are before it. */
+const columnPositions = (graph: Graph, mask: Value): Value => {
+  const before = graph.add('CumSum', [mask, scalar(graph, 'int64', 1)], { exclusive: 1 })
+  return graph.add('Cast', [graph.add('Unsqueeze', [before, int64s(graph, [1, 2])])], { to: 'float32' })
+}
+
+const fusedInputs = (
+  graph: Graph,
+  ids: Value,
+  mask: Value,
+  dtype: ActivationType,
+  { padding }: ExportedPort,
+): Pick<SequenceInputs, 'lastPosition' | 'totalLength' | 'bias'> => {
+  const int32 = (x: Value) => graph.add('Cast', [x], { to: 'int32' })
+  const total = size(graph, mask, 1)
+  const totalLength = int32(reshape(graph, total, []))
+  const last = (length: Value) => int32(graph.add('Sub', [length, scalar(graph, 'int64', 1)]))
+  if (padding === 'right') {
+    const length = graph.add('ReduceSum', [mask, int64s(graph, [1])], { keepdims: 0 })
+    return { totalLength, lastPosition: last(length) }
+  }
+  const batch = size(graph, mask, 0)
+  const one = int64s(graph, [1])
+  const rows = graph.add('Concat', [one, one, size(graph, ids, 1), one], { axis: 0 })
+  const bias = graph.add(
+    'Expand',
+    [shade(graph, filled(graph, mask), dtype), rows],
+    {},
+    { shape: ['batch_size', 1, 'sequence_length', 'total_sequence_length'] },
+  )
+  return { totalLength, lastPosition: graph.add('Expand', [last(total), batch], {}, { shape: ['batch_size'] }), bias }
+}
+
+/** int64 `[1]`: the first token that has logits. */
+const firstKept = (graph: Graph, ids: Value): Value => {
+  const count = reshape(graph, graph.input('num_logits_to_keep', 'int64', []), [1])
+  const zero = scalar(graph, 'int64', 0)
+  const from = graph.add('Max', [graph.add('Sub', [size(graph, ids, 1), count]), zero])
+  return graph.add('Where', [graph.add('Greater', [count, zero]), from, zero])
+}
+
+/**
+ * Inputs: `input_ids` int64 `[batch_size, sequence_length]`; `attention_mask` int64
+ * `[batch_size, total_sequence_length]`; `position_ids` int64 `[batch_size, sequence_length]`, where positions are looked
+ * up by nodes of their own; `num_logits_to_keep`, as the port says; and for each layer `past_key_values.N.key` and `.value`
+ * `[batch_size, kvHeads, past_sequence_length, headDim]`. Outputs for each layer: `present.N.key` and `.value`, past and
+ * new rows.
+ */
+export const exportedPort =
+  (port: ExportedPort): DecoderPort =>
+  (graph, { description, attention, dtype }) => {
+    const { sequence: needs } = description
+    const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length'])
+    const mask = graph.input('attention_mask', 'int64', ['batch_size', 'total_sequence_length'])
+    const start = needsStart(needs, attention)
+      ? graph.input('position_ids', 'int64', ['batch_size', 'sequence_length'])
+      : undefined
+    const logitsFrom = port.logits === 'kept' ? firstKept(graph, ids) : undefined
+    const ropes = emitRopeTables(graph, description, attention, exportedPositions(description), dtype)
+    const plain = () => ({
+      masks: plainMasks(graph, ids, mask, needs.masks, dtype),
+      keyPositions: needsKeyPositions(needs) ? columnPositions(graph, mask) : undefined,
+    })
+    const fused = () => ({ masks: [], ...fusedInputs(graph, ids, mask, dtype, port) })
+    return {
+      ids,
+      logitsFrom,
+      sequence: { needs, ropes, start, ...(attention === 'plain' ? plain() : fused()) },
+      past: (layer, { kvHeads, headDim, valueDim = headDim }) => {
+        const declare = (part: string, width: number): Value =>
+          graph.input(`past_key_values.${layer}.${part}`, dtype, ['batch_size', kvHeads, 'past_sequence_length', width])
+        return { key: declare('key', headDim), value: declare('value', valueDim) }
+      },
+      present: (layer, made, past) => {
+        for (const part of ['key', 'value'] as const) {
+          const whole = attention === 'fused' ? made[part] : graph.add('Concat', [past[part], made[part]], { axis: 2 })
+          graph.output(`present.${layer}.${part}`, whole)
+        }
+      },
+    }
+  }
