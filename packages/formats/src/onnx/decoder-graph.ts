@@ -11,7 +11,14 @@ import {
   type ModelDescription,
 } from '@awq/models'
 import type { Graph } from '@awq/onnx'
-import { type BindingSource, blockBinding, outerBinding, type WeightLinks, type WeightTable } from '@awq/runtime'
+import {
+  type Accuracy,
+  type BindingSource,
+  blockBinding,
+  outerBinding,
+  type WeightLinks,
+  type WeightTable,
+} from '@awq/runtime'
 import { type ExportedPort, exportedPort } from './exported-port.ts'
 
 /** What a graph is for. */
@@ -24,6 +31,10 @@ export interface GraphRequest {
   readonly dtype: ActivationType
   readonly port: ExportedPort
   readonly experts: ExpertTokens
+  /** `exportedAttention` by default. */
+  readonly attention?: AttentionForm | undefined
+  /** Products round activations to 8 bits block by block (`fast`, the default), as our own runtime's do, or not. */
+  readonly accuracy?: Accuracy | undefined
 }
 
 /** GroupQueryAttention wherever it can say a model's attention: all of ONNX Runtime's devices have fast kernels of it. */
@@ -31,16 +42,17 @@ export const exportedAttention = (description: ModelDescription): AttentionForm 
   fusedIsPossible(description) ? 'fused' : 'plain'
 
 /** The graph. Products round activations to 8 bits block by block (accuracy level 4), as our own runtime's do. */
-export const emitExported = ({ description, table, locate, dtype, port, experts }: GraphRequest): Graph => {
+export const emitExported = (request: GraphRequest): Graph => {
+  const { description, table, locate, dtype, port, experts, accuracy = 'fast' } = request
   const links: WeightLinks = {
     link: (span) => ({ ...span, file: locate?.(span.file) ?? span.file }),
     sessionOptions: async () => ({}),
   }
-  const source: BindingSource = { description, table, dtype, accuracy: 'fast' }
+  const source: BindingSource = { description, table, dtype, accuracy }
   const binding = {
     outer: outerBinding(source, links),
     block: (layer: number) => blockBinding(source, links, layer),
   }
-  const attention = exportedAttention(description)
+  const attention = request.attention ?? exportedAttention(description)
   return emitDecoder(description, binding, { attention, dtype, experts, port: exportedPort(port) })
 }

@@ -40,9 +40,6 @@ const HIDDEN: Readonly<Record<ActivationType, number>> = { float32: -1e30, float
 
 const size = (graph: Graph, x: Value, axis: number): Value => graph.add('Shape', [x], { start: axis, end: axis + 1 })
 
-const range = (graph: Graph, from: Value, to: Value): Value =>
-  graph.add('Range', [reshape(graph, from, []), reshape(graph, to, []), scalar(graph, 'int64', 1)])
-
 /** 0 where `visible`, else what hides a column. */
 const shade = (graph: Graph, visible: Value, dtype: ActivationType): Value =>
   graph.add('Where', [visible, scalar(graph, dtype, 0), scalar(graph, dtype, HIDDEN[dtype])])
@@ -53,27 +50,38 @@ const filled = (graph: Graph, mask: Value): Value => {
   return graph.add('Not', [graph.add('Equal', [columns, scalar(graph, 'int64', 0)])])
 }
 
-/** The masks of the plain form, `[batch, 1, copies * sequence, total]`. */
-const plainMasks = (graph: Graph, ids: Value, mask: Value, needs: readonly MaskNeed[], dtype: ActivationType) => {
-  const total = size(graph, mask, 1)
-  const columns = range(graph, int64s(graph, [0]), total)
-  const first = graph.add('Sub', [total, size(graph, ids, 1)])
-  const rows = graph.add('Unsqueeze', [range(graph, first, total), int64s(graph, [1])])
-  const tokens = filled(graph, mask)
-  const past = graph.add('LessOrEqual', [columns, rows])
+/** The position of every column, int64 `[batch, total]`: how many tokens are before it. */
+const columnPositions = (graph: Graph, mask: Value): Value =>
+  graph.add('CumSum', [mask, scalar(graph, 'int64', 1)], { exclusive: 1 })
+
+/**
+ * The masks of the plain form, `[batch, 1, copies * sequence, total]`: a token sees those whose position is not after its
+ * own, nor a window before it, wherever padding is.
+ */
+const plainMasks = (
+  graph: Graph,
+  ids: Value,
+  mask: Value,
+  positions: Value,
+  needs: readonly MaskNeed[],
+  dtype: ActivationType,
+): Value[] => {
+  const columns = graph.add('Unsqueeze', [positions, int64s(graph, [1, 2])])
+  const first = graph.add('Neg', [size(graph, ids, 1)])
+  const ends = [int64s(graph, [2 ** 31 - 1]), int64s(graph, [1])]
+  const last = graph.add('Slice', [positions, first, ...ends], {}, { shape: ['batch_size', 'sequence_length'] })
+  const rows = graph.add('Unsqueeze', [last, int64s(graph, [1, 3])])
+  const past = graph.add('And', [graph.add('LessOrEqual', [columns, rows]), filled(graph, mask)])
   return needs.map(({ window, copies }) => {
     const near = window && graph.add('Greater', [columns, graph.add('Sub', [rows, scalar(graph, 'int64', window)])])
-    const seen = near ? graph.add('And', [past, near]) : past
-    const one = shade(graph, graph.add('And', [seen, tokens]), dtype)
+    const one = shade(graph, near ? graph.add('And', [past, near]) : past, dtype)
     return copies === 1 ? one : graph.add('Concat', new Array<Value>(copies).fill(one), { axis: 2 })
   })
 }
 
-/** The position of every column, float32 `[batch, 1, 1, total]`: how many tokens are before it. */
-const columnPositions = (graph: Graph, mask: Value): Value => {
-  const before = graph.add('CumSum', [mask, scalar(graph, 'int64', 1)], { exclusive: 1 })
-  return graph.add('Cast', [graph.add('Unsqueeze', [before, int64s(graph, [1, 2])])], { to: 'float32' })
-}
+/** The same for linear biases, float32 `[batch, 1, 1, total]`. */
+const biasPositions = (graph: Graph, positions: Value): Value =>
+  graph.add('Cast', [graph.add('Unsqueeze', [positions, int64s(graph, [1, 2])])], { to: 'float32' })
 
 const fusedInputs = (
   graph: Graph,
@@ -128,10 +136,13 @@ export const exportedPort =
       : undefined
     const logitsFrom = port.logits === 'kept' ? firstKept(graph, ids) : undefined
     const ropes = emitRopeTables(graph, description, attention, exportedPositions(description), dtype)
-    const plain = () => ({
-      masks: plainMasks(graph, ids, mask, needs.masks, dtype),
-      keyPositions: needsKeyPositions(needs) ? columnPositions(graph, mask) : undefined,
-    })
+    const plain = () => {
+      const positions = columnPositions(graph, mask)
+      return {
+        masks: plainMasks(graph, ids, mask, positions, needs.masks, dtype),
+        keyPositions: needsKeyPositions(needs) ? biasPositions(graph, positions) : undefined,
+      }
+    }
     const fused = () => ({ masks: [], ...fusedInputs(graph, ids, mask, dtype, port) })
     return {
       ids,
