@@ -100,7 +100,8 @@ const problems = (model: PortableModel): string[] => {
   return found
 }
 
-const entriesOf = (
+/** The tensors of a parameter in files of ours; siblings that read the same value lie side by side. */
+export const entriesOf = (
   { spec: { name }, parameter }: DescribedParameter,
   sites: ReadonlyMap<string, string>,
 ): StoreEntry[] => {

@@ -5,10 +5,10 @@
 
 import { layoutOf } from '@awq/onnx'
 import type { StorePlan, StoreWriter } from '@awq/quantize'
-import { matrixEntries, partName, type StoreEntry, writeStore } from '@awq/quantize'
+import { partName, writeStore } from '@awq/quantize'
 import { type PackedMatrix, type WeightTable, weightTable } from '@awq/runtime'
 import type { FileRange, TensorEntry } from '@awq/tensor'
-import { siteNames, writeParameter } from '../awq-format.ts'
+import { entriesOf, siteNames, writeParameter } from '../awq-format.ts'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
 import type { FileWriter, FolderWriter } from '../folder-writer.ts'
 import type { WriteOptions } from '../format.ts'
@@ -22,15 +22,6 @@ export interface DecoderWeights {
   readonly table: WeightTable
 }
 
-const entriesOf = (model: PortableModel, parameters: readonly DescribedParameter[]): StoreEntry[] => {
-  const sites = siteNames(model.description)
-  return parameters.flatMap(({ spec: { name }, parameter }) =>
-    parameter.kind === 'float'
-      ? [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
-      : matrixEntries(name, parameter.shape, parameter.spec, sites.get(name), parameter.denseColumns),
-  )
-}
-
 const packedMatrix = async (
   name: string,
   parameter: QuantizedParameter,
@@ -40,7 +31,8 @@ const packedMatrix = async (
   const { shape, spec, denseColumns } = parameter
   const { storedBits, blockSize, blocks, zeroPointsShape } = layoutOf({ ...spec, shape })
   const part = (kind: Parameters<typeof partName>[1]): FileRange => plan.tensors.get(partName(name, kind))!
-  const indices = denseColumns > 0 ? (await parameter.read({ signal })).denseColumns!.indices : undefined
+  const read = denseColumns > 0 || parameter.inputOrder ? await parameter.read({ signal }) : undefined
+  const { indices } = read?.denseColumns ?? {}
   return {
     kind: 'packed',
     ...{ shape, storedBits, blockSize, blocks },
@@ -48,6 +40,7 @@ const packedMatrix = async (
     scales: part('scales'),
     zeroPoints: zeroPointsShape && part('zeroPoints'),
     denseColumns: indices ? { indices, values: part('denseValues') } : null,
+    inputOrder: read?.inputOrder ?? null,
   }
 }
 
@@ -59,7 +52,12 @@ export const planWeights = async (
   options: WriteOptions,
 ): Promise<DecoderWeights> => {
   const parameters = describedParameters(model)
-  const plan = planChunks(entriesOf(model, parameters), file, maxFileBytes)
+  const sites = siteNames(model.description)
+  const plan = planChunks(
+    parameters.flatMap((parameter) => entriesOf(parameter, sites)),
+    file,
+    maxFileBytes,
+  )
   const packed = new Map<string, PackedMatrix>()
   const dense = new Map<string, TensorEntry>()
   for (const { spec, parameter } of parameters) {

@@ -8,11 +8,11 @@ import type { PortableModel } from '../model.ts'
 import { exportedPositions } from './exported-port.ts'
 
 /** Why the matrices of a model do not fit ONNX Runtime's operators, one line for each that does not. */
-export const onnxProblems = ({ parameters }: PortableModel): string[] =>
+export const onnxProblems = ({ parameters, description }: PortableModel): string[] =>
   [...parameters].flatMap(([name, parameter]) => {
     if (parameter.kind === 'float') return []
-    if (parameter.inputOrder)
-      return [`${name}: its columns are in another order than its inputs (activation order), which MatMulNBits has not`]
+    if (parameter.inputOrder && name === description.embedding)
+      return [`${name}: a table of embeddings cannot have columns in an order of their own`]
     try {
       layoutOf({ ...parameter.spec, shape: parameter.shape })
       return []
