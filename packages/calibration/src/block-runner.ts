@@ -3,7 +3,7 @@
  * @module
  */
 import {
-  type AttentionForm,
+  attentionWithoutCache,
   type BlockDescription,
   type BlockWeights,
   blockFeeds,
@@ -11,12 +11,10 @@ import {
   emitForwardBlock,
   expertTokensOn,
   forwardFeeds,
-  fusedIsPossible,
   inputBinding,
-  type Positioned,
   perBlock,
 } from '@awq/models'
-import { type Engine, kernelsOf, type Session, type Tensor, zeros } from '@awq/ort'
+import { type Engine, type Session, type Tensor, zeros } from '@awq/ort'
 import { createAccumulator } from './accumulator.ts'
 import { observeStats } from './observe.ts'
 import type { ActivationStats } from './stats.ts'
@@ -73,13 +71,9 @@ export interface BlockRunner extends AsyncDisposable {
   ): Promise<{ outputs: ActivationStream; stats: Map<string, ActivationStats> }>
 }
 
-/** The fused operator keeps no scores of all tokens in memory and skips those a token may not see; it is the CPU's. */
-export const attentionOf = (engine: Engine, model: Positioned): AttentionForm =>
-  kernelsOf(engine.device).fusedSequences && fusedIsPossible(model) ? 'fused' : 'plain'
-
 /** What runs the blocks that are like one. */
 const openBlock = (engine: Engine, block: BlockDescription) => {
-  const attention = attentionOf(engine, block)
+  const attention = attentionWithoutCache(engine.device, block)
   const sessions = new Map<string, Promise<Session>>()
   return {
     feedsFor: forwardFeeds(block, attention),

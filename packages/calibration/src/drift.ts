@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  attentionWithoutCache,
   type BlockDescription,
   type BlockWeights,
   blockFeeds,
@@ -17,7 +18,6 @@ import {
 import type { Graph, Value } from '@awq/onnx'
 import { cachedSession, type Engine, type Session, type Tensor, tensor, zeros } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
-import { attentionOf } from './block-runner.ts'
 import { type DriftMeans, emitDriftSums, emptyDriftSums } from './drift-sums.ts'
 
 /**
@@ -86,7 +86,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
   if (inputs.length === 0 || inputs.length !== quantizedInputs.length)
     throw new AwqError('INVALID_ARGUMENT', `${name}: no inputs of the float and the quantized model to compare`)
   const { hiddenSize } = block.config
-  const attention = attentionOf(engine, block)
+  const attention = attentionWithoutCache(engine.device, block)
   const feedsFor = forwardFeeds(block, attention)
   const given = new Set([...inputs, ...quantizedInputs])
   const start = (stream: readonly Tensor[]): Place => ({

@@ -9,6 +9,7 @@
  * @module
  */
 import { floats, type Graph, reshape, scalar, type Value } from '@awq/onnx'
+import { type Device, kernelsOf } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { emitAlibi } from './emit-alibi.ts'
 import { emitSinkSoftmax } from './emit-sinks.ts'
@@ -25,6 +26,13 @@ export const fusedIsPossible = ({ sequence }: Positioned): boolean =>
   sequence.attentions.every(
     ({ headDim, valueDim = headDim, alibi }) => headDim % 8 === 0 && valueDim === headDim && !alibi,
   )
+
+/**
+ * The form for whole sequences without a cache: `fused` keeps no scores of all tokens in memory and skips those a token may
+ * not see, where the device's operator does without a cache.
+ */
+export const attentionWithoutCache = (device: Device, model: Positioned): AttentionForm =>
+  kernelsOf(device).fusedSequences && fusedIsPossible(model) ? 'fused' : 'plain'
 
 /** The operator's own rotary embedding turns whole heads whose width is a multiple of 16, halves against halves. */
 export const rotatesInside = ({ rope, headDim }: RopeNeed): boolean =>

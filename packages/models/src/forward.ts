@@ -6,7 +6,7 @@
 import { Graph, type Value } from '@awq/onnx'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
 import { AwqError, type Checkpoint } from '@awq/tensor'
-import type { AttentionForm } from './attention.ts'
+import { type AttentionForm, attentionWithoutCache } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import type { BlockDescription } from './describe-block.ts'
@@ -118,10 +118,14 @@ export const floatForward = (engine: Engine, checkpoint: Checkpoint, description
   checkParameters(checkpoint, description)
   const { config } = description
   const sessions: Promise<Session>[] = []
-  const feedsFor = perBlock((block) => forwardFeeds(block))
+  const attentionOf = (block: BlockDescription) => attentionWithoutCache(engine.device, block)
+  const feedsFor = perBlock((block) => forwardFeeds(block, attentionOf(block)))
   const sessionOf = perBlock((block) => {
     const session = engine.createSession(
-      emitForwardBlock(block, inputBinding(), { experts: expertTokensOn(engine.device) }).toBytes(),
+      emitForwardBlock(block, inputBinding(), {
+        attention: attentionOf(block),
+        experts: expertTokensOn(engine.device),
+      }).toBytes(),
     )
     sessions.push(session)
     return session
@@ -137,7 +141,7 @@ export const floatForward = (engine: Engine, checkpoint: Checkpoint, description
       const opened = await session
       return {
         async run(hidden, runOptions) {
-          const feeds = { hidden, ...feedsFor(block)(hidden.shape[1]!), ...weights }
+          const feeds = { hidden, ...feedsFor(block)(hidden.shape[1]!, hidden.shape[0]), ...weights }
           return (await opened.run(feeds, runOptions)).hidden_out!
         },
         [Symbol.asyncDispose]: async () => {},

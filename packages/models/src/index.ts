@@ -1,7 +1,7 @@
 export { type Activation, readActivation } from './activation.ts'
 export { alignCheckpoint } from './align-checkpoint.ts'
 export type { Architecture, BlockTable, ModelTable, OuterTable, ScaleGroupRule } from './architecture.ts'
-export { type AttentionForm, fusedIsPossible, type PastKeyValue } from './attention.ts'
+export { type AttentionForm, attentionWithoutCache, fusedIsPossible, type PastKeyValue } from './attention.ts'
 export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
 export type { ModelConfig } from './config.ts'
 export type { ConfigReader } from './config-reader.ts'

@@ -5,6 +5,7 @@
  */
 
 import {
+  attentionWithoutCache,
   checkIds,
   emitEmbedding,
   emitForwardBlock,
@@ -23,7 +24,8 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
   const { description } = source
   const { config } = description
   const experts = expertTokensOn(engine.device)
-  const feedsFor = perBlock((block) => forwardFeeds(block))
+  const attentionOf = perBlock((block) => attentionWithoutCache(engine.device, block))
+  const feedsFor = perBlock((block) => forwardFeeds(block, attentionOf(block)))
   const open = (build: (links: WeightLinks) => Graph, options?: { readonly signal?: AbortSignal | undefined }) =>
     openLinked(engine, files, build, options)
   let embedding: Promise<Session> | undefined
@@ -45,12 +47,14 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
     async openBlock(layer, options) {
       const block = description.blocks[layer]!
       const session = await open(
-        (links) => emitForwardBlock(block, blockBinding(source, links, layer), { experts }),
+        (links) =>
+          emitForwardBlock(block, blockBinding(source, links, layer), { attention: attentionOf(block), experts }),
         options,
       )
       return {
         async run(hidden, runOptions) {
-          return (await session.run({ hidden, ...feedsFor(block)(hidden.shape[1]!) }, runOptions)).hidden_out!
+          return (await session.run({ hidden, ...feedsFor(block)(hidden.shape[1]!, hidden.shape[0]) }, runOptions))
+            .hidden_out!
         },
         [Symbol.asyncDispose]: () => session.dispose(),
       }
