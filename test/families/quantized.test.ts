@@ -15,6 +15,7 @@ import { runMain } from '../../packages/cli/src/fixtures/fakes.ts'
 import { nodeLibraries } from '../../packages/cli/src/node-libraries.ts'
 import { scaledLogits } from '../../packages/core/src/fixtures/scaled-logits.ts'
 import {
+  committedCheckpoints,
   distance,
   divergence,
   type FamilyCheckpoint,
@@ -30,8 +31,11 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true })
 })
 
-/** Nats per token that 8-bit weights of groups of 32, table and head included, may add. */
-const klOfEightBits = 5e-3
+/**
+ * Nats per token that 8-bit weights of groups of 32, table and head included, may add to a committed checkpoint; and to one of
+ * which nothing is known: rounding of them by torch, without any scales, costs up to 0.0063.
+ */
+const klOfEightBits = { committed: 5e-3, unseen: 1e-2 }
 
 const text = ['a quick brown fox jumps over a lazy dog, and 12 more wait by the river. '.repeat(12)]
 const textFile = join(scratch, 'text.txt')
@@ -111,7 +115,9 @@ describe.each(readyCheckpoints)('$name', (checkpoint) => {
     const actual = await modelLogits(folder, ids, { engine, all: true })
     const { blocks, config } = describeModel(checkpoint.config)
     const experts = blocks.some(({ steps }) => steps.some(({ step }) => step === 'experts'))
-    expect((experts ? medianDivergence : divergence)(actual, logits)).toBeLessThan(klOfEightBits)
+    expect((experts ? medianDivergence : divergence)(actual, logits)).toBeLessThan(
+      klOfEightBits[committedCheckpoints.includes(checkpoint) ? 'committed' : 'unseen'],
+    )
     expect(groups.length).toBeGreaterThan(0)
     expect(config.layers).toBe(new Set(groups.map(({ layer }) => layer)).size)
   })
