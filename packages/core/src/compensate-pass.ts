@@ -4,7 +4,7 @@
  * @module
  */
 import { openDrift } from '@awq/calibration'
-import type { LinearSpec } from '@awq/models'
+import { type LinearSpec, linearsBySite } from '@awq/models'
 import { compensateWeights } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
 import { type BlockState, type Pass, weightOf } from './block-state.ts'
@@ -58,8 +58,7 @@ export const compensatePass = (options: CompensatePassOptions): Pass => {
         })
       }
       const experts = new Set(block.structure.sites.flatMap(({ site, expert }) => (expert ? [site] : [])))
-      for (const site of new Set(block.linears.map((linear) => linear.site))) {
-        const linears = block.linears.filter((linear) => linear.site === site)
+      for (const [site, linears] of linearsBySite(block.linears)) {
         // The quantized block may give an expert other tokens than the float one: there is nothing to compare.
         if (!experts.has(site)) await move(site, linears)
         const part: BlockState = { ...block, linears }

@@ -2,7 +2,7 @@
  * What a quantization may take of memory.
  * @module
  */
-import type { BlockDescription, LinearSpec, ModelDescription } from '@awq/models'
+import { type BlockDescription, type LinearSpec, linearsBySite, type ModelDescription } from '@awq/models'
 
 /** Bytes of a quantization's memory: measured, and what it is meant to stay within. */
 export interface MemoryUse extends MemoryBound {
@@ -33,13 +33,6 @@ const STACKS = 6
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
 
-/** Linears by the input that they read. */
-const bySite = (linears: readonly LinearSpec[]): LinearSpec[][] => {
-  const sites = new Map<string, LinearSpec[]>()
-  for (const linear of linears) sites.set(linear.site, [...(sites.get(linear.site) ?? []), linear])
-  return [...sites.values()]
-}
-
 /** Tokens of the passes that read block inputs, and whether these want the quantized model's too. */
 export interface KeptTokens {
   readonly inputTokens: number
@@ -62,7 +55,7 @@ export const memoryBound = (
   const { hiddenSize } = config
   const keptTokens = tokens ? Math.min(kept.inputTokens, tokens.samples * tokens.length) : 0
   const most = (of: (block: BlockDescription) => number) => Math.max(0, ...[...new Set(blocks)].map(of))
-  const siteStack = ({ linears }: BlockDescription) => Math.max(0, ...bySite(linears).map(stackOf))
+  const siteStack = ({ linears }: BlockDescription) => Math.max(0, ...[...linearsBySite(linears).values()].map(stackOf))
   const groupStack = ({ linears, scaleGroups }: BlockDescription) => {
     const sizes = new Map(linears.map(({ name, shape }) => [name, elements(shape)]))
     return Math.max(

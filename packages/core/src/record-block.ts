@@ -3,7 +3,7 @@
  * @module
  */
 import type { ActivationStats } from '@awq/calibration'
-import type { BlockWeights, LinearSpec } from '@awq/models'
+import { type BlockWeights, type LinearSpec, linearsBySite } from '@awq/models'
 import { groupRanges, type QuantSpec, roundRtn, stepsOf } from '@awq/quantize'
 import { gramForms } from '@awq/search'
 import { dequantize, float16BitsToFloat32, type QuantizedMatrix } from '@awq/tensor'
@@ -38,12 +38,10 @@ interface RoundedLinear extends LinearSpec {
 export const recordBlock = async (block: BlockState, original: OriginalBlock): Promise<BlockRecord> => {
   const linears: Omit<LinearRecord, 'bytes'>[] = []
   const inputs: InputRecord[] = []
-  const sites = new Map<string, LinearSpec[]>()
-  for (const linear of block.linears) sites.set(linear.site, [...(sites.get(linear.site) ?? []), linear])
   const scales: ChannelScales = new Map(
     [...original.stats].map(([site, stats]) => [site, channelScale(stats, block.stats.get(site) ?? stats)]),
   )
-  for (const [site, readers] of sites) {
+  for (const [site, readers] of linearsBySite(block.linears)) {
     const stats = original.stats.get(site)
     const scale = scales.get(site)
     if (stats && scale) inputs.push(inputRecord(block.layer, readers, stats, scale))

@@ -2,7 +2,7 @@
  * The salient pass: chooses the input channels whose weights stay float.
  * @module
  */
-import type { LinearSpec } from '@awq/models'
+import { type LinearSpec, linearsBySite } from '@awq/models'
 import { AwqError } from '@awq/tensor'
 import { type BlockState, type Pass, statsOf, weightOf } from './block-state.ts'
 import type { Method } from './methods.ts'
@@ -80,9 +80,7 @@ export const salientPass = (options: SalientOptions): Pass => {
     name: 'salient',
     options: by === 'random' ? { fraction, by, seed } : { fraction, by },
     async run(block) {
-      const sites = [...new Set(block.linears.map(({ site }) => site))]
-      for (const [index, site] of sites.entries()) {
-        const linears = block.linears.filter((linear) => linear.site === site)
+      for (const [index, [site, linears]] of [...linearsBySite(block.linears)].entries()) {
         const width = linears[0]!.shape[1]
         const count = salientCount(fraction, width)
         if (count === 0) continue

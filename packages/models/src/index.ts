@@ -56,7 +56,7 @@ export {
   forwardLogits,
   perBlock,
 } from './forward.ts'
-export type { LinearSpec, SiteSpec } from './linears.ts'
+export { type LinearSpec, linearsBySite, type SiteSpec } from './linears.ts'
 export type { PendingSum, Residual } from './norm.ts'
 export * from './parts.ts'
 export * from './parts-experts.ts'

@@ -50,6 +50,17 @@ export const allLinearsOf = (steps: readonly Step[]): LinearSpec[] =>
     return expertLists(step).flatMap((own) => linearsOf(own).map((linear, i) => ({ ...linear, unit: units[i]! })))
   })
 
+/** Linears by the value that they read, in their order. */
+export const linearsBySite = (linears: readonly LinearSpec[]): ReadonlyMap<string, readonly LinearSpec[]> => {
+  const sites = new Map<string, LinearSpec[]>()
+  for (const linear of linears) {
+    const own = sites.get(linear.site)
+    if (own) own.push(linear)
+    else sites.set(linear.site, [linear])
+  }
+  return sites
+}
+
 /** The values that linears read, those of experts among them. */
 export const sitesOf = (steps: readonly Step[]): SiteSpec[] => {
   const sites = new Map<string, SiteSpec>()
