@@ -11,6 +11,7 @@ import type { PlanTarget } from './plan-budget.ts'
 import { openPlanner, type PlannedModel } from './plan-model.ts'
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { openSource, type SourceModel } from './source-model.ts'
+import { checkTables } from './tables.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A plan with the options it was made from, as text. */
@@ -93,5 +94,6 @@ export interface PlanModelOptions
 export const planModel = async (options: PlanModelOptions): Promise<PlannedModel> => {
   const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
   await using model = await openSource(options.model, options)
+  await checkTables(model, options.signal)
   return await withEngine(options, (engine) => makePlan({ ...options, model, engine, method }))
 }

@@ -5,6 +5,7 @@
 import type { ActivationStats } from '@awq/calibration'
 import type { BlockWeights, ModelDescription } from '@awq/models'
 import { dequantize } from '@awq/tensor'
+import { collectGarbage } from '#platform'
 import type { BlockState, Pass } from './block-state.ts'
 import type { Method } from './methods.ts'
 import { keepSalientColumns } from './salient.ts'
@@ -36,16 +37,27 @@ export const blockState = (start: BlockStart): BlockState => {
 }
 
 /**
+ * Bytes of a block whose copies are given back before the next pass makes its own: every pass that changes weights or
+ * statistics leaves as much behind as it was given. What smaller blocks leave is not worth the time.
+ */
+const WORTH_COLLECTING = 2 ** 22
+
+/**
  * Runs passes on a block, each timed under its name, and takes the channels that stay float out of the codes.
  * @throws rejects with `signal.reason`
  */
 export const runPasses = async (block: BlockState, passes: readonly Pass[]): Promise<void> => {
+  const bytes = [...block.weights.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const large = bytes >= WORTH_COLLECTING
   for (const pass of passes) {
     block.signal?.throwIfAborted()
     const before = block.folded.length
     // What a pass changes, an earlier pass has not seen.
     delete block.quantizedOutputs
-    await block.time(pass.name, () => pass.run(block))
+    await block.time(pass.name, async () => {
+      await pass.run(block)
+      if (large) collectGarbage()
+    })
     block.folded.push(...block.folded.splice(before).map((group) => ({ ...group, pass: pass.name })))
   }
   keepSalientColumns(block)

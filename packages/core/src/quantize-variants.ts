@@ -149,6 +149,8 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     const first = options.resume ? variants[0]!.resumed.length : 0
     if (tokens) await timed(clocks, calibrated, 'embed', () => beginStreams(options, groups, tokens, first))
     onProgress({ type: 'stage', stage: 'blocks' })
+    // Tens of megabytes of text and tokenizer, which nobody would collect until as much again is asked for.
+    collectGarbage()
     const started = performance.now()
     for (let layer = first; layer < layers; layer++) {
       signal?.throwIfAborted()

@@ -238,6 +238,25 @@ describe('refuses', () => {
     )
     expect(await readdir(output)).toEqual(['.awq-partial'])
   })
+  test('a table with a row that no token reads and that is not finite, before anything is quantized', async () => {
+    const folder = join(scratch, 'damaged table')
+    await cp(model, folder, { recursive: true })
+    const checkpoint = await openCheckpoint(await openFolder(folder))
+    const { offset, shape } = checkpoint.tensors.get('model.embed_tokens.weight')!
+    await checkpoint.close()
+    const file = join(folder, 'model.safetensors')
+    const bytes = await readFile(file)
+    bytes.writeFloatLE(Number.NEGATIVE_INFINITY, offset + ((shape[0]! - 1) * shape[1]! + 3) * 4)
+    await chmod(file, 0o644)
+    await writeFile(file, bytes)
+    const events: ProgressEvent[] = []
+    const output = newOutput()
+    const run = { ...small(), model: folder, output, onProgress: (event: ProgressEvent) => events.push(event) }
+    await expect(quantize(run)).rejects.toThrow(
+      `model.embed_tokens.weight: row ${shape[0]! - 1}, column 3 is -Infinity; the checkpoint is damaged`,
+    )
+    expect(events).toEqual([])
+  })
   test('weights beyond float16 and weights that are not finite, naming the tensor', async () => {
     const damaged = (value: number): Method => {
       const damage: Pass = {

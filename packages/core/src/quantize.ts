@@ -20,7 +20,7 @@ import type { QuantizationRecord } from './record.ts'
 import { quantizationRecord } from './record-model.ts'
 import { openSource } from './source-model.ts'
 import { type StageSeconds, withOther } from './stages.ts'
-import type { TableBits } from './tables.ts'
+import { checkTables, type TableBits } from './tables.ts'
 
 /** Bits, groups and tables. */
 export interface QuantizationOptions {
@@ -88,7 +88,7 @@ export interface QuantizeResult {
 /**
  * Quantizes a model.
  * @throws AwqError for an unsupported model, calibration text that is too short, an output folder that is not empty,
- * a full disk; rejects with `signal.reason` when aborted, leaving work that `resume` continues
+ * weights that are not finite (those of the tables before anything else), a full disk; rejects with `signal.reason` when aborted, leaving work that `resume` continues
  */
 export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
   const started = performance.now()
@@ -96,6 +96,7 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
   const unused = unusedOptionsWarning([options.method ?? DEFAULT_METHOD], options)
   if (unused) options.onProgress?.({ type: 'warning', message: unused })
   await using model = await openSource(options.model, options)
+  await checkTables(model, options.signal)
   await using workspace = await openWorkspace(options.output)
   return await withEngine(options, async (engine) => {
     const planned = await planForTarget({ ...options, model, engine, method, workspace })

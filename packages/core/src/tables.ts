@@ -16,6 +16,7 @@ import {
 } from '@awq/tensor'
 import { denseEntry } from './layout.ts'
 import { type BitsPlan, sameSpec } from './plan.ts'
+import type { SourceModel } from './source-model.ts'
 
 /** A table to store: at 16 bits as it is, below by rounding to nearest. */
 export interface TablePlan {
@@ -76,6 +77,34 @@ export const tableEntries = ({ name, source, spec }: TablePlan): StoreEntry[] =>
   return spec ? matrixEntries(name, shape, spec) : [denseEntry(name, denseType(source.dtype), shape)]
 }
 
+/**
+ * Reads embedding and head once, so that a damaged one is refused before the blocks are quantized rather than after.
+ * @throws AwqError `NUMERIC` naming the table, the row and the column that is not finite; rejects with `signal.reason`
+ */
+export const checkTables = async (
+  { checkpoint, description }: Pick<SourceModel, 'checkpoint' | 'description'>,
+  signal?: AbortSignal,
+): Promise<void> => {
+  const { vocabSize, embeddingSize } = description.config
+  const step = chunkRows(embeddingSize)
+  for (const name of new Set([description.embedding, description.head])) {
+    const entry = findParameter(checkpoint, { name, shape: [vocabSize, embeddingSize] })
+    for (let row = 0; row < vocabSize; row += step) {
+      signal?.throwIfAborted()
+      const values = await readFloat32(entry, { rows: [row, Math.min(vocabSize, row + step)], signal })
+      const bad = values.findIndex((value) => !Number.isFinite(value))
+      if (bad >= 0) {
+        const place = `row ${row + Math.floor(bad / embeddingSize)}, column ${bad % embeddingSize}`
+        throw new AwqError('NUMERIC', `${name}: ${place} is ${values[bad]}; the checkpoint is damaged`)
+      }
+      releaseArrays([values])
+    }
+  }
+}
+
+/** Rows of a table that are in memory at once. */
+const chunkRows = (width: number): number => Math.max(1, Math.floor(CHUNK_BYTES / (width * 4)))
+
 /** Reads, rounds and writes a table, 8 MiB of float at a time. */
 export const writeTable = async (
   table: TablePlan,
@@ -87,7 +116,7 @@ export const writeTable = async (
 ): Promise<void> => {
   const { name, source, spec } = table
   const [rows, width] = source.shape as [number, number]
-  const step = Math.max(1, Math.floor(CHUNK_BYTES / (width * 4)))
+  const step = chunkRows(width)
   const { signal, onRows } = options
   for (let row = 0; row < rows; row += step) {
     signal?.throwIfAborted()
