@@ -20,6 +20,7 @@ const measured: Sensitivities = {
   sites: [{ layer: 0, site: 'mlpInput', linears: ['mlp.up_proj'], losses: [0.1 + 0.2, 1e-300] }],
   embedding: [0],
   head: [1 / 3],
+  streamBytes: 4096,
 }
 
 test('what was measured is there for the same key, when it is resumed', async () => {

@@ -25,6 +25,8 @@ export interface MemoryBound {
   readonly activationBytes: number
   /** What a pass that compares the quantized model with the float one holds of its `inputTokens`; 0 for other methods. */
   readonly driftBytes: number
+  /** What the residual streams of a plan's measurement, which are gone when the blocks begin, hold beyond those after them. */
+  readonly planBytes: number
 }
 
 const FLOAT = 4
@@ -45,12 +47,14 @@ export interface KeptTokens {
  * of blocks. Where passes keep tokens (`Pass.inputTokens`), these count with their residual stream; compared with those of
  * the quantized model, with both streams at the beginning of a block, both where the comparison stands, and the widest
  * value between.
+ * @param planStreamBytes the streams that a plan was measured on, if one was
  * @param tokens null for methods that read no calibration text
  */
 export const memoryBound = (
   { config, blocks }: Pick<ModelDescription, 'config' | 'blocks'>,
   tokens: { readonly samples: number; readonly length: number } | null,
   kept: KeptTokens = { inputTokens: 0, quantizedInputs: false },
+  planStreamBytes = 0,
 ): MemoryBound => {
   const { hiddenSize } = config
   const keptTokens = tokens ? Math.min(kept.inputTokens, tokens.samples * tokens.length) : 0
@@ -65,13 +69,15 @@ export const memoryBound = (
   }
   const stackOf = (linears: readonly LinearSpec[]) => linears.reduce((sum, { shape }) => sum + elements(shape), 0)
   const widest = Math.max(hiddenSize, ...[...new Set(blocks)].flatMap(({ sites }) => sites.map(({ width }) => width)))
+  const activationBytes = tokens ? 2 * FLOAT * tokens.samples * tokens.length * hiddenSize : 0
   const parts = {
     baseBytes: BASE,
     blockBytes: FLOAT * most(({ parameters }) => parameters.reduce((sum, { shape }) => sum + elements(shape), 0)),
     stackedBytes: FLOAT * most((block) => Math.max(STACKS * siteStack(block), groupStack(block))),
     gramBytes: tokens ? FLOAT * most(({ sites }) => sites.reduce((sum, { width }) => sum + width ** 2, 0)) : 0,
-    activationBytes: tokens ? 2 * FLOAT * tokens.samples * tokens.length * hiddenSize : 0,
+    activationBytes,
     driftBytes: FLOAT * keptTokens * (kept.quantizedInputs ? 4 * hiddenSize + widest : hiddenSize),
+    planBytes: Math.max(0, planStreamBytes - activationBytes),
   }
   return { boundBytes: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), ...parts }
 }

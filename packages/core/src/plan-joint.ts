@@ -63,7 +63,7 @@ export const measurePlans = async (options: MeasuringOptions, plans: readonly Bi
     description,
     checkpoint,
     reference: scored(float),
-    perturbed: plans.map(({ head }, plan) => ({ stream: scored(streams[plan]!), head })),
+    perturbed: plans.map(({ head }, plan) => ({ rows: () => scored(streams[plan]!), head })),
     signal,
   })
 }

@@ -59,6 +59,8 @@ export interface PlannedModel {
   /** The plans that were measured, this one with the least divergence among them. */
   readonly candidates: readonly PlanCandidate[]
   readonly shares: readonly PlanShare[]
+  /** The residual streams that measuring has in memory at once. */
+  readonly streamBytes: number
 }
 
 /** Makes plans for any number of targets; each matrix alone is measured once for all of them. */
@@ -174,6 +176,7 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
         ...summary,
         bitsPerWeight: (summary.bytes * 8) / parameterCount(description),
         candidates: known,
+        streamBytes: sensitivities.streamBytes,
         shares: sharesOf(description, plans[best]!),
       }
     },

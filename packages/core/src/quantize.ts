@@ -122,10 +122,12 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
       peakRssBytes: peak,
       memory: {
         peakRssBytes: peak,
-        ...memoryBound(model.description, tokens && { samples: tokens.blocks.length, length: tokens.length }, {
-          inputTokens: inputTokensOf(method.passes),
-          quantizedInputs: wantsQuantizedInputs(method.passes),
-        }),
+        ...memoryBound(
+          model.description,
+          tokens && { samples: tokens.blocks.length, length: tokens.length },
+          { inputTokens: inputTokensOf(method.passes), quantizedInputs: wantsQuantizedInputs(method.passes) },
+          planned?.model.streamBytes,
+        ),
       },
       inputBytes: model.bytes,
       outputBytes,

@@ -16,7 +16,8 @@ const RUN_LOGITS = 2 ** 23
 
 /** A residual stream behind the last block, at the positions of the float one, and the head that it meets. */
 export interface PerturbedStream {
-  readonly stream: Float32Array
+  /** Copied when it is asked for. */
+  readonly rows: () => Float32Array
   /** How the head is stored; null is float. */
   readonly head: QuantSpec | null
 }
@@ -132,7 +133,7 @@ export const divergences = async (options: DivergenceOptions): Promise<number[]>
       }
       const measure = async (places: readonly number[], weights: typeof feeds) => {
         const hidden = new Float32Array(places.length * rows * hiddenSize)
-        for (const [i, place] of places.entries()) hidden.set(perturbed[place]!.stream, i * rows * hiddenSize)
+        for (const [i, place] of places.entries()) hidden.set(perturbed[place]!.rows(), i * rows * hiddenSize)
         const streams = tensor('float32', [places.length, rows, hiddenSize], hidden)
         const out = await against!.run({ hidden: streams, ...weights, ...target }, { signal })
         for (const [i, place] of places.entries()) {

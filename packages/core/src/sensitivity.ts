@@ -62,8 +62,11 @@ export interface Sensitivities {
   readonly sites: readonly SiteSensitivity[]
   readonly embedding: readonly number[]
   readonly head: readonly number[]
+  /** The residual streams that were in memory at once. */
+  readonly streamBytes: number
 }
 
+const FLOAT = 4
 /** Positions whose predictions are compared, at most. */
 const SCORED_ROWS = 256
 /** Rows of a weight that the error of a way to store it is estimated on. */
@@ -96,8 +99,8 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     const weights = await readBlockWeights(checkpoint, description, layer, { signal })
     const name = description.blockName(layer)
     const structure = description.blocks[layer]!
-    const run = async (parameters: BlockWeights, stream: ActivationStream) =>
-      (await runner.run(structure, parameters, stream, { observe: false, signal, name })).outputs
+    const run = async (parameters: BlockWeights, stream: ActivationStream, outputs: ActivationStream | 'new' = 'new') =>
+      (await runner.run(structure, parameters, stream, { observe: false, outputs, signal, name })).outputs
     const observed = { observe: fit.length > 0, allExperts: options.allExperts, signal, name }
     const { outputs, stats: collected } = await runner.run(structure, weights, fit, observed)
     const { stats } = settleExperts(structure, collected)
@@ -112,7 +115,7 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
       for (const block of blocks) begun.push(joined(await run(onlySite(block, linears), float)))
       sites.push({ layer, site, linears, shares: blocks.map((block) => errorShares(options, block, linears)) })
     }
-    streams = [...(await run(weights, streams)), ...stacked(begun, length, hiddenSize)]
+    streams = [...(await run(weights, streams, streams)), ...stacked(begun, length, hiddenSize)]
     float = await run(weights, float)
     fit = outputs
     collectGarbage()
@@ -126,8 +129,11 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     checkpoint,
     reference,
     perturbed: [
-      ...separate(streams, perStream).map((stream) => ({ stream: everyRow(stream, hiddenSize, stride), head: null })),
-      ...specs.map((head) => ({ stream: reference, head })),
+      ...separate(streams, perStream).map((stream) => ({
+        rows: () => everyRow(stream, hiddenSize, stride),
+        head: null,
+      })),
+      ...specs.map((head) => ({ rows: () => reference, head })),
     ],
     signal,
   })
@@ -147,6 +153,7 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
   if (coarser) return measureSensitivities({ ...options, references: [coarser, ...references] })
   return {
     embedding: ofTables(found),
+    streamBytes: FLOAT * (streams.reduce((sum, { data }) => sum + data.length, 0) + 2 * joined(fit).length),
     head: ofTables(found.slice(found.length - specs.length)),
     sites: sites.map(({ shares, ...site }, index) => ({
       ...site,
