@@ -2,14 +2,13 @@ import { float32ToFloat16Bits, type QuantizedMatrix, transposed } from '@awq/ten
 import { describe, expect, test } from 'vitest'
 import golden from './fixtures/gptq-layout.json' with { type: 'json' }
 import {
-  codesInOrder,
   gptqShapes,
   groupsOfOrder,
-  orderOfGroups,
   packGptq,
   unpackGptqCodes,
   unpackGptqZeros,
 } from './gptq-layout.ts'
+import { moveColumns, orderOfGroups } from './group-index.ts'
 
 type Case = (typeof golden.cases)[number]
 
@@ -18,13 +17,13 @@ const matrixOf = ({ bits, rows, columns, group, g_idx: groupOf }: Case): Quantiz
   const groups = Math.ceil(columns / group)
   const by = (width: number, value: (row: number, column: number) => number) =>
     Array.from({ length: rows * width }, (_, at) => value(Math.floor(at / width), at % width))
-  const order = orderOfGroups(Int32Array.from(groupOf), group)
+  const order = orderOfGroups(Int32Array.from(groupOf), group, 'g_idx')
   const codes = Uint8Array.from(by(columns, (row, column) => (row * 37 + column * 11 + row * column) % 2 ** bits))
   return {
     bits: bits as 4,
     groupSize: group,
     shape: [rows, columns],
-    codes: order ? codesInOrder(codes, order) : codes,
+    codes: order ? moveColumns(codes, columns, order) : codes,
     zeroPoints: Uint8Array.from(by(groups, (row, g) => (row * 5 + g * 3) % 2 ** bits)),
     scales: Uint16Array.from(by(groups, (row, g) => float32ToFloat16Bits((1 + ((row + 2 * g) % 7)) / 64))),
     ...(order ? { inputOrder: order } : {}),
@@ -47,7 +46,7 @@ describe.each(golden.cases)('GPTQ, $bits bits, $rows x $columns, groups of $grou
 
   test('is unpacked to the same integers, from both versions', () => {
     const codes = unpackGptqCodes(Uint32Array.from(one.qweight.words), matrix)
-    expect(matrix.inputOrder ? codesInOrder(codes, matrix.inputOrder) : codes).toEqual(matrix.codes)
+    expect(matrix.inputOrder ? moveColumns(codes, one.columns, matrix.inputOrder) : codes).toEqual(matrix.codes)
     expect(unpackGptqZeros(Uint32Array.from(one.qzeros.words), matrix, 2)).toEqual(matrix.zeroPoints)
     expect(unpackGptqZeros(Uint32Array.from(one.qzerosV1.words), matrix, 1)).toEqual(matrix.zeroPoints)
     const groups = one.scales.shape[0]!
@@ -66,16 +65,14 @@ describe.each(golden.cases)('GPTQ, $bits bits, $rows x $columns, groups of $grou
 
 describe('the order of groups', () => {
   test('is none where columns are sorted', () => {
-    expect(orderOfGroups(Int32Array.of(0, 0, 1, 1, 2), 2)).toBeNull()
+    expect(orderOfGroups(Int32Array.of(0, 0, 1, 1, 2), 2, 'g_idx')).toBeUndefined()
   })
 
   test.each([
-    [[0, 0, 0, 1], /column 2 is in group 0, which has more than its 2/],
-    [[0, 2, 0, 1], /column 1 is in group 2, but there are 2/],
-    [[-1, 0, 0, 1], /column 0 is in group -1/],
-    [[1, 1, 0, 0, 2, 2, 2], /column 6 is in group 2, which has more/],
-    [[3, 3, 0, 0, 1, 2, 2], /column 1 is in group 3, which has more/],
+    [[0, 0, 0, 1], /g_idx: group 0 has 3 inputs in place of 2/],
+    [[0, 2, 0, 1], /g_idx: input 1 is of group 2, but there are 2/],
+    [[-1, 0, 0, 1], /input 0 is of group -1/],
   ])('refuses %j', (groups, message) => {
-    expect(() => orderOfGroups(Int32Array.from(groups), 2)).toThrow(message)
+    expect(() => orderOfGroups(Int32Array.from(groups), 2, 'g_idx')).toThrow(message)
   })
 })

@@ -4,6 +4,7 @@
  * @module
  */
 import { AwqError, groupCount, type QuantizedMatrix, transposed } from '@awq/tensor'
+import { inverseOrder, moveColumns } from './group-index.ts'
 import { type Lines, packLines, unpackLines, wordsOf } from './packed-lines.ts'
 
 /** The tensors of one matrix. */
@@ -45,52 +46,11 @@ const zeroLines = ({ bits, shape: [out] }: GptqShape, groups: number): Lines => 
   codeSteps: [1, groups],
 })
 
-/**
- * The order that puts the columns of each group side by side, from the group of every column; null when they are so already.
- * @throws AwqError INVALID_FILE when a group lacks columns, or has more than its size
- */
-export const orderOfGroups = (groupOf: Int32Array, groupSize: number): Int32Array | null => {
-  const width = groupOf.length
-  const places = new Int32Array(Math.ceil(width / groupSize))
-  const order = new Int32Array(width)
-  let sorted = true
-  for (let column = 0; column < width; column++) {
-    const group = groupOf[column]!
-    const fail = (problem: string): never => {
-      throw new AwqError('INVALID_FILE', `column ${column} is in group ${group}, ${problem}`)
-    }
-    if (group < 0 || group >= places.length) fail(`but there are ${places.length}`)
-    const place = group * groupSize + places[group]!++
-    if (places[group]! > groupSize || place >= width) fail(`which has more than its ${groupSize} columns`)
-    order[place] = column
-    if (place !== column) sorted = false
-  }
-  return sorted ? null : order
-}
-
 /** The group of every column of the model, of a matrix whose columns are in `order`. */
 export const groupsOfOrder = (order: Int32Array | null | undefined, groupSize: number, width: number): Int32Array => {
   const groups = new Int32Array(width)
   for (let place = 0; place < width; place++) groups[order?.[place] ?? place] = Math.floor(place / groupSize)
   return groups
-}
-
-/** Codes [out, in] with column `place` taken from column `order[place]`. */
-export const codesInOrder = (codes: Uint8Array, order: Int32Array): Uint8Array => {
-  const width = order.length
-  const result = new Uint8Array(codes.length)
-  for (let row = 0; row < codes.length; row += width)
-    for (let place = 0; place < width; place++) result[row + place] = codes[row + order[place]!]!
-  return result
-}
-
-/** The reverse of `codesInOrder`. */
-const codesOutOfOrder = (codes: Uint8Array, order: Int32Array): Uint8Array => {
-  const width = order.length
-  const result = new Uint8Array(codes.length)
-  for (let row = 0; row < codes.length; row += width)
-    for (let place = 0; place < width; place++) result[row + order[place]!] = codes[row + place]!
-  return result
 }
 
 /** One in every field of a word. */
@@ -128,7 +88,7 @@ const plusOne = (words: Uint32Array, lines: Lines, bits: number): Uint8Array => 
 export const packGptq = (matrix: QuantizedMatrix, version: GptqVersion): GptqTensors => {
   const { bits, shape, scales, zeroPoints, inputOrder } = matrix
   const groups = groupCount(matrix)
-  const codes = inputOrder ? codesOutOfOrder(matrix.codes, inputOrder) : matrix.codes
+  const codes = inputOrder ? moveColumns(matrix.codes, shape[1], inverseOrder(inputOrder)) : matrix.codes
   const zeros = zeroPoints ?? new Uint8Array(shape[0] * groups).fill(2 ** (bits - 1))
   return {
     qweight: packLines(codes, codeLines(shape), bits),

@@ -41,3 +41,10 @@ export const moveColumns = (codes: Uint8Array, columns: number, order: Int32Arra
     for (let i = 0; i < columns; i++) moved[row + i] = codes[row + order[i]!]!
   return moved
 }
+
+/** The order that undoes another: `inverse[order[i]] = i`. */
+export const inverseOrder = (order: Int32Array): Int32Array => {
+  const inverse = new Int32Array(order.length)
+  for (let i = 0; i < order.length; i++) inverse[order[i]!] = i
+  return inverse
+}

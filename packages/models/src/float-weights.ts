@@ -61,6 +61,17 @@ export const findParameter = (checkpoint: Checkpoint, spec: ParameterSpec): Tens
 export const isAbsent = (checkpoint: Checkpoint, { name, optional }: ParameterSpec): boolean =>
   optional === true && !checkpoint.tensors.has(name)
 
+/** Tells tensors of checkpoints that mean nothing for what is computed, by their names. */
+export const ignoredTensors = (
+  description: Pick<ModelDescription, 'config' | 'extraBlocks' | 'blockName' | 'ignored'>,
+): ((name: string) => boolean) => {
+  const { layers } = description.config
+  const extra = Array.from({ length: description.extraBlocks }, (_, i) => `${description.blockName(layers + i)}.`)
+  // Old checkpoints keep the rotary frequencies, which follow from config.json.
+  const ends = ['.rotary_emb.inv_freq', ...description.ignored]
+  return (name) => ends.some((end) => name.endsWith(end)) || extra.some((block) => name.startsWith(block))
+}
+
 /**
  * Checks that every parameter is there with the right shape, and that no block has a tensor the description does not
  * use (a bias that config.json does not mention, a norm of another family), before anything is read.
@@ -73,13 +84,9 @@ export const checkParameters = (checkpoint: Checkpoint, description: ModelDescri
     known.add(spec.name)
   }
   const blocks = description.blockName(0).replace(/0$/, '')
-  const { layers } = description.config
-  const extra = Array.from({ length: description.extraBlocks }, (_, i) => `${description.blockName(layers + i)}.`)
-  const ignored = ['.rotary_emb.inv_freq', ...description.ignored]
+  const isIgnored = ignoredTensors(description)
   for (const [name, { file }] of checkpoint.tensors) {
-    // Old checkpoints keep the rotary frequencies, which follow from config.json.
-    if (!name.startsWith(blocks) || known.has(name) || ignored.some((end) => name.endsWith(end))) continue
-    if (extra.some((block) => name.startsWith(block))) continue
+    if (!name.startsWith(blocks) || known.has(name) || isIgnored(name)) continue
     throw new AwqError(
       'UNSUPPORTED',
       `${file}: tensor ${name} is not used by a ${description.config.modelType} model as its config.json describes it ` +

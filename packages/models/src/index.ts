@@ -40,6 +40,7 @@ export {
   blockFeeds,
   emitLinear,
   findParameter,
+  ignoredTensors,
   inputBinding,
   outerFeeds,
   outerInputs,
