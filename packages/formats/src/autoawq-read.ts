@@ -23,8 +23,12 @@ const groupSizeOf = (
   const countOf = (groupSize: number): number =>
     layout === 'gemm' ? groupCount({ groupSize, shape }) : paddedGroups({ groupSize, shape })
   const sizes = [own < 1 ? width : own, 128, 64, 32, 256, width, width / groups]
-  const found = sizes.find((size) => Number.isInteger(size) && size > 0 && width % size === 0 && countOf(size) === groups)
-  return found ?? refuseTensor(scales, `is ${tensorText(scales)}, no scales of [${shape.join(', ')}] in groups of ${own}`)
+  const found = sizes.find(
+    (size) => Number.isInteger(size) && size > 0 && width % size === 0 && countOf(size) === groups,
+  )
+  return (
+    found ?? refuseTensor(scales, `is ${tensorText(scales)}, no scales of [${shape.join(', ')}] in groups of ${own}`)
+  )
 }
 
 const readMatrix = async (
@@ -39,7 +43,10 @@ const readMatrix = async (
   }
   const bits = quantization.bits ?? quantization.w_bit ?? 4
   if (bits !== 4) {
-    throw new AwqError('UNSUPPORTED', `${qweight.file}: quantization_config says ${String(bits)} bits; AutoAWQ's 4 are read`)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${qweight.file}: quantization_config says ${String(bits)} bits; AutoAWQ's 4 are read`,
+    )
   }
   const layout = told === 'llm-awq' ? 'gemv_fast' : told
   const fast = layout === 'gemv_fast'
@@ -53,7 +60,10 @@ const readMatrix = async (
   expectTensor(scales, fast ? ['F16'] : ['F16', 'BF16', 'F32'], expected.scales)
   const held = heldGroupSize(groupSize, shape[1])
   if (held === null) {
-    throw new AwqError('UNSUPPORTED', `${qweight.file}: ${qweight.name} has groups of ${groupSize}; multiples of 16 are read`)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${qweight.file}: ${qweight.name} has groups of ${groupSize}; multiples of 16 are read`,
+    )
   }
   const words = fast ? words16 : words32
   return {

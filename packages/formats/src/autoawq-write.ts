@@ -9,10 +9,18 @@ import type { JsonObject } from './folder-config.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
-import { floatModules, moduleOf, packedMatrices, qweightProblems, usualSpec, writeQweights } from './qweight-write.ts'
+import {
+  floatModules,
+  moduleOf,
+  packedMatrices,
+  type QweightWriter,
+  qweightProblems,
+  usualSpec,
+  writeQweights,
+} from './qweight-write.ts'
 
 const sizeOf = ({ spec, shape }: Pick<QuantizedParameter, 'spec' | 'shape'>): AutoAwqShape => ({
-  groupSize: Math.min(effectiveGroupSize(spec.groupSize, shape[1]), shape[1]),
+  groupSize: effectiveGroupSize(spec.groupSize, shape[1]),
   shape,
 })
 
@@ -66,14 +74,14 @@ export const writeAutoAwq = async (
   layout: 'gemm' | 'gemv',
   options: WriteOptions = {},
 ): Promise<void> => {
-  const writer = {
+  const writer: QweightWriter = {
     entries(module: string, parameter: QuantizedParameter) {
       const { qweight, qzeros, scales } = autoAwqShapes(layout, sizeOf(parameter))
       return [
         { name: `${module}.qweight`, dtype: 'I32', shape: qweight },
         { name: `${module}.qzeros`, dtype: 'I32', shape: qzeros },
         { name: `${module}.scales`, dtype: 'F16', shape: scales },
-      ] as const
+      ]
     },
     pack(module: string, matrix: QuantizedMatrix) {
       const { qweight, qzeros, scales } = packAutoAwq(layout, matrix)
@@ -86,5 +94,5 @@ export const writeAutoAwq = async (
     quantization: configOf(model, layout),
     configFile: 'quant_config.json',
   }
-  await writeQweights(model, into, { ...writer, entries: (...given) => [...writer.entries(...given)] }, options)
+  await writeQweights(model, into, writer, options)
 }

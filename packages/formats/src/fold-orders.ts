@@ -3,8 +3,9 @@
  * and no Gather is left.
  * @module
  */
-import type { Parameter } from './model.ts'
+
 import type { ModelDescription } from '@awq/models'
+import type { Parameter } from './model.ts'
 
 /** Parameters with orders folded where they can be. */
 export const foldOrders = async (

@@ -10,7 +10,8 @@ import { detectLayout } from './qweight-tensors.ts'
 /** Version 1 where all matrices are symmetric, else version 2. */
 export const gptqFormat: Format = {
   name: 'gptq',
-  title: 'integers of 2, 3, 4 and 8 bits for gptqmodel, transformers and vLLM (version 2 where matrices have zero points)',
+  title:
+    'integers of 2, 3, 4 and 8 bits for gptqmodel, transformers and vLLM (version 2 where matrices have zero points)',
   recognise: async (folder) => (await detectLayout(folder)) === 'gptq',
   read: readGptq,
   problems: gptqProblems,

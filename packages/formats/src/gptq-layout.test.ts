@@ -1,13 +1,7 @@
 import { float32ToFloat16Bits, type QuantizedMatrix, transposed } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import golden from './fixtures/gptq-layout.json' with { type: 'json' }
-import {
-  gptqShapes,
-  groupsOfOrder,
-  packGptq,
-  unpackGptqCodes,
-  unpackGptqZeros,
-} from './gptq-layout.ts'
+import { gptqShapes, groupsOfOrder, packGptq, unpackGptqCodes, unpackGptqZeros } from './gptq-layout.ts'
 import { moveColumns, orderOfGroups } from './group-index.ts'
 
 type Case = (typeof golden.cases)[number]

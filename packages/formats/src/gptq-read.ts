@@ -38,7 +38,9 @@ const readConfig = (quantization: JsonObject, folder: string): GptqConfig => {
   const { checkpoint_format, format, is_marlin_format, pack_dtype, dynamic, sym, desc_act } = quantization
   const stated = checkpoint_format ?? format ?? 'gptq'
   if ((stated !== 'gptq' && stated !== 'gptq_v2') || is_marlin_format === true) {
-    refuse(`checkpoint_format is ${JSON.stringify(is_marlin_format === true ? 'marlin' : stated)}; gptq and gptq_v2 are read`)
+    refuse(
+      `checkpoint_format is ${JSON.stringify(is_marlin_format === true ? 'marlin' : stated)}; gptq and gptq_v2 are read`,
+    )
   }
   if (pack_dtype !== undefined && pack_dtype !== null && pack_dtype !== 'int32') {
     refuse(`pack_dtype is ${JSON.stringify(pack_dtype)}; int32 is read`)
@@ -75,7 +77,10 @@ const shapeOf = (
   const sizes = [...config.groupSizes.map((size) => (size < 1 ? width : size)), width / groups]
   const groupSize = sizes.find((size) => Number.isInteger(size) && Math.ceil(width / size) === groups)
   if (groupSize === undefined) {
-    return refuseTensor(scales, `has ${groups} groups for ${width} inputs; group_size is ${config.groupSizes.join(', ')}`)
+    return refuseTensor(
+      scales,
+      `has ${groups} groups for ${width} inputs; group_size is ${config.groupSizes.join(', ')}`,
+    )
   }
   return { bits: bits as GptqShape['bits'], groupSize: Math.min(groupSize, width), shape }
 }

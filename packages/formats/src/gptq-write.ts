@@ -7,7 +7,7 @@ import { AwqError, messageOf } from '@awq/tensor'
 import type { JsonObject } from './folder-config.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
-import { type GptqVersion, groupsOfOrder, gptqShapes, packGptq } from './gptq-layout.ts'
+import { type GptqVersion, gptqShapes, groupsOfOrder, packGptq } from './gptq-layout.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
 import {
   floatModules,

@@ -35,7 +35,10 @@ const checkNoBias = async (entry: TensorEntry, options: ReadOptions): Promise<vo
   const bytes = await entry.read({ signal: options.signal })
   // The sign of a zero is its last byte's highest bit.
   if (bytes.some((byte) => (byte & 0x7f) !== 0)) {
-    throw new AwqError('UNSUPPORTED', `${entry.file}: ${quoted(entry.name)} is not zero, but its model has no such bias`)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${entry.file}: ${quoted(entry.name)} is not zero, but its model has no such bias`,
+    )
   }
 }
 
@@ -51,9 +54,10 @@ export const readQweights = async (
   format: string,
   readMatrix: ReadQweight,
   options: ReadOptions = {},
-  adjust: (parameters: Map<string, Parameter>, description: ModelDescription) => Promise<Map<string, Parameter>> = async (
-    parameters,
-  ) => parameters,
+  adjust: (
+    parameters: Map<string, Parameter>,
+    description: ModelDescription,
+  ) => Promise<Map<string, Parameter>> = async (parameters) => parameters,
 ): Promise<PortableModel> => {
   const { config } = await readFolderConfig(folder)
   const quantization = await quantizationOf(folder)
@@ -93,7 +97,10 @@ export const readQweights = async (
         const context = { folder, quantization, scales, options }
         parameters.set(name, await readMatrix(matrix, shape as readonly [number, number], context))
       } else {
-        refuseTensor(matrix.qweight, `is no matrix of a ${description.config.modelType} model as config.json describes it`)
+        refuseTensor(
+          matrix.qweight,
+          `is no matrix of a ${description.config.modelType} model as config.json describes it`,
+        )
       }
     }
     return {

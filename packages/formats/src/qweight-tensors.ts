@@ -2,7 +2,15 @@
  * What checkpoints of GPTQ and AutoAWQ have in common: `MODULE.qweight` with `.qzeros` and `.scales` beside it.
  * @module
  */
-import { AwqError, type Checkpoint, type DType, type Folder, openCheckpoint, quoted, type TensorEntry } from '@awq/tensor'
+import {
+  AwqError,
+  type Checkpoint,
+  type DType,
+  type Folder,
+  openCheckpoint,
+  quoted,
+  type TensorEntry,
+} from '@awq/tensor'
 import { type JsonObject, peekFolderConfig } from './folder-config.ts'
 
 /** The tensors of one matrix. */
@@ -99,19 +107,31 @@ export const quantizationOf = async (folder: Folder): Promise<JsonObject> => {
   return {}
 }
 
-const METHODS: readonly unknown[] = ['gptq', 'awq', undefined]
+/** What folders are taken for that say how they are quantized and whose tensors cannot tell: reading says what is wrong. */
+const STATED: Readonly<Record<string, QweightLayout>> = { gptq: 'gptq', awq: 'gemm' }
 
 /** The layout of a folder's matrices, told by its tensors; undefined where it has none of these. */
 export const detectLayout = async (folder: Folder): Promise<QweightLayout | undefined> => {
   const config = await peekFolderConfig(folder)
-  if (!config || !METHODS.includes(config.quantization?.quant_method)) return undefined
+  const method = config?.quantization?.quant_method
+  const stated = typeof method === 'string' ? STATED[method] : undefined
+  if (!config || (method !== undefined && stated === undefined)) return undefined
   if (!(await folder.list()).some((file) => file.endsWith('.safetensors'))) return undefined
   try {
     await using checkpoint = await openCheckpoint(folder)
-    const [first] = findQweights(checkpoint).values()
-    return first && layoutOfTensors(first)
+    const { tensors } = checkpoint
+    const modules = [...tensors.keys()]
+      .filter((name) => name.endsWith(QWEIGHT))
+      .map((name) => name.slice(0, -QWEIGHT.length))
+    const whole = modules.find(
+      (one) => tensors.has(`${one}.scales`) && (tensors.has(`${one}.qzeros`) || tensors.has(`${one}.scaled_zeros`)),
+    )
+    if (whole === undefined) return modules.length > 0 ? stated : undefined
+    const [found] = findQweights({
+      tensors: new Map([...tensors].filter(([name]) => name.startsWith(`${whole}.`))),
+    }).values()
+    return (found && layoutOfTensors(found)) ?? stated
   } catch {
-    // Damaged files are another format's to complain of, or of none.
-    return undefined
+    return stated
   }
 }

@@ -66,7 +66,9 @@ export const qweightProblems = (model: PortableModel): string[] => {
     for (const { name, optional } of block.parameters) {
       const full = parameter(layer, name)
       if (optional && model.parameters.has(full)) {
-        found.push(`${full}: a scale of inputs that could not be folded, for which the format has no place; quantize without it`)
+        found.push(
+          `${full}: a scale of inputs that could not be folded, for which the format has no place; quantize without it`,
+        )
       }
     }
   const matrices = packedMatrices(model)
