@@ -19,7 +19,7 @@ interface Case {
   readonly whole: readonly number[]
 }
 
-const path = fileURLToPath(new URL('./fixtures/compressed-tensors.json', import.meta.url))
+const path = fileURLToPath(new URL('./fixtures/compressed-tensors/packing.json', import.meta.url))
 const { cases } = JSON.parse(readFileSync(path, 'utf8')) as { cases: Case[] }
 
 /** The codes that tools/fixtures/formats/make_compressed_tensors.py packed. */

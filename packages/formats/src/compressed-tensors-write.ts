@@ -44,8 +44,9 @@ export const compressedTensorsProblems = (model: PortableModel): string[] => {
       found.push(`${name}: checkpoints of this family hold all experts in one tensor, which has no packed form`)
       break
     }
-    if (given.kind === 'float') continue
-    if (!isTable(model, name)) quantized++
+    // Tables become floats.
+    if (given.kind === 'float' || isTable(model, name)) continue
+    quantized++
     const { groupSize } = schemeOf(given)
     if (given.denseColumns > 0) found.push(`${name}: ${given.denseColumns} of its columns stay float (--keep-salient)`)
     if (given.inputOrder)

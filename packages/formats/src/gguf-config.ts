@@ -230,7 +230,8 @@ export const configOf = (name: string, header: GgufHeader, rope: RopeTensors): R
   const base = fields.number('rope.freq_base', modelType === 'gemma3_text' ? 1e6 : 10000)
   const context = fields.number('context_length')
   const turned = fields.number('rope.dimension_count', headDim)
-  if (turned !== headDim || fields.number('attention.value_length', headDim) !== headDim) {
+  const partial = modelType === 'phi3' && turned < headDim
+  if ((turned !== headDim && !partial) || fields.number('attention.value_length', headDim) !== headDim) {
     throw new AwqError(
       'UNSUPPORTED',
       `${name}: ${architecture.name}.rope.dimension_count and attention.value_length must be the heads' width ${headDim}`,
@@ -254,6 +255,7 @@ export const configOf = (name: string, header: GgufHeader, rope: RopeTensors): R
     rms_norm_eps: fields.number('attention.layer_norm_rms_epsilon'),
     rope_theta: base,
     ...ropeScaling(name, fields, rope, { base, headDim, context }),
+    ...(partial ? { partial_rotary_factor: turned / headDim } : {}),
     max_position_embeddings: context,
     vocab_size: vocabulary,
     tie_word_embeddings: !tensors.has('output.weight'),
