@@ -71,13 +71,11 @@ export const architectureOf = (name: string, { metadata }: GgufHeader): GgufArch
 /** Settings that none of the families has, and that change what a model computes. */
 const foreign = ['expert_count', 'attention.scale', 'residual_scale', 'logit_scale', 'embedding_scale']
 
-/** Llama 3.1's rule, from its divisors: their largest is the factor; the other settings are those of all its models. */
-const llama3Scaling = (
-  name: string,
-  divisors: Float32Array,
-  base: number,
-  headDim: number,
-): Record<string, unknown> => {
+/**
+ * Divisors as Llama 3.1's rule where they follow it: their largest is the factor, the other settings are those of all its
+ * models. Others are LongRoPE's (arXiv 2402.13753), the same ones for every length.
+ */
+const divisorScaling = (divisors: Float32Array, base: number, headDim: number): Record<string, unknown> => {
   const factor = shortest(Math.max(...divisors))
   const [low, high, original] = [1, 4, 8192]
   const fits = divisors.every((divisor, i) => {
@@ -85,19 +83,17 @@ const llama3Scaling = (
     const smooth = Math.min(1, Math.max(0, (wavelengths - low) / (high - low)))
     return Math.abs(divisor * ((1 - smooth) / factor + smooth) - 1) < 1e-3
   })
-  if (!fits) {
-    throw new AwqError(
-      'UNSUPPORTED',
-      `${name}: ${settingTensors.frequencies} holds other divisors than those of Llama 3.1`,
-    )
+  if (fits) {
+    return {
+      rope_type: 'llama3',
+      factor,
+      low_freq_factor: low,
+      high_freq_factor: high,
+      original_max_position_embeddings: original,
+    }
   }
-  return {
-    rope_type: 'llama3',
-    factor,
-    low_freq_factor: low,
-    high_freq_factor: high,
-    original_max_position_embeddings: original,
-  }
+  const list = Array.from(divisors, shortest)
+  return { rope_type: 'longrope', short_factor: list, long_factor: list, attention_factor: 1 }
 }
 
 const ropeScaling = (
@@ -106,7 +102,7 @@ const ropeScaling = (
   rope: RopeTensors,
   { base, headDim, context }: { readonly base: number; readonly headDim: number; readonly context: number },
 ): Record<string, unknown> => {
-  if (rope.frequencies) return { rope_scaling: llama3Scaling(name, rope.frequencies, base, headDim) }
+  if (rope.frequencies) return { rope_scaling: divisorScaling(rope.frequencies, base, headDim) }
   const original = fields.number('rope.scaling.original_context_length', context)
   if (rope.long || rope.short) {
     if (!rope.long || !rope.short) {
