@@ -77,12 +77,11 @@ const writeField = (writer: Writer, field: GgufField): void => {
   if (field.type === 'strings') list(ids.string, field.value, (value) => writer.string(value))
   else if (field.type === 'float32s') list(ids.float32, field.value, (value) => writer.float32(value))
   else if (field.type === 'int32s') list(ids.int32, field.value, (value) => writer.int32(value))
-  else {
-    writer.uint32(ids[field.type])
-    if (field.type === 'bool') writer.bool(field.value)
-    else if (field.type === 'string') writer.string(field.value)
-    else writer[field.type](field.value)
-  }
+  else writer.uint32(ids[field.type])
+  if (field.type === 'bool') writer.bool(field.value)
+  else if (field.type === 'string') writer.string(field.value)
+  else if (field.type === 'uint32') writer.uint32(field.value)
+  else if (field.type === 'float32') writer.float32(field.value)
 }
 
 /** Bytes of a tensor. */
