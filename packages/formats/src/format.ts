@@ -2,6 +2,7 @@
  * A format is a row of a table: how a folder of it is recognised, read and written.
  * @module
  */
+import type { Accuracy } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
 import type { FolderWriter } from './folder-writer.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
@@ -17,6 +18,11 @@ export interface WriteProgress {
 /** Options of writing a model. */
 export interface WriteOptions extends ReadOptions {
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined
+  /**
+   * Formats that say how products are computed: `fast` (the default) rounds activations to 8 bits where the engine can,
+   * `exact` does not. What our own runtime takes when it loads a model.
+   */
+  readonly accuracy?: Accuracy | undefined
 }
 
 /** A checkpoint format. */

@@ -122,6 +122,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
     dtype: 'float32',
     port: { padding: 'right', logits: 'all' },
     experts: 'chosen',
+    accuracy: options.accuracy,
   })
   await writeBytes(into, MODEL_FILE, graph.toBytes())
   const generation = await generationConfig(model)

@@ -114,6 +114,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
       port: { padding: 'left', logits: 'kept' },
       // Graphs also run on WebGPU, whose kernels take no empty values.
       experts: 'masked',
+      accuracy: options.accuracy,
     })
     await writeBytes(into, `onnx/${file}`, graph.toBytes())
   }
