@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { writeBytes } from '../folder-writer.ts'
 import { openFolderWriter, WRITING } from './disk-writer.ts'
 import { LOCK } from './folder-lock.ts'
 
@@ -32,6 +33,19 @@ describe('an output folder on disk', () => {
     await writer.discard()
     expect((await readdir(path)).sort()).toEqual(['config.json', 'onnx'])
     expect(new Uint8Array(await readFile(join(path, 'onnx', 'model.bin')))).toEqual(bytes)
+  })
+
+  test('a second name of a file shares its bytes', async () => {
+    const path = join(directory, 'linked')
+    const writer = await openFolderWriter(path)
+    await writeBytes(writer, 'onnx/one.bin', bytes)
+    await writer.linkFile('onnx/two.bin', 'onnx/one.bin')
+    await expect(writer.linkFile('three.bin', 'none.bin')).rejects.toThrow('has no file none.bin')
+    await expect(writer.linkFile('onnx/one.bin', 'onnx/two.bin')).rejects.toThrow('two files')
+    expect(Object.keys(await writer.hashes())).toEqual(['onnx/one.bin', 'onnx/two.bin'])
+    expect(await writer.commit()).toBe(1000)
+    expect(new Uint8Array(await readFile(join(path, 'onnx', 'two.bin')))).toEqual(bytes)
+    expect((await stat(join(path, 'onnx', 'two.bin'))).nlink).toBe(2)
   })
 
   test('discarded leaves nothing, nor the folders that were made for it', async () => {
