@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { describeModel } from '@awq/models'
 import type { QuantSpec } from '@awq/quantize'
-import { AwqError, dequantize, type Folder, memoryFolder, openCheckpoint, readFloat32 } from '@awq/tensor'
+import { AwqError, dequantize, type Folder, memoryFolder, readFloat32 } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { checkHolds, convert, openPortable, writeModel } from './convert.ts'
 import { floatModel, roundedModel } from './fixtures/models.ts'
-import { floatFolder } from './gguf-folder.ts'
 import { mergesOfScores, scoresOfMerges } from './gguf-scores.ts'
 import { memoryWriter } from './memory-writer.ts'
 import type { Parameter, PortableModel } from './model.ts'
@@ -162,49 +161,22 @@ test('what it cannot hold is said', async () => {
   await expect(holds(dynamic)).rejects.toThrow(/rope scaling dynamic/)
 })
 
-describe('a file as a float checkpoint', () => {
-  test('is a folder that can be quantized', async () => {
-    await using model = await withTokenizer('qwen3')
-    const folder = await floatFolder(await written(blocksOnly(model, { bits: 4, groupSize: 32, symmetric: false })))
-    expect(await folder.list()).toEqual([
-      'config.json',
-      'generation_config.json',
-      'model.safetensors',
-      'tokenizer.json',
-      'tokenizer_config.json',
-    ])
-    await using float = await openPortable(folder)
-    expect(float.format).toBe('float')
-    const checkpoint = await openCheckpoint(folder)
-    const key = 'model.layers.0.self_attn.q_proj.weight'
-    const entry = checkpoint.tensors.get(key)!
-    const whole = await readFloat32(entry)
-    const rows = await readFloat32(entry, { rows: [3, 21] })
-    const width = entry.shape[1]!
-    expect(rows).toEqual(whole.slice(3 * width, 21 * width))
-    await checkpoint.close()
-  })
-  test('whose rows lie in another order gives any of them', async () => {
-    await using model = await withTokenizer('llama')
-    const checkpoint = await openCheckpoint(await floatFolder(await written(model)))
-    const name = 'model.layers.0.self_attn.q_proj.weight'
-    const own = await numbersOf(model.parameters.get(name))
-    for (const rows of [
-      [0, 1],
-      [5, 9],
-      [31, 32],
-      [0, 32],
-      [7, 7],
-    ] as const) {
-      const read = await readFloat32(checkpoint.tensors.get(name)!, { rows })
-      expect(read).toEqual(own.slice(rows[0] * 32, rows[1] * 32))
-    }
-    await checkpoint.close()
-  })
-  test('other folders stay what they are', async () => {
-    const folder = memoryFolder({ 'config.json': '{}' })
-    expect(await floatFolder(folder)).toBe(folder)
-  })
+test('rows that lie in another order are read in any piece', async () => {
+  await using model = await withTokenizer('llama')
+  await using back = await openPortable(await written(model))
+  const name = 'model.layers.0.self_attn.q_proj.weight'
+  const [own, parameter] = [await numbersOf(model.parameters.get(name)), back.parameters.get(name)]
+  if (parameter?.kind !== 'float') throw new Error('not float')
+  for (const rows of [
+    [0, 1],
+    [5, 9],
+    [31, 32],
+    [0, 32],
+    [7, 7],
+  ] as const) {
+    expect(await readFloat32(parameter.entry, { rows })).toEqual(own.slice(rows[0] * 32, rows[1] * 32))
+  }
+  await expect(parameter.entry.read({ rows: [4, 33] })).rejects.toThrow(/has no rows 4 to 33/)
 })
 
 test('a file is known by its content, and several are not one', async () => {
