@@ -11,6 +11,8 @@ export interface Session {
   readonly signal: AbortSignal
   /** The arguments as typed, the command's name first: for hints that repeat the command. */
   readonly args: readonly string[]
+  /** The command with what decides its result, for model cards: no token, no paths of folders, nothing of how it is shown. */
+  readonly command: string
 }
 
 /** One positional argument. */

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
-import type { Folder } from '@awq/tensor'
 import type { Session } from './command.ts'
 import { formatBytes, formatSeconds } from './format.ts'
 import type { FormatsLibrary, PortableModel } from './libraries.ts'
-import { downloadOptions, refuseUnfinished } from './model.ts'
+import { findAnyModel } from './model.ts'
 import type { CommonValues } from './options.ts'
 import { UsageError } from './parse.ts'
 
@@ -16,14 +15,6 @@ export interface Target {
 /** What was written. */
 export interface Written extends Target {
   readonly bytes: number
-}
-
-/** The folder of a model argument of any format; a path to one file (`model.gguf`) and a hub id are too. */
-export const findAnyModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
-  const { openModelFolder } = await session.context.libraries.formatFolders()
-  const folder = await openModelFolder(reference, downloadOptions(session, common))
-  await refuseUnfinished(folder, session.context.program)
-  return folder
 }
 
 /** One format goes to the output itself, several go to a folder each in it. */
@@ -44,6 +35,7 @@ export const writeTargets = async (
   session: Session,
   model: PortableModel,
   targets: readonly Target[],
+  command: string,
 ): Promise<Written[]> => {
   const { reporter, signal, context } = session
   const { checkHolds, writeModel } = await context.libraries.formats()
@@ -54,9 +46,10 @@ export const writeTargets = async (
     const into = await openFolderWriter(target.path)
     const bytes = await writeModel(model, target.format, into, {
       signal,
+      command,
       onWarning: (message) => reporter.progress({ type: 'warning', message }),
       onProgress: ({ name, completed, total }) =>
-        reporter.progress({ type: 'progress', stage: `write ${target.format}`, completed, total, message: name }),
+        reporter.progress({ type: 'progress', stage: 'export', completed, total, message: name }),
     })
     written.push({ ...target, bytes })
   }
@@ -82,7 +75,7 @@ export const convertReference = async (
     signal,
     onWarning: (message) => reporter.progress({ type: 'warning', message }),
   })
-  const outputs = await writeTargets(session, model, targets)
+  const outputs = await writeTargets(session, model, targets, session.command)
   const seconds = (context.now() - started) / 1000
   reporter.event({ type: 'done', input: model.format, outputs, seconds })
   reporter.print(

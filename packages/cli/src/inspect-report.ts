@@ -1,6 +1,6 @@
 import { collapse } from './collapse.ts'
-import { formatBytes, formatCount, significant } from './format.ts'
-import type { InspectedManifest, InspectedTensor, Inspection } from './libraries.ts'
+import { formatBytes, formatCount, plural, significant } from './format.ts'
+import type { InspectedManifest, InspectedProvenance, InspectedTensor, Inspection } from './libraries.ts'
 import { type Column, formatTable } from './table.ts'
 
 /** A parameter as people think of it: a quantized matrix is one, though it is stored as three tensors. */
@@ -110,9 +110,21 @@ const scaleGroupLines = ({ scaleGroups }: Inspection, all: boolean): string[] =>
   )
 }
 
+/** Formats that need no mention: what runs. */
+const OWN = ['awq', 'float']
+
+const evaluationText = (evaluation: NonNullable<InspectedProvenance['evaluation']>): string => {
+  const { text, perplexity, floatPerplexity, kl } = evaluation
+  return [
+    `perplexity ${significant(perplexity, 4)} on ${text}`,
+    ...(floatPerplexity === undefined ? [] : [`float ${significant(floatPerplexity, 4)}`]),
+    ...(kl === undefined ? [] : [`KL ${significant(kl, 3)}`]),
+  ].join(', ')
+}
+
 const summary = (
   reference: string,
-  { kind, architecture, config, parameters, bytes, manifest }: Inspection,
+  { kind, format, architecture, config, parameters, bytes, manifest, provenance = manifest, files }: Inspection,
 ): string[] => {
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength, tiedEmbeddings } =
     config
@@ -126,16 +138,26 @@ const summary = (
     ['size', `${formatBytes(bytes)}, ${significant((bytes * 8) / parameters, 3)} bits per parameter`],
   ]
   if (manifest) {
-    const { method, bits, groupSize, symmetric, calibration } = manifest
+    const { method, bits, groupSize, symmetric } = manifest
     rows.push([
       'quantized',
       `${method}, ${bits} bits, ${groupText(groupSize)}, ${symmetric ? 'symmetric' : 'with zero points'}`,
     ])
+  }
+  if (provenance) {
+    const { calibration, commands = [], evaluation } = provenance
     if (calibration)
       rows.push(['calibration', `${calibration.source}, ${calibration.samples} x ${calibration.length} tokens`])
+    if (evaluation) rows.push(['measured', evaluationText(evaluation)])
+    for (const command of commands) rows.push(['made by', command])
+  }
+  if (files) {
+    const { intact, damaged } = files
+    const bad = damaged.length > 0 ? `; DAMAGED OR CHANGED: ${damaged.join(', ')}` : ''
+    rows.push(['hashes', `${plural(intact.length, 'file')} as written (SHA-256)${bad}`])
   }
   return [
-    `${reference}: ${kind === 'float' ? 'a float checkpoint' : 'a quantized model'}`,
+    `${reference}: ${kind === 'float' ? 'a float checkpoint' : 'a quantized model'}${OWN.includes(format) ? '' : `, format ${format}`}`,
     ...rows.map(([term, text]) => `  ${term.padEnd(12)}  ${text}`),
   ]
 }

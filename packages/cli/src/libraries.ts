@@ -170,16 +170,29 @@ export interface GridOptions extends EngineSettings {
   onProgress?: (event: ProgressEvent) => void
 }
 
-/** What the manifest of a quantized model says of its matrices. */
-export interface InspectedManifest {
+/** How a model came about, as far as it is known. */
+export interface InspectedProvenance {
   readonly method: string
+  readonly calibration: { readonly source: string; readonly samples: number; readonly length: number } | null
+  readonly commands?: readonly string[] | undefined
+  readonly evaluation?:
+    | {
+        readonly text: string
+        readonly perplexity: number
+        readonly floatPerplexity?: number | undefined
+        readonly kl?: number | undefined
+      }
+    | undefined
+}
+
+/** What the manifest of a quantized model says of its matrices. */
+export interface InspectedManifest extends InspectedProvenance {
   readonly bits: number
   readonly groupSize: number
   readonly symmetric: boolean
   readonly matrices: Readonly<
     Record<string, { readonly bits: number; readonly groupSize: number; readonly shape: readonly number[] }>
   >
-  readonly calibration: { readonly source: string; readonly samples: number; readonly length: number } | null
 }
 
 /** The dimensions of a model. */
@@ -203,7 +216,10 @@ export interface Inspection {
   readonly bytes: number
   readonly tensors: readonly InspectedTensor[]
   readonly scaleGroups: readonly { name: string; kind: string; producer: string; consumers: readonly string[] }[]
+  readonly format: string
   readonly manifest?: InspectedManifest
+  readonly provenance?: InspectedProvenance
+  readonly files?: { readonly intact: readonly string[]; readonly damaged: readonly string[] }
 }
 
 export interface CoreLibrary {
@@ -219,6 +235,9 @@ export interface CoreLibrary {
       targetBytes?: number
       resume?: boolean
       record?: boolean
+      formats?: readonly string[]
+      measure?: { name: string; text: string; window?: number; maxWindows?: number }
+      command?: string
     },
   ): Promise<QuantizeResult>
   compare(
@@ -232,12 +251,17 @@ export interface CoreLibrary {
       onRow?: (row: CompareRow) => void
     },
   ): Promise<readonly CompareRow[]>
-  inspect(model: Folder): Promise<Inspection>
+  inspect(
+    model: Folder,
+    options?: { verify?: boolean; signal?: AbortSignal; onProgress?: (event: ProgressEvent) => void },
+  ): Promise<Inspection>
+  damageText(model: Folder, damaged: readonly string[]): string
 }
 
 /** Checkpoint formats. */
 export interface FormatsLibrary {
   readonly formats: readonly Format[]
+  recogniseFormat(folder: Folder): Promise<Format | undefined>
   openPortable(folder: Folder, options: ReadOptions): Promise<PortableModel>
   checkHolds(model: PortableModel, format: string): Promise<void>
   writeModel(model: PortableModel, format: string, into: FolderWriter, options: WriteOptions): Promise<number>

@@ -76,6 +76,7 @@ describe('failures', () => {
     const inspect = core({
       inspect: async () => ({
         kind: 'float',
+        format: 'float',
         architecture: 'llama',
         config,
         parameters: 1,

@@ -1,5 +1,6 @@
 import { closest } from './closest.ts'
 import type { Command } from './command.ts'
+import { commandText } from './command-text.ts'
 import { commands } from './commands/index.ts'
 import { type Context, nodeContext } from './context.ts'
 import { describeError } from './describe-error.ts'
@@ -67,7 +68,9 @@ const runCommand = async (command: Command, args: readonly string[], context: Co
   const reporter = createReporter(context, options.json)
   const interruption = createInterruption(context, reporter, command.survivesClosedStdout !== true)
   try {
-    await command.run({ context, reporter, interruption, signal: interruption.signal, args }, positionals, options)
+    const session = { context, reporter, interruption, signal: interruption.signal, args }
+    const written = commandText(command, positionals, options)
+    await command.run({ ...session, command: written }, positionals, options)
     await flush(context)
     const failure = interruption.failure()
     if (failure) throw failure

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AwqError, type Folder } from '@awq/tensor'
 import type { Session } from './command.ts'
@@ -6,6 +6,7 @@ import { defined } from './defined.ts'
 import type { Accuracy, AttentionForm, EngineSettings, LanguageModel } from './libraries.ts'
 import type { CommonValues } from './options.ts'
 import { downloadStage } from './progress.ts'
+import { shellQuote } from './shell-quote.ts'
 
 /** The hub's options of a command, with downloads shown as progress. */
 const hubOptions = ({ reporter, signal }: Session, { cacheDir, token }: CommonValues) => ({
@@ -16,21 +17,56 @@ const hubOptions = ({ reporter, signal }: Session, { cacheDir, token }: CommonVa
 })
 
 /** The hub's options of a command, with the revision of its model. */
-export const downloadOptions = (session: Session, common: CommonValues) => ({
+const downloadOptions = (session: Session, common: CommonValues) => ({
   ...hubOptions(session, common),
   ...defined({ revision: common.revision }),
 })
 
-/** The folder of a model argument; a hub id is downloaded, with progress. */
+/** The folder of a model argument that is to run; a hub id is downloaded, with progress. */
 export const findModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
+  if (isFile(reference)) {
+    const folder = await findAnyModel(session, reference, common)
+    await refuseForeign(session, reference, folder)
+    return folder
+  }
   const { resolveModel } = await session.context.libraries.tensor()
   const folder = await resolveModel(reference, downloadOptions(session, common))
+  await refuseUnfinished(folder, session.context.program)
+  if (await looksForeign(folder)) await refuseForeign(session, reference, folder)
+  return folder
+}
+
+/** The folder of a model argument of any format; a path to one file (`model.gguf`) is a folder with that file alone. */
+export const findAnyModel = async (session: Session, reference: string, common: CommonValues): Promise<Folder> => {
+  const { openModelFolder } = await session.context.libraries.formatFolders()
+  const folder = await openModelFolder(reference, downloadOptions(session, common))
   await refuseUnfinished(folder, session.context.program)
   return folder
 }
 
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+
+/** Whether a folder is worth asking the formats, which take a moment to load. */
+const looksForeign = async (folder: Folder): Promise<boolean> => {
+  const files = await folder.list()
+  if (files.length === 0 || files.includes('quantization.json')) return false
+  if (!files.includes('config.json') || !files.some((file) => file.endsWith('.safetensors'))) return true
+  const config = await folder.readText('config.json').catch(() => '')
+  return config.includes('"quantization_config"') || files.some((file) => /^quant(ize)?_config\.json$/.test(file))
+}
+
+/** What runs is our store and float checkpoints; any other format is named, with the command that converts it. */
+const refuseForeign = async (session: Session, reference: string, folder: Folder): Promise<void> => {
+  const { recogniseFormat } = await session.context.libraries.formats()
+  const format = await recogniseFormat(folder)
+  if (!format || ['awq', 'float'].includes(format.name)) return
+  const command = `${session.context.program} convert ${shellQuote(reference)} -o OUT`
+  const advice = format.read ? `convert it first: ${command}` : 'take the model it was made from'
+  throw new AwqError('UNSUPPORTED', `${reference} is in the format ${format.name} (${format.title}); ${advice}`)
+}
+
 /** Where `awq quantize` was interrupted there is no model yet: said here, not as "has no config.json". */
-export const refuseUnfinished = async ({ name, path }: Folder, program: string): Promise<void> => {
+const refuseUnfinished = async ({ name, path }: Folder, program: string): Promise<void> => {
   if (path === undefined || !existsSync(join(path, '.awq-partial')) || existsSync(join(path, 'config.json'))) return
   const advice = `repeat its ${program} quantize command with --resume`
   throw new AwqError('NOT_FOUND', `${name} holds an unfinished quantization, not yet a model; ${advice}`)

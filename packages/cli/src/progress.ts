@@ -26,6 +26,8 @@ const stageLabels: Readonly<Record<string, string>> = {
   blocks: 'quantizing',
   tables: 'writing embedding and head',
   evaluate: 'evaluating',
+  export: 'writing the format',
+  verify: 'comparing hashes',
   memory: 'measuring the memory',
   bench: 'timing',
 }

@@ -12,7 +12,14 @@ export { type ClipPassOptions, clipPass } from './clip-pass.ts'
 export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type CompensatePassOptions, compensatePass } from './compensate-pass.ts'
 export { type DescendPassOptions, descendPass } from './descend-pass.ts'
-export { type InspectedScaleGroup, type InspectedTensor, type Inspection, inspect } from './inspect.ts'
+export {
+  damageText,
+  type InspectedScaleGroup,
+  type InspectedTensor,
+  type Inspection,
+  type InspectOptions,
+  inspect,
+} from './inspect.ts'
 export { type MemoryBound, type MemoryUse, memoryBound } from './memory.ts'
 export {
   awq,
@@ -33,6 +40,7 @@ export { type PlanModelOptions, planModel } from './plan-target.ts'
 export type { OnProgress, ProgressEvent, Stage } from './progress.ts'
 export {
   type ComputeOptions,
+  type MeasureOptions,
   type QuantizationOptions,
   type QuantizeOptions,
   type QuantizeResult,

@@ -1,11 +1,12 @@
 /**
- * What a model folder holds, without reading its weights.
+ * What a model folder holds, and whether its files are those that were written.
  * @module
  */
-import { describeModel, type ModelConfig, parameterCount, readModelConfig } from '@awq/models'
-import { MANIFEST_FILE, type Manifest, openStore } from '@awq/quantize'
-import { type Folder, openCheckpoint } from '@awq/tensor'
-import { type ModelReferenceOptions, openFolderOf } from './source-model.ts'
+import { openPortable, parameterBytes, recogniseFormat, specText, type Verification, verifyFiles } from '@awq/formats'
+import { describeModel, type ModelConfig, type ModelDescription, parameterCount, readModelConfig } from '@awq/models'
+import { MANIFEST_FILE, type Manifest, openStore, type Provenance } from '@awq/quantize'
+import { AwqError, type Folder, messageOf, openCheckpoint } from '@awq/tensor'
+import { type ModelReferenceOptions, OWN_FORMATS, openFolderOf } from './source-model.ts'
 
 /** A tensor as it is stored. */
 export interface InspectedTensor {
@@ -29,6 +30,8 @@ export interface InspectedScaleGroup {
 /** A model folder. */
 export interface Inspection {
   readonly kind: 'float' | 'quantized'
+  /** Name of the format that the folder is in: `awq` and `float` are those that run. */
+  readonly format: string
   /** `model_type` of config.json. */
   readonly architecture: string
   readonly config: ModelConfig
@@ -38,27 +41,56 @@ export interface Inspection {
   readonly bytes: number
   readonly tensors: readonly InspectedTensor[]
   readonly scaleGroups: readonly InspectedScaleGroup[]
+  /** Of our own store. */
   readonly manifest?: Manifest
+  /** What is known of how a model in another format came about. */
+  readonly provenance?: Provenance
+  /** Files whose hashes were compared; absent where none are written down. */
+  readonly files?: Verification
+}
+
+/** Options of `inspect`. */
+export interface InspectOptions extends ModelReferenceOptions {
+  /** Read all files and compare them with the hashes that the model's manifest has; default true. */
+  readonly verify?: boolean | undefined
 }
 
 /**
- * Inspects a model.
- * @throws AwqError as `openSource`; INVALID_FILE for a store whose tensors and manifest disagree
+ * Inspects a model of any format that is read.
+ * @throws AwqError as `openSource`; INVALID_FILE for a store whose tensors and manifest disagree, and for a model that can
+ *   not be opened because files of it are damaged
  */
-export const inspect = async (model: Folder | string, options: ModelReferenceOptions = {}): Promise<Inspection> => {
+export const inspect = async (model: Folder | string, options: InspectOptions = {}): Promise<Inspection> => {
   const folder = await openFolderOf(model, options)
+  const { signal, onProgress } = options
+  const files =
+    options.verify === false
+      ? undefined
+      : await verifyFiles(folder, {
+          signal,
+          onProgress: ({ file, completed, total }) =>
+            onProgress?.({ type: 'progress', stage: 'verify', completed, total, message: file }),
+        })
+  try {
+    const inspected = await inspectFolder(folder, options)
+    return { ...inspected, ...(files ? { files } : {}) }
+  } catch (cause) {
+    if (!files || files.damaged.length === 0) throw cause
+    throw new AwqError('INVALID_FILE', `${damageText(folder, files.damaged)} (${messageOf(cause)})`, { cause })
+  }
+}
+
+/** What to say of files whose hashes are others than those written down. */
+export const damageText = ({ name }: Pick<Folder, 'name'>, damaged: readonly string[]): string => {
+  const more = damaged.length > 4 ? ` and ${damaged.length - 4} more` : ''
+  const are = damaged.length === 1 ? 'is damaged or was changed' : 'are damaged or were changed'
+  return `${name}: ${damaged.slice(0, 4).join(', ')}${more} ${are}: SHA-256 is not what was written down; copy or make the model again`
+}
+
+const inspectFolder = async (folder: Folder, options: ModelReferenceOptions): Promise<Inspection> => {
+  const format = await recogniseFormat(folder)
+  if (format && !OWN_FORMATS.includes(format.name)) return await inspectForeign(folder, options)
   const description = describeModel((await readModelConfig(folder)).json)
-  const { config } = description
-  const parameters = parameterCount(description)
-  const scaleGroups = description.blocks.flatMap((block, layer) =>
-    block.scaleGroups.map(({ kind, producer, consumers }) => ({
-      name: `${description.blockName(layer)}: ${producer}`,
-      kind,
-      producer: description.parameter(layer, producer),
-      consumers: consumers.map((consumer) => description.parameter(layer, consumer)),
-    })),
-  )
-  const summary = { architecture: config.modelType, config, parameters, scaleGroups }
   const quantized = await folder.has(MANIFEST_FILE)
   await using checkpoint = await openCheckpoint(folder)
   const store = quantized ? await openStore(folder) : undefined
@@ -76,9 +108,44 @@ export const inspect = async (model: Folder | string, options: ModelReferenceOpt
   })
   return {
     kind: quantized ? 'quantized' : 'float',
-    ...summary,
-    bytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
-    tensors,
+    format: quantized ? 'awq' : 'float',
+    ...summaryOf(description, tensors),
     ...(store ? { manifest: store.manifest } : {}),
   }
 }
+
+const inspectForeign = async (folder: Folder, { signal, onProgress }: ModelReferenceOptions): Promise<Inspection> => {
+  const onWarning = (message: string) => onProgress?.({ type: 'warning', message })
+  await using model = await openPortable(folder, { signal, onWarning })
+  const tensors = [...model.parameters].map(([name, parameter]): InspectedTensor => {
+    const bytes = parameterBytes(parameter)
+    if (parameter.kind === 'float') {
+      const { dtype, shape } = parameter.entry
+      return { name, dtype, shape, bytes }
+    }
+    const { shape, spec } = parameter
+    return { name, dtype: specText(spec), shape, bytes, bits: spec.bits, groupSize: spec.groupSize }
+  })
+  return {
+    kind: tensors.some(({ bits }) => bits !== undefined) ? 'quantized' : 'float',
+    format: model.format,
+    ...summaryOf(model.description, tensors),
+    provenance: model.provenance,
+  }
+}
+
+const summaryOf = (description: ModelDescription, tensors: readonly InspectedTensor[]) => ({
+  architecture: description.config.modelType,
+  config: description.config,
+  parameters: parameterCount(description),
+  bytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+  tensors,
+  scaleGroups: description.blocks.flatMap((block, layer) =>
+    block.scaleGroups.map(({ kind, producer, consumers }) => ({
+      name: `${description.blockName(layer)}: ${producer}`,
+      kind,
+      producer: description.parameter(layer, producer),
+      consumers: consumers.map((consumer) => description.parameter(layer, consumer)),
+    })),
+  ),
+})

@@ -18,16 +18,18 @@ export interface BlockStart
   > {
   readonly description: ModelDescription
   readonly stats: ReadonlyMap<string, ActivationStats>
+  /** Whether groups that need a vector of their own may be scaled; default true. */
+  readonly scaleVectors?: boolean
 }
 
 /** The state before the first pass. The weights are the state's own: passes write over them. */
-export const blockState = (start: BlockStart): BlockState => {
+export const blockState = ({ scaleVectors = true, ...start }: BlockStart): BlockState => {
   const structure = start.description.blocks[start.layer]!
   return {
     ...start,
     structure,
     linears: structure.linears,
-    scaleGroups: structure.scaleGroups,
+    scaleGroups: structure.scaleGroups.filter(({ kind }) => scaleVectors || kind !== 'activation'),
     stats: new Map(start.stats),
     salient: new Map(),
     ranges: new Map(),

@@ -171,13 +171,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     onProgress({ type: 'stage', stage: 'tables' })
     const results: VariantResult[] = []
     for (const variant of variants) {
-      const outputBytes = await clocks
-        .get(variant)!
-        .time('tables', () =>
-          variant.finish(tokens, signal, (completed, total) =>
-            onProgress({ type: 'progress', stage: 'tables', completed, total }),
-          ),
-        )
+      const outputBytes = await clocks.get(variant)!.time('tables', () => variant.finish(tokens, signal, onProgress))
       const stages = clocks.get(variant)!.seconds()
       results.push({
         outputBytes,
@@ -319,7 +313,7 @@ const walkGroup = async (
     const own = options.variants.length === 1 && !options.record ? weights : copyWeights(weights)
     const block = blockState({
       ...{ layer, engine: options.engine, description: model.description, weights: own, stats, ...kept.get(variant)! },
-      ...{ specs: variant.specsOf(layer), time: clock.time, signal },
+      ...{ specs: variant.specsOf(layer), scaleVectors: variant.scaleVectors, time: clock.time, signal },
     })
     await runPasses(block, variant.method.passes)
     blocks.push(block)

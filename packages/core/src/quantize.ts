@@ -3,10 +3,13 @@
  * on the disk, and an interrupted run can go on.
  * @module
  */
-import { type EngineChoice, withEngine } from '@awq/ort'
+import { evaluate } from '@awq/evaluate'
+import { type Engine, type EngineChoice, withEngine } from '@awq/ort'
+import type { Provenance } from '@awq/quantize'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
+import { checkFormatNames } from './export-store.ts'
 import { inputTokensOf, wantsQuantizedInputs } from './kept-inputs.ts'
 import { type MemoryUse, memoryBound } from './memory.ts'
 import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod, unusedOptionsWarning } from './methods.ts'
@@ -18,7 +21,7 @@ import type { OnProgress } from './progress.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import type { QuantizationRecord } from './record.ts'
 import { quantizationRecord } from './record-model.ts'
-import { openSource } from './source-model.ts'
+import { openSource, type SourceModel } from './source-model.ts'
 import { type StageSeconds, withOther } from './stages.ts'
 import { checkTables, type TableBits } from './tables.ts'
 
@@ -61,6 +64,25 @@ export interface QuantizeOptions
   readonly resume?: boolean | undefined
   /** Return a record of what was done: three products with its Gram matrix more for every linear. */
   readonly record?: boolean | undefined
+  /**
+   * Names of the formats to write; default our own store (`awq`). One goes to the output itself, several go to a folder of
+   * its name each.
+   */
+  readonly formats?: readonly string[] | undefined
+  /** Measure perplexity and divergence from the float model on this text when all is done, for the model card. */
+  readonly measure?: MeasureOptions | undefined
+  /** The command at work, for the model card. */
+  readonly command?: string | undefined
+}
+
+/** What to measure a finished model on. */
+export interface MeasureOptions {
+  /** What the model card calls the text. */
+  readonly name: string
+  readonly text: string
+  /** Tokens of a window; default 2048, at most the model's context. */
+  readonly window?: number | undefined
+  readonly maxWindows?: number | undefined
 }
 
 /** What `quantize` did. */
@@ -85,6 +107,33 @@ export interface QuantizeResult {
   readonly record?: QuantizationRecord
 }
 
+/** Measures a store against its source, as the options ask. */
+const measurement = (
+  model: SourceModel,
+  engine: Engine,
+  { measure, signal, onProgress }: QuantizeOptions,
+): ((store: Folder) => Promise<Provenance['evaluation']>) | undefined => {
+  if (!measure) return undefined
+  const { name, text, window, maxWindows } = measure
+  return async (store) => {
+    onProgress?.({ type: 'stage', stage: 'evaluate' })
+    const settings = {
+      ...{ engine, text, window, maxWindows, signal },
+      onProgress: ({ done, total }: { readonly done: number; readonly total: number }) =>
+        onProgress?.({ type: 'progress', stage: 'evaluate', completed: done, total }),
+    }
+    const {
+      perplexity,
+      kl,
+      top1,
+      tokens,
+      window: used,
+    } = await evaluate({ ...settings, model: store, against: model.folder })
+    const float = await evaluate({ ...settings, model: model.folder })
+    return { text: name, tokens, window: used, perplexity, floatPerplexity: float.perplexity, kl, top1 }
+  }
+}
+
 /**
  * Quantizes a model.
  * @throws AwqError for an unsupported model, calibration text that is too short, an output folder that is not empty,
@@ -92,6 +141,7 @@ export interface QuantizeResult {
  */
 export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
   const started = performance.now()
+  if (options.formats) checkFormatNames(options.formats)
   const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
   const unused = unusedOptionsWarning([options.method ?? DEFAULT_METHOD], options)
   if (unused) options.onProgress?.({ type: 'warning', message: unused })
@@ -104,7 +154,7 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
     const [done] = await quantizeVariants({
       model,
       engine,
-      variants: [{ ...options, method, workspace, planned }],
+      variants: [{ ...options, method, workspace, planned, measure: measurement(model, engine, options) }],
       calibration: options,
       resume: options.resume ?? false,
       record: options.record,

@@ -3,17 +3,27 @@
  * @module
  */
 import { readParameter } from '@awq/models'
-import { checkSpec, planStore, type QuantSpec, type StoreEntry, type StoreWriter } from '@awq/quantize'
-import { AwqError, byteLength, fromFloat32 } from '@awq/tensor'
+import {
+  checkSpec,
+  MANIFEST_FILE,
+  type Provenance,
+  planStore,
+  type QuantSpec,
+  type StoreEntry,
+  type StoreWriter,
+} from '@awq/quantize'
+import { AwqError, byteLength, type Folder, fromFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationOptions, CalibrationTokens } from './calibration-text.ts'
 import { checkpointHash } from './checkpoint-hash.ts'
+import { exportStore, isStoreAlone, mayScaleVectors } from './export-store.ts'
 import { beginJournal, type JournalBlock, type JournalKey, readJournal, sha256 } from './journal.ts'
 import { blockEntries, denseEntry } from './layout.ts'
 import { writeManifest } from './manifest.ts'
 import type { Method } from './methods.ts'
 import { type BitsPlan, checkPlan, commonSpec, type LinearSpecs, specsOfLayer, uniformPlan } from './plan.ts'
 import type { PlannedVariant } from './plan-target.ts'
+import type { OnProgress } from './progress.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import type { BlockRecord } from './record.ts'
 import { type RecordedVariant, tensorRecords } from './record-model.ts'
@@ -27,6 +37,12 @@ export interface VariantOptions extends QuantizationOptions {
   readonly workspace: Workspace
   /** The plan that was made for a target size, and what it was made from; in place of the bits of the options. */
   readonly planned?: PlannedVariant | undefined
+  /** The formats to write; default our own store alone. */
+  readonly formats?: readonly string[] | undefined
+  /** The command that is at work, for the model card. */
+  readonly command?: string | undefined
+  /** Measures the finished store, for the model card. */
+  readonly measure?: ((store: Folder) => Promise<Provenance['evaluation']>) | undefined
 }
 
 /** A variant whose store is open. */
@@ -35,15 +51,13 @@ export interface Variant {
   readonly workspace: Workspace
   /** Bits and group of the linears of a block, by base name. */
   readonly specsOf: (layer: number) => LinearSpecs
+  /** Whether scale groups that need a vector of their own may be scaled: not every format can hold one. */
+  readonly scaleVectors: boolean
   /** Blocks that an interrupted run finished. */
   readonly resumed: readonly JournalBlock[]
   writeBlock(block: BlockState, record?: BlockRecord): Promise<void>
   /** Writes tables, final norm, config, tokenizer and manifest, and moves all to its place. Returns bytes written. */
-  finish(
-    tokens: CalibrationTokens | undefined,
-    signal?: AbortSignal,
-    onRows?: (rows: number, total: number) => void,
-  ): Promise<number>
+  finish(tokens: CalibrationTokens | undefined, signal?: AbortSignal, onProgress?: OnProgress): Promise<number>
   /** What is known of the blocks written so far, and the tensors of the store. */
   readonly recorded: RecordedVariant
   /** Closes the files; the work stays for a later `resume`. */
@@ -77,6 +91,7 @@ const journalKey = async (
   spec: QuantSpec,
   plan: BitsPlan,
   tables: readonly TablePlan[],
+  scaleVectors: boolean,
 ): Promise<JournalKey> => ({
   ...inputs,
   method: method.name,
@@ -91,6 +106,7 @@ const journalKey = async (
       ? await sha256(new TextEncoder().encode(JSON.stringify(Object.entries(plan.linears).sort())))
       : null,
   tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
+  ...(scaleVectors ? {} : { scaleVectors }),
 })
 
 /** The plan given, or the one that the options ask for. */
@@ -141,7 +157,9 @@ export const openVariant = async (
     ).flat(),
     ...description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape)),
   ]
-  const key = await journalKey(inputs, options, spec, plan, tables)
+  const forms = { model, plan, tables, salient }
+  const scaleVectors = await mayScaleVectors(forms, options)
+  const key = await journalKey(inputs, options, spec, plan, tables, scaleVectors)
   if (workspace.unfinished && !resume) await workspace.discard()
   const resumed = await readJournal(workspace, key)
   const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
@@ -161,6 +179,7 @@ export const openVariant = async (
     method,
     workspace,
     specsOf,
+    scaleVectors,
     resumed,
     recorded: { blocks, folded, tensors: tensorRecords(model, entries) },
     async writeBlock(block, record) {
@@ -171,12 +190,20 @@ export const openVariant = async (
       blocks.push(finished)
       await workspace.appendJournal(JSON.stringify(finished))
     },
-    async finish(used, signal, onRows) {
+    async finish(used, signal, onProgress = () => {}) {
+      const onRows = (completed: number, total: number) =>
+        onProgress({ type: 'progress', stage: 'tables', completed, total })
       for (const table of tables) await writeTable(table, store, { signal, onRows })
       for (const spec of description.outer.dense)
         await store.write(spec.name, storedVector(spec.name, await readParameter(checkpoint, spec)))
       await store.finish()
-      return writeManifest({ model, workspace, method, plan, tables, folded, tokens: used })
+      const { command, formats, measure } = options
+      const parts = { ...forms, scaleVectors, workspace, method, folded, tokens: used, command }
+      await writeManifest(parts, signal)
+      if (measure) await writeManifest({ ...parts, evaluation: await measure(await workspace.folder()) }, signal)
+      return formats && !isStoreAlone(formats)
+        ? await exportStore(workspace, formats, { signal, onProgress })
+        : await workspace.commit(MANIFEST_FILE)
     },
     close: () => store.close(),
   }

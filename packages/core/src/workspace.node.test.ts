@@ -93,7 +93,10 @@ describe('a commit', () => {
   test.each([0, 1, 2])('cut short after %i files goes back, and can be repeated', async (moved) => {
     await (await begin())[Symbol.asyncDispose]()
     const partial = join(path, '.awq-partial')
-    await writeFile(join(partial, 'commit.json'), JSON.stringify(['config.json', 'model.safetensors', 'last.json']))
+    await writeFile(
+      join(partial, 'commit.json'),
+      JSON.stringify({ from: '', names: ['config.json', 'model.safetensors', 'last.json'] }),
+    )
     for (const name of ['config.json', 'model.safetensors'].slice(0, moved))
       await rename(join(partial, name), join(path, name))
     await using workspace = await openWorkspace(path)
@@ -107,9 +110,12 @@ describe('a commit', () => {
   test('that only had to remove its work is finished', async () => {
     await (await begin())[Symbol.asyncDispose]()
     const partial = join(path, '.awq-partial')
-    await writeFile(join(partial, 'commit.json'), JSON.stringify(model))
+    await writeFile(join(partial, 'commit.json'), JSON.stringify({ from: '', names: model }))
     for (const name of model) await rename(join(partial, name), join(path, name))
-    await writeFile(join(partial, 'commit.json'), JSON.stringify(['config.json', 'model.safetensors', 'last.json']))
+    await writeFile(
+      join(partial, 'commit.json'),
+      JSON.stringify({ from: '', names: ['config.json', 'model.safetensors', 'last.json'] }),
+    )
     await expect(openWorkspace(path)).rejects.toThrow(/is not empty/)
     expect((await readdir(path)).sort()).toEqual(model)
   })
@@ -117,7 +123,10 @@ describe('a commit', () => {
   test('record that names files elsewhere moves nothing', async () => {
     await (await begin())[Symbol.asyncDispose]()
     await writeFile(join(directory, 'mine'), '')
-    await writeFile(join(path, '.awq-partial', 'commit.json'), JSON.stringify(['../mine', 'last.json']))
+    await writeFile(
+      join(path, '.awq-partial', 'commit.json'),
+      JSON.stringify({ from: '', names: ['../mine', 'last.json'] }),
+    )
     await (await openWorkspace(path))[Symbol.asyncDispose]()
     expect(await readdir(directory)).toContain('mine')
   })

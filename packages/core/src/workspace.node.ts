@@ -5,22 +5,25 @@
  */
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { LOCK, lockFolder, WRITING } from '@awq/formats/node'
-import { MANIFEST_FILE } from '@awq/quantize'
+import { hashFile, LOCK, lockFolder, openFolderWriter, WRITING } from '@awq/formats/node'
+import { MANIFEST_FILE, PROVENANCE_FILE } from '@awq/quantize'
 import { createStore } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
+import { openFolder } from '@awq/tensor/node'
 import { readArrayFile, writeArrayFile } from './array-file.node.ts'
 import type { Platform } from './platform.ts'
 import type { Workspace } from './workspace.ts'
 
 const UNFINISHED = '.awq-partial'
 const JOURNAL = 'journal.ndjson'
-/** The files that a commit moves, the last one last; there while it does. */
+/** What a commit moves; there while it does. */
 const COMMIT = 'commit.json'
+/** The model in other formats, a folder each. */
+const EXPORTS = 'exports'
 
 /** True for files of the workspace that are no part of the model. */
 const isOwn = (name: string): boolean =>
-  name === JOURNAL || name === COMMIT || name.startsWith('activations-') || name.endsWith('.new')
+  [JOURNAL, COMMIT, EXPORTS].includes(name) || name.startsWith('activations-') || name.endsWith('.new')
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
 
@@ -57,30 +60,50 @@ const writeDurably = async (path: string, parts: readonly (Uint8Array | string)[
   }
 }
 
-/** A list of file names as `commit` wrote it; anything else is none. */
-const readCommit = async (file: string): Promise<string[]> => {
-  const text = await readFile(file, 'utf8').catch(() => '[]')
+/** The files and folders that a commit moves from a folder of the work to the output, the last one last. */
+interface Move {
+  readonly from: string
+  readonly names: readonly string[]
+}
+
+const NO_MOVE: Move = { from: '', names: [] }
+
+/** A move as `commit` wrote it down; anything else is none. */
+const readMove = async (file: string): Promise<Move> => {
+  const text = await readFile(file, 'utf8').catch(() => '')
   try {
-    const names: unknown = JSON.parse(text)
-    return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && basename(name) === name) : []
+    const { from, names } = JSON.parse(text) as { from: unknown; names: unknown }
+    if (typeof from !== 'string' || !new RegExp(`^(${EXPORTS}(/[\\w-]+)?)?$`).test(from) || !Array.isArray(names))
+      return NO_MOVE
+    return { from, names: names.filter((name) => typeof name === 'string' && basename(name) === name) }
   } catch {
-    return []
+    return NO_MOVE
   }
 }
 
 /**
- * What a commit that was cut short left: the files it had moved go back, so that the work is as before; when the last
- * one had been moved, only the removal of the work was missing.
+ * What a commit that was cut short left: what it had moved goes back, so that the work is as before; when the last one had
+ * been moved, only the removal of the work was missing.
  */
 const repairCommit = async (path: string): Promise<void> => {
   const work = join(path, UNFINISHED)
-  const names = await readCommit(join(work, COMMIT))
+  const { from, names } = await readMove(join(work, COMMIT))
   if (names.length === 0) return
   const moved = new Set(await readdir(path))
   if (moved.has(names.at(-1)!)) return await rm(work, { recursive: true, force: true })
-  const left = new Set(await readdir(work))
-  for (const name of names) if (moved.has(name) && !left.has(name)) await rename(join(path, name), join(work, name))
+  const left = new Set(await readdir(join(work, from)))
+  for (const name of names)
+    if (moved.has(name) && !left.has(name)) await rename(join(path, name), join(work, from, name))
   await rm(join(work, COMMIT))
+}
+
+/** Bytes of a file, or of all files of a folder. */
+const bytesOf = async (path: string): Promise<number> => {
+  const found = await stat(path)
+  if (!found.isDirectory()) return found.size
+  let bytes = 0
+  for (const name of await readdir(path)) bytes += await bytesOf(join(path, name))
+  return bytes
 }
 
 /** Opens the output folder at `path`, which need not exist. One process at a time has it open. */
@@ -120,6 +143,16 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
     await writeDurably(within(`${name}.new`), parts, 'w')
     await rename(within(`${name}.new`), within(name))
   }
+  const move = async ({ from, names }: Move): Promise<number> => {
+    await replace(COMMIT, [JSON.stringify({ from, names })])
+    let bytes = 0
+    for (const name of names) {
+      bytes += await bytesOf(join(work, from, name))
+      await rename(join(work, from, name), join(path, name))
+    }
+    await rm(work, { recursive: true, force: true })
+    return bytes
+  }
   return {
     name: path,
     unfinished: existing.includes(UNFINISHED),
@@ -153,18 +186,33 @@ const openLocked = async (path: string, close: () => Promise<void>): Promise<Wor
     },
     readArrays: (name, into) => onDisk(path, () => readArrayFile(within(name), into)),
     writeFile: (file, content) => onDisk(path, () => writeDurably(within(file), [content], 'w')),
+    hashes: (options) =>
+      onDisk(path, async () => {
+        const hashes: Record<string, string> = {}
+        for (const name of (await readdir(work)).sort())
+          if (!isOwn(name)) hashes[name] = await hashFile(within(name), options)
+        return hashes
+      }),
+    folder: () => openFolder(work),
+    exportFolder: (name) =>
+      onDisk(path, async () => {
+        // Of an interrupted run.
+        await rm(join(work, EXPORTS, name), { recursive: true, force: true })
+        return await openFolderWriter(join(work, EXPORTS, name))
+      }),
     commit: (last) =>
       onDisk(path, async () => {
         const files = (await readdir(work)).filter((name) => !isOwn(name))
-        const ordered = [...files.filter((name) => name !== last), last]
-        await replace(COMMIT, [JSON.stringify(ordered)])
-        let bytes = 0
-        for (const name of ordered) {
-          bytes += (await stat(within(name))).size
-          await rename(within(name), join(path, name))
-        }
-        await rm(work, { recursive: true, force: true })
-        return bytes
+        return await move({ from: '', names: [...files.filter((name) => name !== last), last] })
+      }),
+    commitExports: (names) =>
+      onDisk(path, async () => {
+        const [only] = names
+        if (names.length > 1 || only === undefined) return await move({ from: EXPORTS, names })
+        const from = `${EXPORTS}/${only}`
+        const files = await readdir(join(work, from))
+        const last = files.includes(PROVENANCE_FILE) ? PROVENANCE_FILE : MANIFEST_FILE
+        return await move({ from, names: [...files.filter((name) => name !== last), last] })
       }),
     discard: () => onDisk(path, () => rm(work, { recursive: true, force: true })),
     [Symbol.asyncDispose]: close,

@@ -21,6 +21,7 @@ import { folderCompanions, writeCompanions } from './companions.ts'
 import { readFolderConfig } from './folder-config.ts'
 import type { Format, WriteOptions } from './format.ts'
 import type { Parameter, PortableModel, QuantizedParameter } from './model.ts'
+import { modelHashes } from './provenance.ts'
 import { openTensorFiles } from './tensor-files.ts'
 
 /** What each linear's matrix lies beside in the store: the value that it reads, by the matrix' full name. */
@@ -67,7 +68,7 @@ const read: Format['read'] = async (folder, { signal } = {}) => {
     inputOrder: inputOrder !== null,
     read: (options) => readMatrix(store, name, options),
   })
-  const { method, folded, calibration, source } = store.manifest
+  const { format: _, version, bits, groupSize, symmetric, matrices, hashes, ...provenance } = store.manifest
   return {
     name: folder.name,
     format: 'awq',
@@ -78,7 +79,7 @@ const read: Format['read'] = async (folder, { signal } = {}) => {
       ...[...store.matrices].map(([name, matrix]) => [name, quantized(matrix)] as const),
     ]),
     companions: await folderCompanions(folder),
-    provenance: { method, folded, calibration, source },
+    provenance,
     [Symbol.asyncDispose]: () => store.close(),
   }
 }
@@ -155,7 +156,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
     ...commonSpec(model)!,
     matrices,
     ...model.provenance,
-    hashes: await into.hashes(options),
+    hashes: await modelHashes(into, options),
   }
   await into.writeText(MANIFEST_FILE, `${JSON.stringify(manifest, null, 1)}\n`)
 }

@@ -2,12 +2,16 @@
  * From a folder of one format to a folder of another.
  * @module
  */
+import { readProvenance } from '@awq/quantize'
 import { AwqError, type Folder } from '@awq/tensor'
+import { awqFormat } from './awq-format.ts'
 import { describedParameters } from './check-model.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { Format, WriteOptions } from './format.ts'
 import { formats } from './formats.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
+import { CARD_FILE, modelCard } from './model-card.ts'
+import { withProvenance, writeProvenance } from './provenance.ts'
 
 /** @throws AwqError INVALID_ARGUMENT for a name that no format has, UNSUPPORTED for one that is only read */
 export const writableFormat = (name: string): Format & Required<Pick<Format, 'problems' | 'write'>> => {
@@ -27,7 +31,12 @@ export const writableFormat = (name: string): Format & Required<Pick<Format, 'pr
 /** The format of a folder, told by its files and their content; undefined for none that is known. */
 export const recogniseFormat = async (folder: Folder): Promise<Format | undefined> => {
   for (const format of formats) if (await format.recognise?.(folder)) return format
-  return undefined
+  // Formats that are only written say so themselves.
+  const layout = await readProvenance(folder).then(
+    (found) => found?.layout,
+    () => undefined,
+  )
+  return formats.find(({ name }) => name === layout)
 }
 
 /**
@@ -36,6 +45,11 @@ export const recogniseFormat = async (folder: Folder): Promise<Format | undefine
  */
 export const openPortable = async (folder: Folder, options: ReadOptions = {}): Promise<PortableModel> => {
   const format = await recogniseFormat(folder)
+  if (format && !format.read)
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${folder.name} is in the format ${format.name}, which is written but not read; take the model it was made from`,
+    )
   if (!format?.read) {
     const known = formats.filter(({ read }) => read).map(({ name }) => name)
     throw new AwqError('UNSUPPORTED', `${folder.name} is in no format known here (${known.join(', ')})`)
@@ -43,7 +57,7 @@ export const openPortable = async (folder: Folder, options: ReadOptions = {}): P
   const model = await format.read(folder, options)
   try {
     describedParameters(model)
-    return model
+    return format === awqFormat ? model : await withProvenance(model, folder)
   } catch (error) {
     await model[Symbol.asyncDispose]()
     throw error
@@ -61,8 +75,14 @@ export const checkHolds = async (model: PortableModel, name: string): Promise<vo
   throw new AwqError('UNSUPPORTED', `${name} cannot hold ${model.name}: ${problems.slice(0, TOLD).join('; ')}${more}`)
 }
 
+const withCommand = (model: PortableModel, command: string | undefined): PortableModel => {
+  if (command === undefined) return model
+  const commands = [...(model.provenance.commands ?? []), command]
+  return { ...model, provenance: { ...model.provenance, commands } }
+}
+
 /**
- * Writes a model in a format and commits the folder; on any failure nothing is left of it. Returns the bytes written.
+ * Writes a model in a format, with its card, and commits the folder; on any failure nothing is left of it. Returns the bytes written.
  * @throws AwqError INVALID_ARGUMENT for an unknown format, UNSUPPORTED with the reasons when it cannot hold the model
  */
 export const writeModel = async (
@@ -73,8 +93,12 @@ export const writeModel = async (
 ): Promise<number> => {
   try {
     await checkHolds(model, name)
+    const format = writableFormat(name)
+    const written = withCommand(model, options.command)
     options.signal?.throwIfAborted()
-    await writableFormat(name).write(model, into, options)
+    await into.writeText(CARD_FILE, modelCard({ ...written, format }))
+    await format.write(written, into, options)
+    if (name !== awqFormat.name) await writeProvenance(written, name, into, options)
     options.signal?.throwIfAborted()
     return await into.commit()
   } catch (error) {

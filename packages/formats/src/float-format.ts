@@ -8,6 +8,7 @@ import { folderCompanions, writeCompanions } from './companions.ts'
 import { peekFolderConfig, readFolderConfig } from './folder-config.ts'
 import type { Format } from './format.ts'
 import type { Parameter, PortableModel } from './model.ts'
+import { sourceOf } from './provenance.ts'
 import { openTensorFiles } from './tensor-files.ts'
 
 /** Weights of 8-bit floating point and MXFP4 are read as what they stand for. */
@@ -40,12 +41,7 @@ const read: Format['read'] = async (folder, { signal } = {}) => {
     description,
     parameters,
     companions: await folderCompanions(folder),
-    provenance: {
-      method: 'none',
-      folded: [],
-      calibration: null,
-      source: { name: folder.name.split(/[/\\]/).at(-1) ?? folder.name, modelType: description.config.modelType },
-    },
+    provenance: { method: 'none', folded: [], calibration: null, source: sourceOf(folder, description) },
     [Symbol.asyncDispose]: () => checkpoint.close(),
   }
 }

@@ -23,6 +23,8 @@ export interface WriteOptions extends ReadOptions {
    * `exact` does not. What our own runtime takes when it loads a model.
    */
   readonly accuracy?: Accuracy | undefined
+  /** The command or call that asked for it: the model card and the provenance say so. */
+  readonly command?: string | undefined
 }
 
 /** A checkpoint format. */
@@ -31,6 +33,8 @@ export interface Format {
   readonly name: string
   /** One line: who reads it. */
   readonly title: string
+  /** How its readers take it: Markdown for the model card, with a fenced example; `OUT` stands for the folder. */
+  readonly usage?: string | undefined
   /**
    * Whether a folder holds this format, told by its files' content and config.json, never by its name. Absent where the
    * format is only written.

@@ -2,6 +2,7 @@
  * Checkpoint formats of quantized models, in and out, by moving integers.
  * @packageDocumentation
  */
+export { awqFormat } from './awq-format.ts'
 export { type DescribedParameter, describedParameters } from './check-model.ts'
 export { COMPANIONS, folderCompanions, writeCompanions } from './companions.ts'
 export {
@@ -13,8 +14,20 @@ export {
   writableFormat,
   writeModel,
 } from './convert.ts'
+export { floatFolder } from './float-folder.ts'
 export type { FileWriter, FolderWriter } from './folder-writer.ts'
 export type * from './format.ts'
 export { formats } from './formats.ts'
+export {
+  bitsPerWeight,
+  type MatrixKind,
+  type ModelForms,
+  matrixKinds,
+  type ParameterForm,
+  parameterBytes,
+  specText,
+} from './matrix-kinds.ts'
 export { type MemoryWriter, memoryWriter } from './memory-writer.ts'
 export type * from './model.ts'
+export { CARD_FILE, type CardParts, modelCard } from './model-card.ts'
+export { sourceOf, type Verification, type VerifyOptions, verifyFiles } from './provenance.ts'

@@ -2,7 +2,8 @@
  * An output folder in memory.
  * @module
  */
-import { AwqError, type Folder, memoryFolder } from '@awq/tensor'
+import { AwqError, type Folder, memoryFolder, memorySource } from '@awq/tensor'
+import { sha256 } from '#sha256'
 import { checkPlace, claimFile, type FolderWriter } from './folder-writer.ts'
 
 /** A folder writer whose files stay in memory. */
@@ -10,8 +11,6 @@ export interface MemoryWriter extends FolderWriter {
   /** What was written, once it is committed. @throws AwqError NOT_FOUND before */
   folder(): Folder
 }
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 /** An output folder in memory: for browsers, and for tests. */
 export const memoryWriter = (name = 'memory'): MemoryWriter => {
@@ -43,12 +42,9 @@ export const memoryWriter = (name = 'memory'): MemoryWriter => {
       if (!bytes) throw new AwqError('NOT_FOUND', `${name} has no file ${existing} to link ${file} to`)
       add(file, bytes)
     },
-    async hashes({ signal } = {}) {
+    async hashes(options) {
       const hashes: Record<string, string> = {}
-      for (const [file, bytes] of files) {
-        signal?.throwIfAborted()
-        hashes[file] = hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
-      }
+      for (const [file, bytes] of files) hashes[file] = await sha256(memorySource(bytes, file), options)
       return hashes
     },
     async commit() {

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ModelDescription } from '@awq/models'
-import type { Manifest, QuantSpec } from '@awq/quantize'
+import type { Provenance, QuantSpec } from '@awq/quantize'
 import type { Folder, QuantizedMatrix, TensorEntry } from '@awq/tensor'
 
 /** A matrix of integers, read when it is asked for. */
@@ -41,7 +41,7 @@ export interface PortableModel extends AsyncDisposable {
   /** The tokenizer's and the other small files that go along, by name. */
   readonly companions: ReadonlyMap<string, () => Promise<Uint8Array>>
   /** What is known of how it was made: that of the store, or what a reader can tell. */
-  readonly provenance: Pick<Manifest, 'method' | 'folded' | 'calibration' | 'source'>
+  readonly provenance: Provenance
 }
 
 /** Options of reading a model. */

@@ -18,7 +18,7 @@ export interface StoredFormat {
 const refuse = (what: string): never => {
   throw new AwqError(
     'UNSUPPORTED',
-    `config.json: the model is quantized already (quantization_config: ${what}); use its float checkpoint instead`,
+    `config.json: the model is quantized already (quantization_config: ${what}); convert it first (awq convert), or use its float checkpoint`,
   )
 }
 

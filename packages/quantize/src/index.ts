@@ -7,7 +7,17 @@ export { type GroupRanges, groupRanges, type NameOption } from './ranges.ts'
 export { roundRtn } from './rtn.ts'
 export { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'
 export { type MatrixPart, matrixEntries, partName, type StoreEntry } from './store/entries.ts'
-export { MANIFEST_FILE, type Manifest, manifestSchema, readManifest } from './store/manifest.ts'
+export {
+  MANIFEST_FILE,
+  type Manifest,
+  manifestSchema,
+  PROVENANCE_FILE,
+  type Provenance,
+  type ProvenanceFile,
+  provenanceSchema,
+  readManifest,
+  readProvenance,
+} from './store/manifest.ts'
 export {
   adjoiningRange,
   openStore,

@@ -7,6 +7,8 @@ export interface Folder {
   readonly name: string
   /** The path on disk, where there is one. */
   readonly path?: string
+  /** The repository of the hub that it came from, and the commit. */
+  readonly origin?: { readonly repository: string; readonly revision: string }
   /** The names of the files, sorted. */
   list(): Promise<string[]>
   has(file: string): Promise<boolean>

@@ -90,6 +90,7 @@ describe('inspect', () => {
   const matrix = { bits: 4, groupSize: 32, symmetric: false, shape: [172, 64] }
   const inspection: Inspection = {
     kind: 'quantized',
+    format: 'awq',
     architecture: 'llama',
     config,
     parameters: 6000,

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { memoryWriter } from '@awq/formats'
 import { memoryFolder } from '@awq/tensor'
 import { describe, expect, it } from 'vitest'
 import { core, fakeContext, runMain } from '../fixtures/fakes.ts'
@@ -157,7 +158,10 @@ describe('quantize', () => {
   ])('suggests what the model can do: %j', async (files, command) => {
     const library = {
       ...core({ quantize: async () => quantizeDone }),
-      tensor: async () => ({ resolveModel: async () => memoryFolder(files) }),
+      formatFolders: async () => ({
+        openModelFolder: async () => memoryFolder(files),
+        openFolderWriter: async () => memoryWriter(),
+      }),
     }
     const { stdout } = await runMain(['quantize', 'm', '-o', output], library)
     expect(stdout.endsWith(`\nTry: ${command}\n`)).toBe(true)

@@ -5,9 +5,10 @@ import { defineCommand, modelPositional } from '../command.ts'
 import type { Context } from '../context.ts'
 import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
+import { checkFormats } from '../formats.ts'
 import { gridSettings, plannedGridOptions } from '../grid-settings.ts'
 import type { QuantizationRecord } from '../libraries.ts'
-import { engineSettings, findModel } from '../model.ts'
+import { engineSettings, findAnyModel, readWholeText } from '../model.ts'
 import {
   bitWidth,
   calibrationOptions,
@@ -19,10 +20,11 @@ import {
   required,
   withDefault,
 } from '../options.ts'
+import { UsageError } from '../parse.ts'
 import { refuseReportPath, writeReport } from '../report-file.ts'
 import { shellQuote } from '../shell-quote.ts'
 import { stagesText } from '../stages-text.ts'
-import { oneOf, text } from '../values.ts'
+import { integer, listOf, oneOf, text } from '../values.ts'
 import { packageVersion } from '../version.ts'
 
 /** What a finished model has, as its last file. */
@@ -100,6 +102,17 @@ export const quantizeCommand = defineCommand({
     ...methodOptions,
     ...plannedGridOptions,
     ...calibrationOptions,
+    format: optional(
+      'NAME[,NAME]',
+      listOf(text),
+      'The formats to write (default awq, which awq run reads); several go to a folder each in OUT; docs/formats.md lists them',
+    ),
+    measure: optional(
+      'FILE',
+      text,
+      'Measure perplexity and KL divergence on this text when all is done, for the model card; takes what eval --text takes',
+    ),
+    measureWindows: optional('N', integer(1), 'Measure on the first windows only (default: all of the text)'),
     report: optional('FILE', text, 'Also write an HTML page with plots of errors, scales, sizes and time'),
     resume: flag('Continue an interrupted run: the result has the same bytes'),
   },
@@ -110,14 +123,23 @@ export const quantizeCommand = defineCommand({
   ],
   async run(session, [reference = ''], options) {
     const { context, reporter, signal, interruption } = session
-    const { output, method, report, resume } = options
+    const { output, method, report, resume, format } = options
     const grid = gridSettings(
       method,
       pick(options, ['bits', 'groupSize', 'headBits', 'embeddingBits', 'targetBpw', 'targetBytes']),
     )
     await refuseExisting(output, resume)
     if (report !== undefined) await refuseReportPath(report, output)
-    const model = await findModel(session, reference, options)
+    if (options.measureWindows !== undefined && options.measure === undefined)
+      throw new UsageError('--measure-windows needs --measure')
+    if (format !== undefined) checkFormats(await context.libraries.formats(), format)
+    const model = await findAnyModel(session, reference, options)
+    // Read before hours of work, so that they do not end in a text that is not there.
+    const measure = options.measure && {
+      name: basename(options.measure),
+      text: await readWholeText(session, options.measure, options),
+      ...defined({ maxWindows: options.measureWindows }),
+    }
     const { quantize } = await context.libraries.core()
     const { record, ...result } = await quantize({
       ...pick(options, ['symmetric', 'samples', 'length', 'moeCalibrateAll', 'resume']),
@@ -125,6 +147,9 @@ export const quantizeCommand = defineCommand({
       ...engineSettings(session, options),
       ...defined(pick(options, [...methodOptionNames, 'calibration', 'seed'])),
       ...(report === undefined ? {} : { record: true }),
+      ...(format === undefined ? {} : { formats: format }),
+      ...(measure ? { measure } : {}),
+      command: session.command,
       model,
       output,
       method,
@@ -151,7 +176,9 @@ export const quantizeCommand = defineCommand({
       `  time  ${formatSeconds(result.seconds)}${resumed}: ${stagesText(result.stages)}`,
       `  memory  peak ${formatBytes(result.peakRssBytes)}, expected at most ${formatBytes(result.memory.boundBytes)}`,
       ...(report !== undefined && failure === undefined ? [`  report  ${report}`] : []),
-      `Try: ${context.program} ${await suggestion(model, output)}`,
+      ...(format === undefined || format.join() === 'awq'
+        ? [`Try: ${context.program} ${await suggestion(model, output)}`]
+        : [`  formats  ${format.join(', ')}`]),
     )
     if (failure !== undefined) throw failure
   },

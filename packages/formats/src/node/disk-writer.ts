@@ -3,13 +3,14 @@
  * step is a rename of each.
  * @module
  */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { diskError, diskFull, freeBytes } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
+import { fileSource } from '@awq/tensor/node'
+import { sha256 } from '#sha256'
 import { checkPlace, claimFile, type FileWriter, type FolderWriter } from '../folder-writer.ts'
+import type { Sha256 } from '../sha256.ts'
 import { LOCK, lockFolder } from './folder-lock.ts'
 
 /** The hidden folder in which files are made. */
@@ -162,10 +163,9 @@ const diskWriter = (
       })
       files.set(file, copied ? size : 0)
     },
-    async hashes({ signal } = {}) {
+    async hashes(options) {
       const hashes: Record<string, string> = {}
-      for (const file of files.keys())
-        hashes[file] = await onDisk(join(name, file), () => sha256(join(work, file), signal))
+      for (const file of files.keys()) hashes[file] = await hashFile(join(work, file), options)
       return hashes
     },
     async commit() {
@@ -200,8 +200,12 @@ const writeAll = async (handle: FileHandle, offset: number, bytes: Uint8Array): 
   }
 }
 
-const sha256 = async (path: string, signal: AbortSignal | undefined): Promise<string> => {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal })) hash.update(chunk)
-  return hash.digest('hex')
+/** SHA-256 of a file on disk, in hexadecimal. */
+export const hashFile = async (path: string, options?: Parameters<Sha256>[1]): Promise<string> => {
+  const source = await fileSource(path)
+  try {
+    return await sha256(source, options)
+  } finally {
+    await source.close?.()
+  }
 }

@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { AwqError, quoted } from '../error.ts'
 import type { Folder } from '../folder.ts'
 import { downloadFromHub } from './hub.ts'
@@ -27,7 +28,7 @@ export async function resolveModel(reference: string, options: HubOptions = {}):
   }
   try {
     const path = await downloadFromHub({ type: 'model', name }, modelFiles, { ...options, complete: hasWeights })
-    return await openFolder(path)
+    return { ...(await openFolder(path)), origin: { repository: name, revision: basename(path) } }
   } catch (error) {
     if (!AwqError.is(error) || explicit) throw error
     throw new AwqError(error.code, `${error.message} (there is no local folder ${quoted(reference)} either)`, {
