@@ -94,18 +94,19 @@ const tensorLines = ({ tensors, manifest }: Inspection, all: boolean): string[] 
 }
 
 const scaleGroupLines = ({ scaleGroups }: Inspection, all: boolean): string[] => {
-  const readers = (group: Inspection['scaleGroups'][number]): string => braced(group.consumers.map(withinBlock))
-  const rows = families(
-    scaleGroups,
-    all,
-    ({ producer }) => producer,
-    (group) => `${group.kind} ${readers(group)}`,
-  )
+  type Group = Inspection['scaleGroups'][number]
+  const readersOf = (groups: readonly Group[]): string => {
+    const names = [...new Set(groups.flatMap(({ consumers }) => consumers.map(withinBlock)))]
+    return braced(all ? names : collapse(names, String, () => '').map(({ name }) => name))
+  }
+  const kindOf = ({ kind, consumers }: Group): string =>
+    [kind, ...new Set(consumers.map((name) => withinBlock(name).replace(/(?<=\.)\d+(?=\.)/g, '*')))].join(' ')
+  const rows = families(scaleGroups, all, ({ producer }) => producer, kindOf)
   return underBlocks(
     [{ title: 'scale group' }, { title: 'count', align: 'right' }, { title: 'kind' }, { title: 'consumers' }],
     rows.flatMap(({ name, members }) => {
       const [group] = members
-      return group ? [[name, String(members.length), group.kind, readers(group)]] : []
+      return group ? [[name, String(members.length), group.kind, readersOf(members)]] : []
     }),
   )
 }

@@ -44,7 +44,7 @@ export const findArchitecture = (modelType: string): Architecture => {
   throw new AwqError(
     'UNSUPPORTED',
     `model_type "${shown}" is not supported; known: ${[...tables.keys()].join(', ')} (closest: ${closest}). ` +
-      'Add a family with registerArchitecture from @awq/models',
+      'Add a family with registerArchitecture from @awq/models (docs/custom-architecture.md)',
   )
 }
 

@@ -4,7 +4,7 @@ import { figure, legend } from './figure.ts'
 import { significant } from './format.ts'
 import type { Markup } from './html.ts'
 import { dots, notes, panel, placesOf } from './panel.ts'
-import { groupBy, joinNames } from './summary.ts'
+import { alikeName, groupBy, joinNames } from './summary.ts'
 
 /** Classes of scales, each with its color. */
 const CLASSES = [
@@ -27,7 +27,7 @@ export const channelFigure = ({ inputs, model }: QuantizationRecord): Markup | u
   const x = layerAxis(model.layers)
   const y = logAxis(shown.flatMap(ratiosOf), times)
   const place = placesOf(x, y)
-  const panels = [...groupBy(shown, ({ readers }) => readers.join())].map(([, members]) => {
+  const panels = [...groupBy(shown, ({ readers }) => readers.map(alikeName).join())].map(([, members]) => {
     const spots = members.flatMap(({ layer, channels, median }) =>
       channels.map(({ meanAbs, scale }) => ({
         kind: classOf(scale),

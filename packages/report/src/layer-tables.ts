@@ -1,7 +1,16 @@
 import type { LinearRecord, QuantizationRecord } from '@awq/core'
 import { formatBytes, formatShare, formatWholeShare, MISSING, plain, significant } from './format.ts'
 import { html, type Markup } from './html.ts'
-import { clippedShare, errorsOf, groupBy, joinNames, lastPart, meanErrors, removedShare } from './summary.ts'
+import {
+  clippedShare,
+  errorsOf,
+  expertLabel,
+  groupBy,
+  joinNames,
+  lastPart,
+  meanErrors,
+  removedShare,
+} from './summary.ts'
 
 const groupText = ({ bits, groupSize, symmetric }: LinearRecord): string =>
   `${bits} / ${groupSize === -1 ? 'row' : groupSize}${symmetric ? ' sym' : ''}`
@@ -22,7 +31,7 @@ const scaleList = (groups: QuantizationRecord['scaleGroups']): Markup | undefine
   groups.length > 0
     ? html`<ul class="plain">${groups.map(
         ({ pass, producer, consumers, alpha, loss, identityLoss }) =>
-          html`<li>${pass ?? 'scale'} ${lastPart(producer)} → ${joinNames(consumers)}${alpha !== undefined && `: alpha ${plain(alpha)}`}${
+          html`<li>${expertLabel(producer)}${pass ?? 'scale'} ${lastPart(producer)} → ${joinNames(consumers)}${alpha !== undefined && `: alpha ${plain(alpha)}`}${
             loss !== undefined &&
             identityLoss !== undefined &&
             `${alpha === undefined ? ':' : ','} loss ${significant(identityLoss)} → ${significant(loss)}`
@@ -35,7 +44,7 @@ const channelList = (inputs: QuantizationRecord['inputs']): Markup | undefined =
   inputs.length > 0
     ? html`<ul class="plain">${inputs.map(
         ({ readers, median, channels }) =>
-          html`<li>largest channels into ${joinNames(readers)}: ${channels
+          html`<li>${expertLabel(readers[0] ?? '')}largest channels into ${joinNames(readers)}: ${channels
             .slice(0, 3)
             .map(
               ({ index, meanAbs, scale }) =>

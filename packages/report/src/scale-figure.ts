@@ -4,15 +4,16 @@ import { figure, legend } from './figure.ts'
 import { formatShare, plain, significant } from './format.ts'
 import type { Markup } from './html.ts'
 import { dots, notes, panel, placesOf, stems } from './panel.ts'
-import { groupBy, joinNames, lastPart } from './summary.ts'
+import { alikeName, expertOf, groupBy, joinNames, lastPart } from './summary.ts'
 
 /** A scale group with the one figure that its dot shows. */
 interface Shown extends ScaleGroupRecord {
   readonly value: number
 }
 
-const noteOf = ({ layer, alpha, loss, identityLoss }: ScaleGroupRecord): string => {
-  const parts = [`layer ${layer}`]
+const noteOf = ({ layer, producer, alpha, loss, identityLoss }: ScaleGroupRecord): string => {
+  const expert = expertOf(producer)
+  const parts = [`layer ${layer}`, ...(expert === undefined ? [] : [`expert ${expert}`])]
   if (alpha !== undefined) parts.push(`alpha ${plain(alpha)}`)
   if (loss !== undefined && identityLoss !== undefined)
     parts.push(`loss ${significant(identityLoss)} → ${significant(loss)}`)
@@ -31,7 +32,8 @@ const panelsOf = (
   const y = linearAxis(0, top, label)
   const place = placesOf(x, y)
   const passes = new Set(groups.map(({ pass }) => pass))
-  const key = ({ pass, producer, consumers }: Shown) => JSON.stringify([pass, producer, consumers])
+  const key = ({ pass, producer, consumers }: Shown) =>
+    JSON.stringify([pass, alikeName(producer), [...new Set(consumers.map(alikeName))]])
   return [...groupBy(groups, key).values()].map((members) => {
     const { pass, producer, consumers } = members[0]!
     const spots = members.map((group) => ({

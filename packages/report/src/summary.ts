@@ -63,8 +63,20 @@ export const groupBy = <T>(items: readonly T[], key: (item: T) => string): Map<s
 /** `self_attn.q_proj` -> `q_proj`: the last part of a name. */
 export const lastPart = (name: string): string => name.split('.').at(-1) || name
 
-/** Names as one word: `q_proj, k_proj, v_proj`. */
-export const joinNames = (names: readonly string[]): string => names.map(lastPart).join(', ')
+const EXPERT = /(?<=\.)\d+(?=\.)/
+
+/** The number of the expert that a linear is of. */
+export const expertOf = (name: string): string | undefined => EXPERT.exec(name)?.[0]
+
+/** The name with `*` for the number of an expert: what the experts of a mixture have in common. */
+export const alikeName = (name: string): string => name.replace(EXPERT, '*')
+
+/** Names as one word: `q_proj, k_proj, v_proj`; those of experts once for all. */
+export const joinNames = (names: readonly string[]): string =>
+  [...new Set(names.map(lastPart))].join(', ') + (names.some((name) => expertOf(name)) ? ' of experts' : '')
+
+/** `expert 3: `, in front of what is of one expert; empty for others. */
+export const expertLabel = (name: string): string => (expertOf(name) ? `expert ${expertOf(name)}: ` : '')
 
 /** Tensors that lie at the same place of every block. */
 export interface TensorKind {
