@@ -1,5 +1,6 @@
 import { createEngine, kernelsOf, type MixtureKernel } from '@awq/ort'
 import type { QuantSpec } from '@awq/quantize'
+import { AwqError } from '@awq/tensor'
 import { afterAll, describe, expect, test } from 'vitest'
 import { distance, mixtureLogits, mixtures, openMixture } from './fixtures/mixtures.ts'
 import { mixesByOperator } from './mixture-operator.ts'
@@ -91,6 +92,22 @@ describe('one operator for a mixture', () => {
     const { createConversation } = await import('./conversation.ts')
     const conversation = createConversation(session, one.source.description, { engine, attention: 'plain' })
     await expect(conversation.extend([1, 2], {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
+  test('gives way to expert by expert where a runtime does not know it', async () => {
+    const models: Uint8Array[] = []
+    const older: typeof engine = {
+      ...engine,
+      async createSession(model, options) {
+        models.push(model)
+        if (new TextDecoder('latin1').decode(model).includes('QMoE')) throw new AwqError('ENGINE', 'no such operator')
+        return engine.createSession(model, options)
+      },
+    }
+    const { model } = await openMixture({ engine: older, changes, spec: spec(4, true), mixture: exactKernel })
+    const each = await openMixture({ engine, changes, spec: spec(4, true), mixture: null })
+    expect(distance(await mixtureLogits(model), await mixtureLogits(each.model))).toBe(0)
+    expect(models.length).toBe(2)
   })
 
   test('is not the way on the CPU, and elsewhere where there is a kernel', () => {

@@ -15,7 +15,7 @@ import {
   openFloatCheckpoint,
   readModelConfig,
 } from '@awq/models'
-import { type Engine, kernelsOf, type Session } from '@awq/ort'
+import { type Engine, kernelsOf, type MixtureKernel, type Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
@@ -129,24 +129,29 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       (() => packedForward(engine, source.mixture?.oneToken ? { ...source, mixture: null } : source, files)),
     tokensAtOnce: (dtype) =>
       source.mixture?.oneToken && mixesByOperator({ ...source, dtype }, description) ? 1 : Number.POSITIVE_INFINITY,
-    openDecoder: ({ attention, dtype, signal }) => {
-      // All mixtures or none: with one of them, the graph may take one token at a time.
-      const operator = mixesByOperator({ ...source, dtype }, description)
-      const typed = { ...source, dtype, mixture: operator ? source.mixture : null }
-      const build = (links: WeightLinks) => {
-        const binding = {
-          outer: outerBinding(typed, links),
-          block: (layer: number) => blockBinding(typed, links, layer),
+    openDecoder: async ({ attention, dtype, signal }) => {
+      const open = (mixture: MixtureKernel | null | undefined): Promise<Session> => {
+        const typed = { ...source, dtype, mixture }
+        const build = (links: WeightLinks) => {
+          const binding = {
+            outer: outerBinding(typed, links),
+            block: (layer: number) => blockBinding(typed, links, layer),
+          }
+          const experts = expertTokensOn(engine.device)
+          const options = { attention, dtype, wholeRows: hostMemory, experts, oneToken: mixture?.oneToken }
+          return emitDecoder(description, binding, options)
         }
-        return emitDecoder(description, binding, {
-          attention,
-          dtype,
-          wholeRows: hostMemory,
-          experts: expertTokensOn(engine.device),
-          oneToken: operator && source.mixture?.oneToken,
-        })
+        return openLinked(engine, files, build, { signal, largePages: true })
       }
-      return openLinked(engine, files, build, { signal, largePages: true })
+      // All mixtures or none: with one of them, the graph may take one token at a time.
+      if (!mixesByOperator({ ...source, dtype }, description)) return open(null)
+      try {
+        return await open(source.mixture)
+      } catch (error) {
+        // An older ONNX Runtime (AWQ_ORT_LIBRARY) has the operator in another form, or not at all.
+        if (!AwqError.is(error) || error.code !== 'ENGINE') throw error
+        return open(null)
+      }
     },
     dispose: close,
     [Symbol.asyncDispose]: close,
