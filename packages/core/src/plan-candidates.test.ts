@@ -33,6 +33,9 @@ describe('candidatePlans', () => {
     const candidates = candidatePlans(units, linears, 2, 70)
     expect(candidates.map(({ name }) => name)).not.toContain('4 bits or more')
     expect(candidates).toContainEqual({ name: 'all in 2 bits, group 64', chosen: [0, 0] })
+    // Nor is measured what loses several times as much.
+    const far = [unit([20, 3], [40, 0.1], [80, 0]), unit([20, 0.4], [40, 0.2], [80, 0])]
+    expect(candidatePlans(far, linears, 2, 70).map(({ name }) => name)).toEqual(['least sum'])
   })
 
   test('all are within the budget, each once, and none has a lesser sum than the first', () => {

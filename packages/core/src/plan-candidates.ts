@@ -13,6 +13,11 @@ export interface CandidatePlan {
 
 /** What few bits are taken to cost, as a multiple of what was measured for a matrix alone, in the cautious plan. */
 const CAUTION = 3
+/**
+ * A plan whose losses sum up to more than so many times the least sum is not measured. Together, losses come to between
+ * one and two and a half times their sum.
+ */
+const HOPELESS = 3
 /** Below, losses grow fast and no longer add up. */
 const FEW_BITS = 4
 
@@ -65,9 +70,11 @@ export const candidatePlans = (
     ...even.slice(0, 1),
   ]
   const candidates = new Map<string, CandidatePlan>()
+  const least = proposed[0]!.chosen
   for (const { name, chosen } of proposed) {
     const key = chosen?.join()
-    if (chosen && key !== undefined && !candidates.has(key)) candidates.set(key, { name, chosen })
+    if (!chosen || !least || key === undefined || candidates.has(key)) continue
+    if (lossOf(chosen) <= HOPELESS * lossOf(least)) candidates.set(key, { name, chosen })
   }
   return [...candidates.values()]
 }
