@@ -3,6 +3,8 @@
  * Environments of the programs are made on the first run; see environments.ts.
  */
 const proofs: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<boolean>>>> = {
+  'compressed-tensors': async () => (await import('./compressed-tensors.ts')).proveCompressedTensors,
+  gguf: async () => (await import('./gguf.ts')).proveGguf,
   generators: async () => (await import('./generators.ts')).proveGenerators,
 }
 
