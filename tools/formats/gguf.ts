@@ -51,8 +51,14 @@ const changes: Readonly<Record<string, object>> = {
   gemma3: { query_pre_attn_scalar: 12, layer_types: undefined, sliding_window_pattern: 6, _sliding_window_pattern: 6 },
 }
 
+/** llama.cpp chooses LongRoPE's factors by the length of its context, which is longer than these. */
+const onlyLong = (config: Readonly<Record<string, unknown>>): object => {
+  const scaling = config.rope_scaling as { readonly long_factor?: unknown } | null | undefined
+  return scaling?.long_factor ? { rope_scaling: { ...scaling, short_factor: scaling.long_factor } } : {}
+}
+
 const prepared = (model: PortableModel, name: string): PortableModel => {
-  const config = { ...model.config, ...changes[name] }
+  const config = { ...model.config, ...changes[name], ...onlyLong(model.config) }
   const bytes = new TextEncoder().encode(tokenizer(model.description.config.vocabSize))
   const companions = new Map([['tokenizer.json', async () => bytes]])
   return { ...model, config, description: describeModel(config), companions }

@@ -155,6 +155,15 @@ export const ggufMetadata = (architecture: GgufArchitecture, description: ModelD
   count('rope.dimension_count', whole.width)
   put('rope.freq_base', { type: 'float32', value: whole.theta })
   const tensors = ropeOf(whole, put, problems)
+  if (whole.scaling.type === 'longrope') {
+    const { originalContextLength, short, long } = whole.scaling
+    if (short.some((divisor, i) => divisor !== long[i])) {
+      warnings.push(
+        `llama.cpp turns all positions by the long factors where its context is longer than ${originalContextLength} tokens; ` +
+          'this model does where the text is',
+      )
+    }
+  }
   checkFamily(architecture, description, put, problems, warnings)
   return { fields, tensors, problems, warnings }
 }
