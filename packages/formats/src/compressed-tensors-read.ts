@@ -20,6 +20,7 @@ import { type Float16Scales, float16Scales } from './float16-scales.ts'
 import { readFolderConfig } from './folder-config.ts'
 import { moveColumns, orderOfGroups } from './group-index.ts'
 import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from './model.ts'
+import { sourceOf } from './provenance.ts'
 import { heldGroupSize, regroup } from './regroup.ts'
 
 /** Ends of the names of a matrix' tensors, after its module's. */
@@ -271,7 +272,7 @@ export const readCompressedTensors = async (folder: Folder, options: ReadOptions
         method: 'compressed-tensors',
         folded: [],
         calibration: null,
-        source: { name: folder.name.split(/[/\\]/).at(-1) ?? folder.name, modelType: description.config.modelType },
+        source: sourceOf(folder, description),
       },
       async [Symbol.asyncDispose]() {
         scales.report()

@@ -22,6 +22,15 @@ const recognise: Format['recognise'] = async (folder) => {
 export const compressedTensorsFormat: Format = {
   name: 'compressed-tensors',
   title: 'packed integers of 2 to 8 bits for vLLM and transformers',
+  usage: [
+    'vLLM reads it as it is: `vllm serve OUT`. So does transformers with the package compressed-tensors:',
+    '',
+    '```python',
+    'from transformers import AutoModelForCausalLM',
+    '',
+    "model = AutoModelForCausalLM.from_pretrained('OUT')",
+    '```',
+  ].join('\n'),
   recognise,
   read: readCompressedTensors,
   problems: compressedTensorsProblems,

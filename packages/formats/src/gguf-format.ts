@@ -14,6 +14,13 @@ import { ggufProblems, writeGguf } from './gguf-write.ts'
 export const ggufFormat: Format = {
   name: 'gguf',
   title: 'one file for llama.cpp and the programs built on it',
+  usage: [
+    'llama.cpp and the programs built on it (ollama, LM Studio, node-llama-cpp) read `model.gguf`:',
+    '',
+    '```sh',
+    'llama-cli -m OUT/model.gguf',
+    '```',
+  ].join('\n'),
   recognise: async (folder) => (await ggufFiles(folder)).length > 0,
   read: readGguf,
   problems: ggufProblems,

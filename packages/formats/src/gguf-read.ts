@@ -11,6 +11,7 @@ import { type GgufFiles, openGgufFiles, type PlacedTensor } from './gguf-files.t
 import { hasIntegers, isZeroPointed, readIntegers } from './gguf-integers.ts'
 import { tokenizerTexts } from './gguf-tokenizer.ts'
 import type { Parameter, PortableModel, ReadOptions } from './model.ts'
+import { sourceOf } from './provenance.ts'
 
 /** A GGUF file under our names. */
 export interface GgufModel {
@@ -162,7 +163,7 @@ export const readGguf = async (folder: Folder, options: ReadOptions = {}): Promi
   tellDecoded(decoded, options)
   const encoder = new TextEncoder()
   const title = files.metadata.get('general.name')
-  const name = typeof title === 'string' && title !== '' ? title : folder.name
+  const source = sourceOf(folder, description)
   return {
     name: folder.name,
     format: 'gguf',
@@ -174,7 +175,7 @@ export const readGguf = async (folder: Folder, options: ReadOptions = {}): Promi
       method: 'gguf',
       folded: [],
       calibration: null,
-      source: { name, modelType: description.config.modelType },
+      source: typeof title === 'string' && title !== '' ? { ...source, name: title } : source,
     },
     [Symbol.asyncDispose]: () => files.close(),
   }
