@@ -151,7 +151,7 @@ export const proveGguf = async (args: readonly string[]): Promise<boolean> => {
         right = false
         continue
       }
-      const results = []
+      const results: Awaited<ReturnType<typeof compare>>[] = []
       for (const each of made) results.push(await compare(reference, each))
       const divergence = Math.max(...results.map((result) => result.divergence))
       const sum = (key: 'same' | 'total') => results.reduce((total, result) => total + result[key], 0)
