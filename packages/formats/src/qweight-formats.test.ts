@@ -287,6 +287,26 @@ describe('read', () => {
         )
   })
 
+  test('an order that the rows of gate and up can take, which leaves none', async () => {
+    const groups = Int32Array.from({ length: 128 }, (_, input) => (input * 3) % 4)
+    const module = 'model.layers.1.mlp.down_proj'
+    const folder = await made('gptq', ({ tensors }) => tensors.set(`${module}.g_idx`, i32(groups)))
+    await using folded = await openPortable(folder)
+    await using plain = await openPortable(await made('gptq'))
+    const matrixOf = async (model: PortableModel, name: string) =>
+      await (model.parameters.get(`model.layers.1.mlp.${name}.weight`) as QuantizedParameter).read()
+    const down = await matrixOf(folded, 'down_proj')
+    expect(down.inputOrder).toBeUndefined()
+    const order = [...groups.keys()].sort((one, other) => groups[one]! - groups[other]! || one - other)
+    const codes = (await matrixOf(plain, 'down_proj')).codes
+    expect([...down.codes.subarray(0, 128)]).toEqual(order.map((input) => codes[input]))
+    for (const name of ['gate_proj', 'up_proj']) {
+      const [own, before] = [dequantize(await matrixOf(folded, name)), dequantize(await matrixOf(plain, name))]
+      for (const [row, from] of order.entries())
+        expect(own.subarray(row * 64, row * 64 + 64)).toEqual(before.subarray(from * 64, from * 64 + 64))
+    }
+  })
+
   const i32 = (values: ArrayLike<number>) => {
     const data = new Uint8Array(Int32Array.from(values).buffer)
     return { dtype: 'I32', shape: [values.length], data }

@@ -68,6 +68,7 @@ export { registerArchitecture } from './registry.ts'
 export type { ScaleGroup } from './resolve-groups.ts'
 export type { RopeConfig } from './rope.ts'
 export { type RopeScaling, ropeRegime } from './rope-scaling.ts'
+export { type RowOrders, rowOrders } from './row-orders.ts'
 export {
   type ActivationType,
   declareSequence,
