@@ -2,7 +2,7 @@
  * Rotary tables made by the graph itself, for callers that feed none.
  * @module
  */
-import { type Graph, reshape, scalar, type Value } from '@awq/onnx'
+import { type Graph, type OnnxType, reshape, scalar, type Value } from '@awq/onnx'
 import { type AttentionForm, ropeFactor } from './attention.ts'
 import type { ModelDescription } from './describe.ts'
 import { ropeFrequencies } from './rope.ts'
@@ -20,7 +20,8 @@ export const ropePositions = ({ config, sequence }: ModelDescription): number =>
 
 /**
  * The tables of `ropeFeeds` for positions 0 to `positions - 1`, as nodes over constants: ONNX Runtime computes them while
- * it loads the graph, and the file holds the frequencies alone.
+ * it loads the graph, and the file holds the frequencies alone. They are rounded where `ropeFeeds` rounds, so that both give
+ * the same bits.
  */
 export const emitRopeTables = (
   graph: Graph,
@@ -29,21 +30,25 @@ export const emitRopeTables = (
   positions: number,
   dtype: ActivationType,
 ): SequenceInputs['ropes'] => {
+  const cast = (x: Value, to: OnnxType): Value => graph.add('Cast', [x], { to })
+  /** The product in float64, rounded to float32. */
+  const times = (x: Value, factor: number): Value =>
+    cast(graph.add('Mul', [x, scalar(graph, 'float64', factor)]), 'float32')
   const bounds = [0, positions, 1].map((bound) => scalar(graph, 'int64', bound))
-  const column = () =>
-    reshape(graph, graph.add('Cast', [graph.add('Range', bounds)], { to: 'float32' }), [positions, 1])
   let rows: Value | undefined
   return sequence.ropes.map((need) => {
     const { rope } = need
-    rows ??= column()
+    rows ??= reshape(graph, cast(graph.add('Range', bounds), 'float32'), [positions, 1])
     const { frequencies, factor } = ropeFrequencies(rope, rope.width, positions, rope.span)
-    const angles = graph.add('Mul', [rows, graph.constant('float32', [frequencies.length], frequencies)])
+    const angles = cast(
+      graph.add('Mul', [rows, graph.constant('float32', [frequencies.length], frequencies)]),
+      'float64',
+    )
+    const scale = ropeFactor(form, need)
     const table = (op: 'Cos' | 'Sin'): Value => {
-      const whole = graph.add('Mul', [
-        graph.add(op, [angles]),
-        scalar(graph, 'float32', factor * ropeFactor(form, need)),
-      ])
-      return dtype === 'float32' ? whole : graph.add('Cast', [whole], { to: dtype })
+      const whole = times(graph.add(op, [angles]), factor)
+      const scaled = scale === 1 ? whole : times(cast(whole, 'float64'), scale)
+      return dtype === 'float32' ? scaled : cast(scaled, dtype)
     }
     return { cos: table('Cos'), sin: table('Sin') }
   })

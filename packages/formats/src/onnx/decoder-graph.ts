@@ -41,7 +41,10 @@ export interface GraphRequest {
 export const exportedAttention = (description: ModelDescription): AttentionForm =>
   fusedIsPossible(description) ? 'fused' : 'plain'
 
-/** The graph. Products round activations to 8 bits block by block (accuracy level 4), as our own runtime's do. */
+/**
+ * The graph. In float32 it is for CPUs first, and computes bit for bit what our own runtime does there: score rows are made
+ * whole, and `fast` products round activations to 8 bits block by block (accuracy level 4).
+ */
 export const emitExported = (request: GraphRequest): Graph => {
   const { description, table, locate, dtype, port, experts, accuracy = 'fast' } = request
   const links: WeightLinks = {
@@ -54,5 +57,6 @@ export const emitExported = (request: GraphRequest): Graph => {
     block: (layer: number) => blockBinding(source, links, layer),
   }
   const attention = request.attention ?? exportedAttention(description)
-  return emitDecoder(description, binding, { attention, dtype, experts, port: exportedPort(port) })
+  const wholeRows = dtype === 'float32'
+  return emitDecoder(description, binding, { attention, dtype, wholeRows, experts, port: exportedPort(port) })
 }
