@@ -118,6 +118,13 @@ describe('transformersjs', () => {
     expect(config).toMatchObject({ model_type: 'gemma3_text', architectures: ['Gemma3ForCausalLM'], hidden_size: 32 })
   })
 
+  test('what transformers.js would take for another cache is not said', async () => {
+    await using model = await rounded('falcon', { bits: 4, groupSize: 16, symmetric: false })
+    expect(model.config.multi_query).toBe(true)
+    const config = await json(await written(model, 'transformersjs'), 'config.json')
+    expect(config).toMatchObject({ multi_query: false, num_hidden_layers: 2 })
+  })
+
   test('a family that transformers.js does not have is refused by name', async () => {
     await using model = await rounded('mixtral', { bits: 4, groupSize: 16, symmetric: false })
     await expect(written(model, 'transformersjs')).rejects.toThrow('transformers.js has no model_type mixtral')

@@ -75,12 +75,21 @@ const PARTS: Readonly<Record<string, object>> = {
   gemma3: { model_type: 'gemma3_text', architectures: ['Gemma3ForCausalLM'] },
 }
 
-/** config.json as transformers.js wants it: that of the language model, and which files there are. */
+/** What it calls the number of layers, where that is not `num_hidden_layers`. */
+const LAYERS: Readonly<Record<string, string>> = { bloom: 'n_layer', gpt2: 'n_layer', mpt: 'n_layers' }
+
+/**
+ * config.json as transformers.js wants it: that of the language model, and which files there are. It takes `multi_query`
+ * for keys and values in one tensor, whatever the family.
+ */
 const configOf = ({ config, description }: PortableModel, variants: readonly Variant[], chunks: number) => {
+  const { modelType, layers } = description.config
   const half = variants.filter(({ activations }) => activations === 'float16')
   return {
     ...textConfig(config),
-    ...PARTS[description.config.modelType],
+    ...PARTS[modelType],
+    [LAYERS[modelType] ?? 'num_hidden_layers']: layers,
+    ...('multi_query' in config ? { multi_query: false } : {}),
     'transformers.js_config': {
       dtype: variants[0]!.dtype,
       ...(half.length > 0 ? { kv_cache_dtype: Object.fromEntries(half.map(({ dtype }) => [dtype, 'float16'])) } : {}),
