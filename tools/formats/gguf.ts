@@ -1,7 +1,7 @@
 /**
  * Proof of GGUF files: llama.cpp has the probabilities and the greedy tokens from our file that our runtime has from the store
- * or the float checkpoint. Arguments: stores, or none for the tiny checkpoints of every family that is written, as float32 and
- * in blocks of 4 bits.
+ * or the float checkpoint. Arguments: stores, names of tiny checkpoints, or none for all
+ * of these of the families that are written; they are taken as float32 and in blocks of 4 bits.
  *
  * llama.cpp rounds activations to 8 bits in products with blocks, keys and values to float16, and looks some functions up in
  * tables of float16: where its greedy tokens differ, the figure is by how much our logits prefer ours.
@@ -115,16 +115,17 @@ const compare = async (reference: string, { ids, generated, probabilities }: Mad
 export const proveGguf = async (args: readonly string[]): Promise<boolean> => {
   const root = nodeWith('llama-cpp', PACKAGES)
   const scratch = mkdtempSync(join(tmpdir(), 'awq-formats-'))
-  const small = args.length === 0
   const cases: Case[] = []
   let right = true
   try {
-    for (const path of args.map((arg) => resolve(arg))) {
+    const tiny = tinyNames().filter((name) => args.length === 0 || args.includes(name))
+    const small = tiny.length > 0
+    for (const path of args.filter((arg) => !tiny.includes(arg)).map((arg) => resolve(arg))) {
       await using model = await openPortable(await openFolder(path))
       const found = await prepare(model, basename(path), scratch, path)
       if (found) cases.push(found)
     }
-    for (const name of small ? tinyNames() : []) {
+    for (const name of tiny) {
       await using opened = await tinyModel(name)
       const model = prepared(opened, name)
       const blocks = rounded(model, (_, width) =>
