@@ -10,7 +10,7 @@ logging.disable_progress_bar()
 job = json.load(sys.stdin)
 for folder in job["folders"]:
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
         with torch.no_grad():
             logits = [model(torch.tensor([ids])).logits[0, -1].float().tolist() for ids in job["prompts"]]
         print(json.dumps(dict(logits=logits)), flush=True)

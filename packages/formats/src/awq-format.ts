@@ -2,6 +2,7 @@
  * Our own store as a format.
  * @module
  */
+
 import { describeModel, type ModelDescription } from '@awq/models'
 import {
   checkSpec,
@@ -18,6 +19,7 @@ import {
 import { messageOf } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
 import { folderCompanions, writeCompanions } from './companions.ts'
+import { configText } from './config-text.ts'
 import { readFolderConfig } from './folder-config.ts'
 import type { Format, WriteOptions } from './format.ts'
 import type { Parameter, PortableModel, QuantizedParameter } from './model.ts'
@@ -149,7 +151,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
   }
   await files.finish()
   await writeCompanions(model, into)
-  await into.writeText('config.json', `${JSON.stringify(model.config, null, 2)}\n`)
+  await into.writeText('config.json', configText(model.config))
   const manifest: Manifest = {
     format: 'awq',
     version: 1,

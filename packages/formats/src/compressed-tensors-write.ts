@@ -2,6 +2,7 @@
  * Writes checkpoints of compressed-tensors, format `pack-quantized`.
  * @module
  */
+
 import type { StoreEntry, StoreWriter } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
 import { siteNames } from './awq-format.ts'
@@ -9,6 +10,7 @@ import { type DescribedParameter, describedParameters } from './check-model.ts'
 import { writeCompanions } from './companions.ts'
 import { type SchemeGroup, type WeightScheme, writeSchemes } from './compressed-tensors-config.ts'
 import { packColumns, packedWords, packRows } from './compressed-tensors-layout.ts'
+import { configText } from './config-text.ts'
 import { float16Rows } from './float-table.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
@@ -179,5 +181,5 @@ export const writeCompressedTensors = async (
   await writeCompanions(model, into)
   const groups = schemeGroups(parameters, model)
   const config = configOf(model, groups, ignored(parameters, model))
-  await into.writeText('config.json', `${JSON.stringify(config, null, 2)}\n`)
+  await into.writeText('config.json', configText(config))
 }

@@ -2,9 +2,11 @@
  * Float checkpoints of Hugging Face as a format: config.json and safetensors files.
  * @module
  */
+
 import { describeModel, modelParameters, openFloatCheckpoint } from '@awq/models'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
 import { folderCompanions, writeCompanions } from './companions.ts'
+import { configText } from './config-text.ts'
 import { peekFolderConfig, readFolderConfig } from './folder-config.ts'
 import type { Format } from './format.ts'
 import type { Parameter, PortableModel } from './model.ts'
@@ -65,7 +67,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
   }
   await files.finish()
   await writeCompanions(model, into)
-  await into.writeText('config.json', `${JSON.stringify(model.config, null, 2)}\n`)
+  await into.writeText('config.json', configText(model.config))
 }
 
 /** What `awq quantize` reads. */

@@ -2,10 +2,12 @@
  * Writes checkpoints whose matrices are `MODULE.qweight`.
  * @module
  */
+
 import type { QuantSpec, StoreEntry } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
 import { writeCompanions } from './companions.ts'
+import { configText } from './config-text.ts'
 import { float16Rows } from './float-table.ts'
 import type { JsonObject } from './folder-config.ts'
 import type { FolderWriter } from './folder-writer.ts'
@@ -145,5 +147,5 @@ export const writeQweights = async (
   await writeCompanions(model, into)
   const { quantization, configFile } = writer
   await into.writeText(configFile, `${JSON.stringify(quantization, null, 2)}\n`)
-  await into.writeText('config.json', `${JSON.stringify(configOf(model, quantization), null, 2)}\n`)
+  await into.writeText('config.json', configText(configOf(model, quantization)))
 }
