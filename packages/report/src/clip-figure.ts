@@ -4,7 +4,7 @@ import { figure } from './figure.ts'
 import { formatShare, formatWholeShare, plain } from './format.ts'
 import type { Markup } from './html.ts'
 import { bar, panel, placesOf } from './panel.ts'
-import { clippedShare, groupBy, lastPart } from './summary.ts'
+import { alikeName, clippedShare, groupBy, joinNames } from './summary.ts'
 
 /** Histograms added up, as shares of all groups. */
 const sharesOf = (members: readonly LinearRecord[]): number[] => {
@@ -16,8 +16,8 @@ const sharesOf = (members: readonly LinearRecord[]): number[] => {
 
 /** How far the ranges of groups were clipped; undefined where no group was. */
 export const clipFigure = ({ linears }: QuantizationRecord): Markup | undefined => {
-  const kinds = [...groupBy(linears, ({ name }) => name)]
-    .map(([name, members]) => ({ name, shares: sharesOf(members) }))
+  const kinds = [...groupBy(linears, ({ name }) => alikeName(name))]
+    .map(([, members]) => ({ name: joinNames([members[0]!.name]), shares: sharesOf(members) }))
     .filter(({ shares }) => shares.length > 1)
   if (!kinds.some(({ shares }) => clippedShare(shares) > 0)) return undefined
   const bins = Math.max(...kinds.map(({ shares }) => shares.length - 1))
@@ -34,7 +34,7 @@ export const clipFigure = ({ linears }: QuantizationRecord): Markup | undefined 
       'to their left stand those whose largest weights were cut, so that the others are rounded on a finer grid.',
     panels: kinds.map(({ name, shares }) =>
       panel({
-        title: `${lastPart(name)}: ${formatWholeShare(clippedShare(shares))} of groups clipped`,
+        title: `${name}: ${formatWholeShare(clippedShare(shares))} of groups clipped`,
         description: shares
           .flatMap((share, bin) => (share >= 0.005 ? [`${plain(bin / bins)}: ${formatWholeShare(share)}`] : []))
           .join(', '),

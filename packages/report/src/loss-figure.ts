@@ -4,7 +4,7 @@ import { figure, legend } from './figure.ts'
 import { formatShare, significant } from './format.ts'
 import type { Markup } from './html.ts'
 import { dots, notes, panel, placesOf, stems } from './panel.ts'
-import { errorsOf, groupBy, lastPart, meanErrors, removedShare } from './summary.ts'
+import { alikeName, errorsOf, expertLabel, groupBy, lastPart, meanErrors, removedShare } from './summary.ts'
 
 const percent = (share: number): string => `${significant(share * 100, 1)}%`
 
@@ -21,13 +21,13 @@ export const lossFigure = ({ linears, model }: QuantizationRecord): Markup | und
     percent,
   )
   const place = placesOf(x, y)
-  const panels = [...groupBy(measured, ({ name }) => name)].map(([name, members]) => {
+  const panels = [...groupBy(measured, ({ name }) => alikeName(name))].map(([name, members]) => {
     const mean = meanErrors(members)!
-    const spots = members.map(({ layer, before, after }) => ({
+    const spots = members.map(({ layer, name: linear, before, after }) => ({
       x: place.x(layer),
       before: place.y(before),
       after: place.y(after),
-      note: `layer ${layer}, ${lastPart(name)}: ${formatShare(before)} → ${formatShare(after)}`,
+      note: `layer ${layer}, ${expertLabel(linear)}${lastPart(name)}: ${formatShare(before)} → ${formatShare(after)}`,
     }))
     return panel({
       title: `${name}: ${formatShare(mean.before)} → ${formatShare(mean.after)}`,

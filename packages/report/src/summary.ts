@@ -80,7 +80,7 @@ export const expertLabel = (name: string): string => (expertOf(name) ? `expert $
 
 /** Tensors that lie at the same place of every block. */
 export interface TensorKind {
-  /** The name without its block: `mlp.up_proj.weight`. */
+  /** The name without its block, and with `*` for an expert: `mlp.up_proj.weight`, `mlp.experts.*.up_proj.weight`. */
   readonly name: string
   readonly count: number
   readonly floatBytes: number
@@ -100,7 +100,7 @@ export const tensorKinds = ({ tensors }: QuantizationRecord): TensorKind[] => {
   const single = tensors.map(
     ({ name, shape, floatBytes, storedBytes }): TensorKind => ({
       // All up to the block's number, which is the first part that is one.
-      name: name.replace(/^.*?\.\d+\./, ''),
+      name: alikeName(name.replace(/^.*?\.\d+\./, '')),
       ...{ count: 1, floatBytes, storedBytes, weights: weightsOf(shape) },
     }),
   )

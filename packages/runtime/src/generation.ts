@@ -80,7 +80,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     signal?.throwIfAborted()
     const show = createText(model, plan.stop)
     const sampler = createSampler(plan.sampling, createRandom(seed))
-    const drafter = plan.promptLookup && createDrafter(plan.promptLookup)
+    const drafter = plan.promptLookup && model.tokensAtOnce !== 1 ? createDrafter(plan.promptLookup) : undefined
     const context = [...prompt]
     sampler.see(prompt)
     const conversation = model.open(prompt)

@@ -82,7 +82,8 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const attention = resolveAttention(options.attention, facts)
     const decoder = createLazyDecoder(model, { attention, dtype })
     undo.push(() => decoder.dispose())
-    const chunk = Math.min(model.tokensAtOnce(dtype), await choosePrefillChunk(engine, attention))
+    const tokensAtOnce = model.tokensAtOnce(dtype)
+    const chunk = Math.min(tokensAtOnce, await choosePrefillChunk(engine, attention))
     const open = lazyConversations(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
     const pool = createConversationPool(open, options.keptConversations ?? 1)
     undo.push(() => pool.dispose())
@@ -91,7 +92,7 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
       await decoder.session(signal)
     }
     onProgress?.({ stage: 'ready' })
-    return assemble({ model, tokenizer, contextLength, attention, open, pool, dispose })
+    return assemble({ model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, dispose })
   } catch (error) {
     await dispose()
     throw error
@@ -108,6 +109,7 @@ interface Parts {
   readonly model: OpenedModel
   readonly tokenizer: Tokenizer
   readonly contextLength: number
+  readonly tokensAtOnce: number
   readonly attention: AttentionForm
   readonly open: () => Conversation
   readonly pool: ConversationPool
@@ -115,7 +117,7 @@ interface Parts {
 }
 
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, attention, open, pool, dispose } = parts
+  const { model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, dispose } = parts
   const { description } = model
   const { vocabSize } = description.config
   const eosIds = new Set(tokenizer.eosIds)
@@ -163,6 +165,7 @@ const assemble = (parts: Parts): LanguageModel => {
           largestContext: description.config.contextLength,
           vocabSize,
           eosIds,
+          tokensAtOnce,
           regime: (length) => regimeOf(description, length),
           createDecoder: () => tokenizer.createDecoder({ continuation }),
           open: (prompt) => pool.open(prompt),

@@ -16,6 +16,8 @@ export interface TokenModel {
    * sequence with other tables get other logits.
    */
   readonly regime?: ((length: number) => string) | undefined
+  /** Tokens that one run takes, where there is a limit: with 1 a draft saves nothing, and none is made. */
+  readonly tokensAtOnce?: number | undefined
   /** A new incremental decoder of ids to text. */
   createDecoder(): { push(id: number): string; flush(): string }
   /**
