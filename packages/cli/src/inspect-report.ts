@@ -123,6 +123,17 @@ const evaluationText = (evaluation: NonNullable<InspectedProvenance['evaluation'
   ].join(', ')
 }
 
+/** Words in lines that fit beside the terms of a summary. */
+const wrapped = (text: string, width = 64): string[] => {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + word.length >= width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
+}
+
 const summary = (
   reference: string,
   { kind, format, architecture, config, parameters, bytes, manifest, provenance = manifest, files }: Inspection,
@@ -150,7 +161,8 @@ const summary = (
     if (calibration)
       rows.push(['calibration', `${calibration.source}, ${calibration.samples} x ${calibration.length} tokens`])
     if (evaluation) rows.push(['measured', evaluationText(evaluation)])
-    for (const command of commands) rows.push(['made by', command])
+    for (const command of commands)
+      rows.push(...wrapped(command).map((line, index) => [index === 0 ? 'made by' : '', line] as const))
   }
   if (files) {
     const { intact, damaged } = files

@@ -33,6 +33,12 @@ export interface HubOptions {
 /** Finding a model: a local folder, or a hub id to download. */
 export interface TensorLibrary {
   resolveModel(reference: string, options?: HubOptions & { revision?: string }): Promise<Folder>
+  /** Commits the files of a folder to a model repository of the hub. */
+  pushToHub(
+    folder: string,
+    repository: string,
+    options: Omit<HubOptions, 'cacheDir'> & { revision?: string; private?: boolean; message?: string },
+  ): Promise<{ url: string; revision: string; files: readonly string[]; bytes: number }>
 }
 
 /** Reading text: a file (plain, JSONL, parquet) or a data set by name. */
@@ -263,6 +269,13 @@ export interface FormatsLibrary {
   readonly formats: readonly Format[]
   recogniseFormat(folder: Folder): Promise<Format | undefined>
   openPortable(folder: Folder, options: ReadOptions): Promise<PortableModel>
+  verifyFiles(
+    folder: Folder,
+    options: {
+      signal?: AbortSignal
+      onProgress?: (event: { readonly file: string; readonly completed: number; readonly total: number }) => void
+    },
+  ): Promise<{ readonly intact: readonly string[]; readonly damaged: readonly string[] } | undefined>
   checkHolds(model: PortableModel, format: string): Promise<void>
   writeModel(model: PortableModel, format: string, into: FolderWriter, options: WriteOptions): Promise<number>
 }

@@ -12,6 +12,9 @@ export type LayerEvent = Extract<ProgressEvent, { type: 'layer' }>
 /** The stage whose `completed` and `total` are bytes. */
 export const downloadStage = 'download'
 
+/** Stages counted in bytes. */
+const byteStages = new Set([downloadStage, 'upload'])
+
 /** The stage whose steps are blocks of one model or the other, and windows. */
 const evaluateStage = 'evaluate'
 
@@ -28,6 +31,7 @@ const stageLabels: Readonly<Record<string, string>> = {
   evaluate: 'evaluating',
   export: 'writing the format',
   verify: 'comparing hashes',
+  upload: 'uploading',
   memory: 'measuring the memory',
   bench: 'timing',
 }
@@ -85,7 +89,7 @@ const stageText = (event: Extract<ProgressEvent, { type: 'stage' }>): string =>
 /** Bytes of downloads, a share where the steps mean nothing to people, else steps. */
 const progressText = ({ stage, completed, total, message }: Extract<ProgressEvent, { type: 'progress' }>): string => {
   const label = stageLabel(stage)
-  if (stage === downloadStage) {
+  if (byteStages.has(stage)) {
     const amount = total > 0 ? `${formatBytes(completed)}/${formatBytes(total)}` : formatBytes(completed)
     return `${label} ${amount}${message ? `  ${message}` : ''}`
   }

@@ -1,6 +1,7 @@
 export { fileSink } from './node/file-sink.ts'
 export { fileSource } from './node/file-source.ts'
 export { downloadFromHub, type SelectFiles } from './node/hub.ts'
+export { type Pushed, type PushOptions, pushToHub } from './node/hub-push.ts'
 export { type HubRepository, isHubId } from './node/hub-repository.ts'
 export { type HubOptions, type HubProgress, hubSettings } from './node/hub-settings.ts'
 export { openFolder } from './node/open-folder.ts'

@@ -7,6 +7,7 @@ import { evalCommand } from './eval.ts'
 import { exportCommand } from './export.ts'
 import { inspectCommand } from './inspect.ts'
 import { logitsCommand } from './logits.ts'
+import { pushCommand } from './push.ts'
 import { quantizeCommand } from './quantize.ts'
 import { runCommand } from './run.ts'
 
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   benchCommand,
   exportCommand,
   convertCommand,
+  pushCommand,
   inspectCommand,
   logitsCommand,
 ]
