@@ -4,7 +4,7 @@
  */
 import { checkHolds, openPortable, writableFormat, writeModel } from '@awq/formats'
 import { AwqError } from '@awq/tensor'
-import { type PlannedParts, plannedModel } from './planned-model.ts'
+import { NOT_QUANTIZED_YET, type PlannedParts, plannedModel } from './planned-model.ts'
 import type { OnProgress } from './progress.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -32,15 +32,29 @@ export const mayScaleVectors = async (
   { formats = [STORE] }: { readonly formats?: readonly string[] | undefined },
 ): Promise<boolean> => {
   const provenance = { method: '', folded: [], calibration: null, source: { name: '' } }
+  const planned = async (scaleVectors: boolean) => await plannedModel({ ...forms, scaleVectors }, provenance)
   let vectors = true
   for (const format of formats) {
     if (format === STORE) continue
-    const problems = await writableFormat(format).problems(plannedModel({ ...forms, scaleVectors: true }, provenance))
-    if (problems.length === 0) continue
+    const { problems } = writableFormat(format)
+    if ((await foreseen(async () => problems(await planned(true)))).length === 0) continue
     vectors = false
-    await checkHolds(plannedModel({ ...forms, scaleVectors: false }, provenance), format)
+    await foreseen(async () => {
+      await checkHolds(await planned(false), format)
+      return []
+    })
   }
   return vectors
+}
+
+/** Reasons that are known beforehand: those that the codes decide come up when the format is written. */
+const foreseen = async (ask: () => Promise<string[]>): Promise<string[]> => {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error === NOT_QUANTIZED_YET || (error as Error).cause === NOT_QUANTIZED_YET) return []
+    throw error
+  }
 }
 
 /** Writes the store that a workspace holds in every format, and commits these. Returns the bytes of all files. */

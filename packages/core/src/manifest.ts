@@ -60,7 +60,7 @@ export const writeManifest = async (parts: ManifestParts, signal?: AbortSignal):
       matrices[full] = { ...plan.linears[full]!, shape: [...shape], ...(denseColumns > 0 ? { denseColumns } : {}) }
     }
   const provenance = provenanceOf(parts)
-  const forms = plannedModel({ ...parts, salient }, provenance)
+  const forms = await plannedModel({ ...parts, salient }, provenance)
   const { [MANIFEST_FILE]: _, [CARD_FILE]: card, ...hashes } = await workspace.hashes({ signal })
   await workspace.writeFile(CARD_FILE, modelCard({ ...forms, format: awqFormat }))
   const manifest: Manifest = {

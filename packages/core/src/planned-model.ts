@@ -2,7 +2,7 @@
  * A quantized model before it is made: which formats can hold it, and what its card says, follow from its forms.
  * @module
  */
-import type { Parameter, PortableModel } from '@awq/formats'
+import { folderCompanions, type Parameter, type PortableModel } from '@awq/formats'
 import { describeModel, modelParameters } from '@awq/models'
 import type { Provenance, QuantSpec } from '@awq/quantize'
 import { AwqError, elementCount, fromFloat32, type TensorEntry } from '@awq/tensor'
@@ -36,8 +36,11 @@ export const quantizedConfig = (
   return { ...config, ...(apart ? { tie_word_embeddings: false } : {}) }
 }
 
+/** What reading a matrix of a planned model throws. */
+export const NOT_QUANTIZED_YET = new AwqError('INVALID_ARGUMENT', 'the model is not quantized yet')
+
 const unmade = async (): Promise<never> => {
-  throw new AwqError('INVALID_ARGUMENT', 'the model is not quantized yet')
+  throw NOT_QUANTIZED_YET
 }
 
 const quantized = (spec: QuantSpec, shape: readonly number[], denseColumns = 0): Parameter => ({
@@ -56,7 +59,7 @@ const scaleVector = (name: string, shape: readonly number[]): TensorEntry => ({
 })
 
 /** The model that a quantization will make. Its matrices cannot be read. */
-export const plannedModel = (parts: PlannedParts, provenance: Provenance): PortableModel => {
+export const plannedModel = async (parts: PlannedParts, provenance: Provenance): Promise<PortableModel> => {
   const { model, plan, tables, salient, scaleVectors } = parts
   const { description, checkpoint, folder } = model
   const config = quantizedConfig(model, tables) ?? (JSON.parse(model.configText) as Record<string, unknown>)
@@ -88,7 +91,7 @@ export const plannedModel = (parts: PlannedParts, provenance: Provenance): Porta
     config,
     description: describeModel(config),
     parameters,
-    companions: new Map(),
+    companions: await folderCompanions(folder),
     provenance,
     async [Symbol.asyncDispose]() {},
   }

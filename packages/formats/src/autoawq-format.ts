@@ -11,6 +11,15 @@ import { detectLayout } from './qweight-tensors.ts'
 export const autoAwqFormat: Format = {
   name: 'autoawq',
   title: '4 bits in the layout of AutoAWQ (GEMM), for transformers, vLLM, SGLang and TGI',
+  usage: [
+    'vLLM and SGLang read it as it is: `vllm serve OUT`. So does transformers with the package gptqmodel:',
+    '',
+    '```python',
+    'from transformers import AutoModelForCausalLM',
+    '',
+    "model = AutoModelForCausalLM.from_pretrained('OUT')",
+    '```',
+  ].join('\n'),
   recognise: async (folder) => (await detectLayout(folder)) === 'gemm',
   read: (folder, options) => readAutoAwq(folder, 'autoawq', options),
   problems: (model) => autoAwqProblems(model, 'gemm'),

@@ -167,6 +167,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 export const awqFormat: Format = {
   name: 'awq',
   title: 'the store of this program, which awq run reads',
+  usage: ['```sh', 'awq run OUT --prompt "Once upon a time"', '```'].join('\n'),
   recognise: (folder) => folder.has(MANIFEST_FILE),
   read,
   problems,

@@ -12,6 +12,15 @@ export const gptqFormat: Format = {
   name: 'gptq',
   title:
     'integers of 2, 3, 4 and 8 bits for gptqmodel, transformers and vLLM (version 2 where matrices have zero points)',
+  usage: [
+    'transformers reads it with the package gptqmodel, vLLM as it is: `vllm serve OUT`.',
+    '',
+    '```python',
+    'from transformers import AutoModelForCausalLM',
+    '',
+    "model = AutoModelForCausalLM.from_pretrained('OUT')",
+    '```',
+  ].join('\n'),
   recognise: async (folder) => (await detectLayout(folder)) === 'gptq',
   read: readGptq,
   problems: gptqProblems,

@@ -139,6 +139,14 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 export const genaiFormat: Format = {
   name: 'genai',
   title: 'an ONNX folder for onnxruntime-genai',
+  usage: [
+    '```python',
+    'import onnxruntime_genai as og',
+    '',
+    "model = og.Model('OUT')",
+    'tokenizer = og.Tokenizer(model)',
+    '```',
+  ].join('\n'),
   problems,
   write,
 }

@@ -142,6 +142,13 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 export const transformersjsFormat: Format = {
   name: 'transformersjs',
   title: 'an ONNX folder for transformers.js 4',
+  usage: [
+    '```js',
+    "import { pipeline } from '@huggingface/transformers'",
+    '',
+    "const generate = await pipeline('text-generation', 'OUT')",
+    '```',
+  ].join('\n'),
   problems,
   write,
 }
