@@ -140,6 +140,22 @@ const warnOfSiblings = (
   }
 }
 
+/** transformers puts experts into one tensor while it reads them: with one scheme for all, and without zero points. */
+const warnOfExperts = (parameters: readonly DescribedParameter[], options: WriteOptions): void => {
+  const schemes = new Set<string>()
+  let zeroPoints = false
+  for (const { spec, parameter } of parameters) {
+    if (parameter.kind === 'float' || !spec.name.includes('.experts.')) continue
+    schemes.add(JSON.stringify(schemeOf(parameter)))
+    zeroPoints ||= !parameter.spec.symmetric
+  }
+  if (schemes.size < 2 && !zeroPoints) return
+  const why = zeroPoints ? 'have zero points' : 'are quantized in more than one way'
+  options.onWarning?.(
+    `its experts ${why}: transformers 5 reads experts from this format only where all are symmetric and alike`,
+  )
+}
+
 /** config.json: numbers of checkpoints are float16, as scales are, unless they were float32. */
 const configOf = (model: PortableModel, groups: readonly SchemeGroup[], ignore: readonly string[]) => {
   const { dtype, torch_dtype: older, ...config } = model.config
@@ -159,6 +175,7 @@ export const writeCompressedTensors = async (
     parameters.flatMap((parameter) => entriesOf(model, parameter)),
   )
   warnOfSiblings(parameters, model, options)
+  warnOfExperts(parameters, options)
   for (const [index, { spec, parameter }] of parameters.entries()) {
     const { name } = spec
     options.signal?.throwIfAborted()

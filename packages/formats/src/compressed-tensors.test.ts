@@ -98,6 +98,20 @@ describe('written and read again', () => {
   })
 })
 
+test('experts that transformers does not read are told of', async () => {
+  await using float = await floatModel('mixtral')
+  const told = async (spec: QuantSpec): Promise<string[]> => {
+    const warnings: string[] = []
+    await written(
+      roundedModel(float, (name) => (isTable(name) ? null : { ...spec, groupSize: -1 })),
+      warnings,
+    )
+    return warnings
+  }
+  expect(await told(specs[0] as QuantSpec)).toEqual([expect.stringMatching(/its experts have zero points/)])
+  expect(await told(specs[1] as QuantSpec)).toEqual([])
+})
+
 test('what it cannot hold is said', async () => {
   await using float = await floatModel('llama')
   const model = roundedModel(float, () => specs[0] as QuantSpec)
