@@ -45,11 +45,17 @@ export const emitRopeTables = (
       'float64',
     )
     const scale = ropeFactor(form, need)
-    const table = (op: 'Cos' | 'Sin'): Value => {
-      const whole = times(graph.add(op, [angles]), factor)
+    const half = graph.add('Sin', [graph.add('Mul', [angles, scalar(graph, 'float64', 0.5)])])
+    // cos x = 1 - 2 sin(x/2)^2: older releases of ONNX Runtime have no cosine in float64.
+    const cosines = graph.add('Sub', [
+      scalar(graph, 'float64', 1),
+      graph.add('Mul', [graph.add('Mul', [half, half]), scalar(graph, 'float64', 2)]),
+    ])
+    const table = (values: Value): Value => {
+      const whole = times(values, factor)
       const scaled = scale === 1 ? whole : times(cast(whole, 'float64'), scale)
       return dtype === 'float32' ? scaled : cast(scaled, dtype)
     }
-    return { cos: table('Cos'), sin: table('Sin') }
+    return { cos: table(cosines), sin: table(graph.add('Sin', [angles])) }
   })
 }

@@ -1,6 +1,6 @@
 import { createEngine } from '@awq/ort'
 import type { QuantSpec } from '@awq/quantize'
-import { modelLogits } from '@awq/runtime'
+import { createConversation, modelLogits, openModel } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
 import { afterAll, describe, expect, test } from 'vitest'
 import { writeModel } from '../convert.ts'
@@ -193,4 +193,18 @@ describe('planChunks', () => {
   test('a tensor that fits no file is refused by name', () => {
     expect(() => planChunks([entry('a', 300)], 'w', 256)).toThrow('a: 300 bytes, but files hold 256 at most')
   })
+})
+
+test('in float32 the logits are those of our own runtime, bit for bit', async () => {
+  await using model = await rounded('qwen3', { bits: 4, groupSize: 16, symmetric: false })
+  const ids = [5, 9, 17, 3, 22, 8, 30]
+  await using ours = await openModel(await written(model, 'awq'), engine, { accuracy: 'fast' })
+  await using session = await ours.openDecoder({ attention: 'fused' })
+  const conversation = createConversation(session, ours.description, { engine, attention: 'fused' })
+  const expected = (await conversation.extend(ids, { logits: 'all' })).slice()
+  conversation.dispose()
+  const port = { padding: 'left', logits: 'kept' } as const
+  await using decoder = await openExported(engine, model, { port, accuracy: 'fast' })
+  const [rows] = await decoder.run([ids], [ids.map(() => 1)])
+  expect(rows!.flatMap((row) => [...row])).toEqual([...expected])
 })
