@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 const { root, files, prompts, tokens } = JSON.parse(readFileSync(0, 'utf8'))
 const { getLlama } = await import(pathToFileURL(createRequire(`${root}/x.js`).resolve('node-llama-cpp')).href)
 const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' })
+const lines = []
 const last = { generateNext: { probabilities: true, options: { temperature: 0 } } }
 
 for (const file of files) {
@@ -30,9 +31,10 @@ for (const file of files) {
       made.push({ ids: [...ids], generated, probabilities })
     }
     await model.dispose()
-    console.log(JSON.stringify({ made }))
+    lines.push(JSON.stringify({ made }))
   } catch (error) {
-    console.log(JSON.stringify({ error: String(error).slice(0, 300) }))
+    lines.push(JSON.stringify({ error: String(error).slice(0, 300) }))
   }
 }
-process.exit(0)
+// Its threads keep the process alive; what is written to a pipe must be gone first.
+process.stdout.write(`${lines.join('\n')}\n`, () => process.exit(0))
