@@ -16,6 +16,7 @@ import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
 import { openTensorFiles } from './tensor-files.ts'
+import { scaleVectorProblems } from './unit-scales.ts'
 
 const SUFFIX = '.weight'
 const moduleOf = (name: string): string => name.slice(0, -SUFFIX.length)
@@ -39,7 +40,7 @@ export const compressedTensorsProblems = (model: PortableModel): string[] => {
   const experts = Object.keys(stacked).map(
     (name) => new RegExp(`\\.${name.replace(/[.]/g, '\\.').replace('*', '\\d+')}$`),
   )
-  const found: string[] = []
+  const found = scaleVectorProblems(model)
   let quantized = 0
   for (const [name, given] of model.parameters) {
     if (experts.some((pattern) => pattern.test(name))) {

@@ -26,6 +26,12 @@ describe('convert', () => {
     await expect(convert(memoryFolder({ 'a.txt': '' }, 'empty'), memoryWriter())).rejects.toThrow(
       /empty is in no format known here \(awq, /,
     )
+    const config = (quantization: unknown) => ({ 'config.json': JSON.stringify({ quantization_config: quantization }) })
+    const other = memoryFolder({ ...config({ quant_method: 'aqlm' }), 'model.safetensors': new Uint8Array(9) }, 'other')
+    await expect(openPortable(other)).rejects.toThrow(/its quantization_config says "aqlm"/)
+    await expect(openPortable(memoryFolder(config([1]), 'list'))).rejects.toThrow(
+      /quantization_config must be an object/,
+    )
     expect(() => writableFormat('pickle')).toThrow(/there is no format "pickle"; choose from awq, /)
   })
 

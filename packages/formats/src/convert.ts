@@ -3,15 +3,17 @@
  * @module
  */
 import { readProvenance } from '@awq/quantize'
-import { AwqError, type Folder } from '@awq/tensor'
+import { AwqError, type Folder, quoted } from '@awq/tensor'
 import { awqFormat } from './awq-format.ts'
 import { describedParameters } from './check-model.ts'
+import { readFolderConfig } from './folder-config.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { Format, WriteOptions } from './format.ts'
 import { formats } from './formats.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
 import { CARD_FILE, modelCard } from './model-card.ts'
 import { withProvenance, writeProvenance } from './provenance.ts'
+import { withoutUnitScales } from './unit-scales.ts'
 
 /** @throws AwqError INVALID_ARGUMENT for a name that no format has, UNSUPPORTED for one that is only read */
 export const writableFormat = (name: string): Format & Required<Pick<Format, 'problems' | 'write'>> => {
@@ -52,7 +54,12 @@ export const openPortable = async (folder: Folder, options: ReadOptions = {}): P
     )
   if (!format?.read) {
     const known = formats.filter(({ read }) => read).map(({ name }) => name)
-    throw new AwqError('UNSUPPORTED', `${folder.name} is in no format known here (${known.join(', ')})`)
+    // A config.json that is damaged says so itself.
+    const method = (await folder.has('config.json'))
+      ? (await readFolderConfig(folder)).quantization?.quant_method
+      : undefined
+    const stated = method === undefined ? '' : `; its quantization_config says ${quoted(String(method))}`
+    throw new AwqError('UNSUPPORTED', `${folder.name} is in no format known here (${known.join(', ')})${stated}`)
   }
   const model = await format.read(folder, options)
   try {
@@ -67,9 +74,13 @@ export const openPortable = async (folder: Folder, options: ReadOptions = {}): P
 /** Reasons that are told; the rest is counted. */
 const TOLD = 4
 
+/** What a format is given: vectors of ones are nothing to hold, and only our store has a place for them. */
+const heldBy = async (name: string, model: PortableModel, options: ReadOptions = {}): Promise<PortableModel> =>
+  name === awqFormat.name ? model : await withoutUnitScales(model, options)
+
 /** @throws AwqError UNSUPPORTED with the reasons why a format cannot hold a model */
 export const checkHolds = async (model: PortableModel, name: string): Promise<void> => {
-  const problems = await writableFormat(name).problems(model)
+  const problems = await writableFormat(name).problems(await heldBy(name, model))
   if (problems.length === 0) return
   const more = problems.length > TOLD ? `; and ${problems.length - TOLD} more` : ''
   throw new AwqError('UNSUPPORTED', `${name} cannot hold ${model.name}: ${problems.slice(0, TOLD).join('; ')}${more}`)
@@ -94,7 +105,7 @@ export const writeModel = async (
   try {
     await checkHolds(model, name)
     const format = writableFormat(name)
-    const written = withCommand(model, options.command)
+    const written = withCommand(await heldBy(name, model, options), options.command)
     options.signal?.throwIfAborted()
     await into.writeText(CARD_FILE, modelCard({ ...written, format }))
     await format.write(written, into, options)

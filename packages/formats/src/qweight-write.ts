@@ -14,6 +14,7 @@ import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
 import { openTensorFiles } from './tensor-files.ts'
+import { scaleVectorProblems } from './unit-scales.ts'
 
 const SUFFIX = '.weight'
 
@@ -59,20 +60,12 @@ export const usualSpec = (matrices: readonly (readonly [name: string, parameter:
 
 /** Reasons that all these formats have to refuse a model. */
 export const qweightProblems = (model: PortableModel): string[] => {
-  const { stacked, blocks, parameter } = model.description
+  const { stacked } = model.description
   const found: string[] = []
   if (Object.keys(stacked).length > 0) {
     found.push('checkpoints of this family hold all experts in one tensor, which has no packed form')
   }
-  for (const [layer, block] of blocks.entries())
-    for (const { name, optional } of block.parameters) {
-      const full = parameter(layer, name)
-      if (optional && model.parameters.has(full)) {
-        found.push(
-          `${full}: a scale of inputs that could not be folded, for which the format has no place; quantize without it`,
-        )
-      }
-    }
+  found.push(...scaleVectorProblems(model))
   const matrices = packedMatrices(model)
   for (const [name, { denseColumns }] of matrices) {
     if (denseColumns > 0) found.push(`${name}: ${denseColumns} of its columns stay float (--keep-salient)`)
