@@ -106,7 +106,8 @@ const schemeOf = (
   const [first, ...others] = dense.length > 0 ? dense : found
   const asked = `[${shape.join(', ')}] as ${shapeText(codes)} with scales ${shapeText(scale)}${zero ? ' and zero points' : ''}`
   if (!first) return fail(codes, `holds ${asked}, which is no scheme of quantization_config.config_groups`)
-  if (others.some(({ bits }) => bits !== first.bits))
+  const spread = ({ groupSize }: WeightScheme) => (groupSize > 0 ? Math.min(groupSize, shape[1]) : shape[1])
+  if (others.some((other) => other.bits !== first.bits || spread(other) !== spread(first)))
     return fail(codes, `holds ${asked}: more than one of config_groups fits`)
   return first
 }
@@ -124,6 +125,7 @@ const findParts = async (
   if (codes.shape.length !== 2)
     fail(codes, `is ${shapeText(codes)}; a matrix is read, experts each as one of their own`)
   expectType(codes, packed ? 'I32' : 'I8')
+  if (packed && tensors.has(module + parts.plain)) fail(packed, `has ${quoted(module + parts.plain)} beside it`)
   const stated = tensors.get(module + parts.shape)
   if (packed && !stated) fail(codes, `has no ${quoted(module + parts.shape)} beside it`)
   const shape = stated ? await readShape(stated, options) : (codes.shape as readonly [number, number])

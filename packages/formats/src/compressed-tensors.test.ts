@@ -242,6 +242,31 @@ describe('checkpoints that llm-compressor made', () => {
   })
 })
 
+test('what could be read in two ways is refused', async () => {
+  const { config, weights } = await filesOf('llama-w4')
+  const groups = config.quantization_config.config_groups
+  const [first] = Object.values(groups) as { weights: object }[]
+  const other = { ...first, targets: ['x'], weights: { ...first!.weights, group_size: 17 } }
+  const twice = {
+    ...config,
+    quantization_config: { ...config.quantization_config, config_groups: { ...groups, other } },
+  }
+  await expect(openPortable(folderOf({ config: twice, weights }))).rejects.toThrow(
+    /more than one of config_groups fits/,
+  )
+
+  const checkpoint = await openSafetensors(memorySource(weights))
+  const entries = [...checkpoint.tensors.values()].map(({ name, dtype, shape, read }) => ({
+    ...{ name, dtype, shape, data: () => read() },
+  }))
+  const beside = { name: 'model.layers.0.mlp.down_proj.weight', dtype: 'F16' as const, shape: [1] }
+  const sink = memorySink()
+  await writeSafetensors([...entries, { ...beside, data: async () => new Uint8Array(2) }], sink)
+  await expect(openPortable(folderOf({ config, weights: sink.bytes() }))).rejects.toThrow(
+    /down_proj.weight_packed" has "model.layers.0.mlp.down_proj.weight" beside it/,
+  )
+})
+
 test('activation order becomes an order of inputs', async () => {
   const { config, weights } = await filesOf('llama-w4')
   const checkpoint = await openSafetensors(memorySource(weights))

@@ -36,7 +36,14 @@ const readConfig = (quantization: JsonObject, folder: string): GptqConfig => {
     throw new AwqError('UNSUPPORTED', `${where}.${problem}`)
   }
   const { checkpoint_format, format, is_marlin_format, pack_dtype, dynamic, sym, desc_act } = quantization
-  const stated = checkpoint_format ?? format ?? 'gptq'
+  const stated = checkpoint_format ?? format ?? (quantization.quant_method === 'awq' ? undefined : 'gptq')
+  if (stated === undefined || Object.keys(quantization).length === 0) {
+    throw new AwqError(
+      'CONFIG',
+      `${folder}: its matrices are GPTQ's, but nothing says of which version; add to config.json "quantization_config": ` +
+        '{"quant_method": "gptq", "checkpoint_format": "gptq"}, or "gptq_v2"',
+    )
+  }
   if ((stated !== 'gptq' && stated !== 'gptq_v2') || is_marlin_format === true) {
     refuse(
       `checkpoint_format is ${JSON.stringify(is_marlin_format === true ? 'marlin' : stated)}; gptq and gptq_v2 are read`,

@@ -45,6 +45,7 @@ describe('written and read again', () => {
     ['wide', 'gptq', { bits: 4, groupSize: 16, symmetric: true }, 'gptq'],
     ['wide', 'gptq-v2', { bits: 8, groupSize: -1, symmetric: true }, 'gptq'],
     ['wide', 'gptq-v1', { bits: 2, groupSize: 32, symmetric: true }, 'gptq'],
+    ['wide', 'gptq', { bits: 2, groupSize: 16, symmetric: false }, 'gptq'],
     ['wide', 'gptq', { bits: 3, groupSize: 32, symmetric: false }, 'gptq'],
     ['gpt2', 'gptq', { bits: 4, groupSize: 16, symmetric: true }, 'gptq'],
     ['phi3', 'gptq', { bits: 8, groupSize: 16, symmetric: false }, 'gptq'],
@@ -334,6 +335,14 @@ describe('read', () => {
       ({ tensors }) => Object.assign(tensors.get(`${target}.qweight`)!, { shape: [4, 64] }),
       /k_proj.qweight" is I32 \[4, 64\].*no matrix \[32, 64\]/,
     ],
+    [
+      'a configuration that says nothing of the version',
+      ({ config }) => {
+        for (const key of Object.keys(config)) delete config[key]
+      },
+      /nothing says of which version/,
+    ],
+    ["AutoAWQ's configuration", ({ config }) => Object.assign(config, { quant_method: 'awq' }), /of which version/],
     ['planar words', ({ config }) => Object.assign(config, { checkpoint_format: 'gptq_p' }), /is "gptq_p"/],
     ['words of 64 bits', ({ config }) => Object.assign(config, { pack_dtype: 'int64' }), /pack_dtype is "int64"/],
     ['a bias it has not', ({ tensors }) => tensors.set(`${target}.bias`, biasOf(1)), /k_proj.bias" is not zero/],

@@ -82,7 +82,8 @@ export const layoutOfTensors = ({ qweight, scales, zeros }: QweightTensors): Qwe
   if (qweight.dtype === 'I16') return 'gemv_fast'
   if (qweight.dtype !== 'I32') return undefined
   const [rows, columns] = qweight.shape
-  if (rows === scales.shape[0]) return 'gemv'
+  // GPTQ of 2 bits has as many rows of words as groups of 16, too: eight zero points to a word are GEMV's.
+  if (rows === scales.shape[0] && zeros.shape[1]! * 8 === scales.shape[1]) return 'gemv'
   if (columns === scales.shape[1]) return 'gptq'
   return columns! * 8 === scales.shape[1] ? 'gemm' : undefined
 }
