@@ -4,6 +4,7 @@
  */
 const proofs: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<boolean>>>> = {
   'compressed-tensors': async () => (await import('./compressed-tensors.ts')).proveCompressedTensors,
+  qweight: async () => (await import('./qweight.ts')).proveQweights,
   gguf: async () => (await import('./gguf.ts')).proveGguf,
   generators: async () => (await import('./generators.ts')).proveGenerators,
 }

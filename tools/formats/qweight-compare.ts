@@ -1,7 +1,4 @@
-/**
- * Compares a folder of ours (a store, or a checkpoint that is opened as one) with what another program made of it.
- * usage: node --conditions @awq/source tools/formats/qweight-compare.ts FOLDER WEIGHTS.safetensors
- */
+/** Compares a folder's matrices with the float16 weights that another program made of them. */
 import { openPortable } from '@awq/formats'
 import { dequantize, fromFloat32, openSafetensors } from '@awq/tensor'
 import { fileSource, openFolder } from '@awq/tensor/node'
@@ -31,6 +28,3 @@ export const compareWeights = async (folder: string, file: string) => {
   }
   return { equal, differing }
 }
-
-const [folder = '', file = ''] = process.argv.slice(2)
-if (import.meta.main) console.log(JSON.stringify(await compareWeights(folder, file)))

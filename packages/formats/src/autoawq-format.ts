@@ -12,7 +12,7 @@ export const autoAwqFormat: Format = {
   name: 'autoawq',
   title: '4 bits in the layout of AutoAWQ (GEMM), for transformers, vLLM, SGLang and TGI',
   usage: [
-    'vLLM and SGLang read it as it is: `vllm serve OUT`. So does transformers with the package gptqmodel:',
+    'vLLM and SGLang read it as it is: `vllm serve OUT`. So does transformers with the packages gptqmodel and accelerate:',
     '',
     '```python',
     'from transformers import AutoModelForCausalLM',

@@ -13,7 +13,7 @@ export const gptqFormat: Format = {
   title:
     'integers of 2, 3, 4 and 8 bits for gptqmodel, transformers and vLLM (version 2 where matrices have zero points)',
   usage: [
-    'transformers reads it with the package gptqmodel, vLLM as it is: `vllm serve OUT`.',
+    'transformers reads it with the packages gptqmodel and optimum, vLLM as it is: `vllm serve OUT`.',
     '',
     '```python',
     'from transformers import AutoModelForCausalLM',
