@@ -2,7 +2,7 @@
  * The files that make a store a model: configuration, tokenizer, model card, manifest.
  * @module
  */
-import { awqFormat, CARD_FILE, folderCompanions, modelCard, sourceOf } from '@awq/formats'
+import { awqFormat, CARD_FILE, configText, folderCompanions, modelCard, sourceOf } from '@awq/formats'
 import { MANIFEST_FILE, type Manifest, type Provenance } from '@awq/quantize'
 import type { FoldedGroup } from './block-state.ts'
 import type { CalibrationTokens } from './calibration-text.ts'
@@ -45,10 +45,10 @@ const provenanceOf = (parts: ManifestParts): Provenance => {
 /** Writes the files that stand beside the weights, the manifest last. */
 export const writeManifest = async (parts: ManifestParts, signal?: AbortSignal): Promise<void> => {
   const { model, workspace, plan, method, tables } = parts
-  const { description, folder, configText } = model
+  const { description, folder } = model
   for (const [file, read] of await folderCompanions(folder)) await workspace.writeFile(file, await read())
   const config = quantizedConfig(model, tables)
-  await workspace.writeFile('config.json', config ? `${JSON.stringify(config, null, 2)}\n` : configText)
+  await workspace.writeFile('config.json', config ? configText(config) : model.configText)
   const matrices: Manifest['matrices'] = {}
   for (const table of tables)
     if (table.spec) matrices[table.name] = { ...table.spec, shape: [table.source.shape[0]!, table.source.shape[1]!] }

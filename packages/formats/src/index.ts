@@ -5,6 +5,7 @@
 export { awqFormat } from './awq-format.ts'
 export { type DescribedParameter, describedParameters } from './check-model.ts'
 export { COMPANIONS, folderCompanions, writeCompanions } from './companions.ts'
+export { configText } from './config-text.ts'
 export {
   type ConvertOptions,
   checkHolds,
