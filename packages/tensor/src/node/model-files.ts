@@ -7,7 +7,7 @@ const index = 'model.safetensors.index.json'
 const wanted: readonly RegExp[] = [
   /^config\.json$/,
   /^generation_config\.json$/,
-  /^quantization\.json$/,
+  /^(quantization|provenance|quantize_config|quant_config)\.json$/,
   /^tokenizer[^/]*\.json$/,
   /^special_tokens_map\.json$/,
   /^chat_template\.(jinja|json)$/,
