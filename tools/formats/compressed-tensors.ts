@@ -7,14 +7,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { checkHolds, openPortable, type PortableModel, writeModel } from '@awq/formats'
+import { openPortable, type PortableModel, writeModel } from '@awq/formats'
 import { openFolderWriter } from '@awq/formats/node'
 import type { QuantSpec } from '@awq/quantize'
 import { modelLogits } from '@awq/runtime'
-import { messageOf } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { output, pythonWith } from './environments.ts'
-import { difference, rounded, tinyModel, tinyNames } from './tiny-models.ts'
+import { difference, holds, rounded, tinyModel, tinyNames } from './tiny-models.ts'
 
 const PACKAGES = ['torch==2.13.0', 'transformers==5.17.0', 'compressed-tensors==0.19.0', 'accelerate==1.15.0']
 const FORMAT = 'compressed-tensors'
@@ -53,16 +52,7 @@ const prepare = async (
   scratch: string,
   store?: string,
 ): Promise<Case | undefined> => {
-  try {
-    await checkHolds(model, FORMAT)
-  } catch (error) {
-    console.log(
-      `${label}: refused, ${messageOf(error)
-        .replace(/^.*?: /, '')
-        .slice(0, 120)}`,
-    )
-    return undefined
-  }
+  if (!(await holds(model, FORMAT, label))) return undefined
   const path = join(scratch, label.replaceAll(' ', '-').replaceAll('/', '-'))
   if (store === undefined) await writeModel(model, 'awq', await openFolderWriter(`${path}-awq`))
   await writeModel(model, FORMAT, await openFolderWriter(path))

@@ -10,14 +10,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { checkHolds, openPortable, type PortableModel, writeModel } from '@awq/formats'
+import { openPortable, type PortableModel, writeModel } from '@awq/formats'
 import { openFolderWriter } from '@awq/formats/node'
 import { describeModel } from '@awq/models'
 import { modelLogits } from '@awq/runtime'
-import { messageOf } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { nodeWith, output } from './environments.ts'
-import { rounded, tinyModel, tinyNames } from './tiny-models.ts'
+import { holds, rounded, tinyModel, tinyNames } from './tiny-models.ts'
 
 const PACKAGES = ['node-llama-cpp@3.22.1']
 
@@ -70,16 +69,7 @@ const prepare = async (
   scratch: string,
   store?: string,
 ): Promise<Case | undefined> => {
-  try {
-    await checkHolds(model, 'gguf')
-  } catch (error) {
-    console.log(
-      `${label}: refused, ${messageOf(error)
-        .replace(/^.*?: /, '')
-        .slice(0, 120)}`,
-    )
-    return undefined
-  }
+  if (!(await holds(model, 'gguf', label))) return undefined
   const path = join(scratch, label.replaceAll(/[ /]/g, '-'))
   const own = [...model.parameters.values()].some(({ kind }) => kind === 'quantized') ? 'awq' : 'float'
   if (store === undefined) await writeModel(model, own, await openFolderWriter(`${path}-${own}`))

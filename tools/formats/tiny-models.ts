@@ -1,8 +1,9 @@
 /** The tiny checkpoints of the tests, rounded to nearest, for proofs. */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { PortableModel } from '@awq/formats'
+import { checkHolds, type PortableModel } from '@awq/formats'
 import type { QuantSpec } from '@awq/quantize'
+import { messageOf } from '@awq/tensor'
 import { floatModel, roundedModel } from '../../packages/formats/src/fixtures/models.ts'
 
 /** Their names. */
@@ -13,6 +14,18 @@ export const tinyNames = (): string[] =>
 export const tinyModel = async (name: string): Promise<PortableModel> => {
   const model = await floatModel(name)
   return { ...model, provenance: { ...model.provenance, source: { name: 'tiny' } } }
+}
+
+/** Whether a format can hold a model; where it cannot, a line says why. */
+export const holds = async (model: PortableModel, format: string, label: string): Promise<boolean> => {
+  try {
+    await checkHolds(model, format)
+    return true
+  } catch (error) {
+    const why = messageOf(error).replace(/^.*?: /, '')
+    console.log(`${label}: refused, ${why.slice(0, 120)}`)
+    return false
+  }
 }
 
 /** Every linear by a spec that depends on its place and width; tables stay float. */

@@ -3,10 +3,8 @@
  * @module
  */
 import { open, rename } from 'node:fs/promises'
-import { AwqError } from '@awq/tensor'
+import { AwqError, bytesOf } from '@awq/tensor'
 import type { ArrayWriter } from './workspace.ts'
-
-const bytesOf = (array: Float32Array): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 
 /** Begins a file that takes the place of the one at `path` when it is whole. */
 export const writeArrayFile = async (path: string): Promise<ArrayWriter> => {

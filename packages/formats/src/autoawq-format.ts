@@ -6,20 +6,15 @@ import { readAutoAwq } from './autoawq-read.ts'
 import { autoAwqProblems, writeAutoAwq } from './autoawq-write.ts'
 import type { Format } from './format.ts'
 import { detectLayout } from './qweight-tensors.ts'
+import { transformersUsage } from './transformers-usage.ts'
 
 /** GEMM, the layout that all readers have. */
 export const autoAwqFormat: Format = {
   name: 'autoawq',
   title: '4 bits in the layout of AutoAWQ (GEMM), for transformers, vLLM, SGLang and TGI',
-  usage: [
+  usage: transformersUsage(
     'vLLM and SGLang read it as it is: `vllm serve OUT`. So does transformers with the packages gptqmodel and accelerate:',
-    '',
-    '```python',
-    'from transformers import AutoModelForCausalLM',
-    '',
-    "model = AutoModelForCausalLM.from_pretrained('OUT')",
-    '```',
-  ].join('\n'),
+  ),
   recognise: async (folder) => (await detectLayout(folder)) === 'gemm',
   read: (folder, options) => readAutoAwq(folder, 'autoawq', options),
   problems: (model) => autoAwqProblems(model, 'gemm'),

@@ -9,36 +9,22 @@ import type { JsonObject } from './folder-config.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
-import {
-  floatModules,
-  moduleOf,
-  packedMatrices,
-  type QweightWriter,
-  qweightProblems,
-  usualSpec,
-  writeQweights,
-} from './qweight-write.ts'
+import { moduleOf, type PackedWriter, transposedMatrices, writePackedCheckpoint } from './packed-checkpoint.ts'
+import { floatModules, packedMatrices, qweightProblems } from './qweight-write.ts'
+import { usualSpec } from './usual-spec.ts'
 
 const sizeOf = ({ spec, shape }: Pick<QuantizedParameter, 'spec' | 'shape'>): AutoAwqShape => ({
   groupSize: effectiveGroupSize(spec.groupSize, shape[1]),
   shape,
 })
 
-/** Modules of families whose linears are no `Linear` for AutoAWQ. */
-const transposedModules = ({ description: { blocks, parameter } }: PortableModel): Set<string> =>
-  new Set(
-    blocks.flatMap(({ linears }, layer) =>
-      linears.flatMap(({ name, transposed }) => (transposed ? [parameter(layer, `${name}.weight`)] : [])),
-    ),
-  )
-
 /** Why a model cannot be written in a layout, by parameter. */
 export const autoAwqProblems = (model: PortableModel, layout: AutoAwqLayout): string[] => {
   const found = qweightProblems(model)
   const matrices = packedMatrices(model)
   if (matrices.length === 0) return found
-  const { groupSize } = usualSpec(matrices)
-  const turned = transposedModules(model)
+  const { groupSize } = usualSpec(matrices)!
+  const turned = transposedMatrices(model)
   for (const [name, parameter] of matrices) {
     const { spec, shape, inputOrder } = parameter
     const text = `${name} [${shape.join(', ')}]`
@@ -55,7 +41,7 @@ export const autoAwqProblems = (model: PortableModel, layout: AutoAwqLayout): st
 }
 
 const configOf = (model: PortableModel, layout: AutoAwqLayout): JsonObject => {
-  const { groupSize } = usualSpec(packedMatrices(model))
+  const { groupSize } = usualSpec(packedMatrices(model))!
   const left = floatModules(model)
   return {
     quant_method: 'awq',
@@ -74,7 +60,7 @@ export const writeAutoAwq = async (
   layout: 'gemm' | 'gemv',
   options: WriteOptions = {},
 ): Promise<void> => {
-  const writer: QweightWriter = {
+  const writer: PackedWriter = {
     entries(module: string, parameter: QuantizedParameter) {
       const { qweight, qzeros, scales } = autoAwqShapes(layout, sizeOf(parameter))
       return [
@@ -94,5 +80,5 @@ export const writeAutoAwq = async (
     quantization: configOf(model, layout),
     configFile: 'quant_config.json',
   }
-  await writeQweights(model, into, writer, options)
+  await writePackedCheckpoint(model, into, writer, options)
 }

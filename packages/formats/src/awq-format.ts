@@ -25,6 +25,7 @@ import type { Format, WriteOptions } from './format.ts'
 import type { Parameter, PortableModel, QuantizedParameter } from './model.ts'
 import { modelHashes } from './provenance.ts'
 import { openTensorFiles } from './tensor-files.ts'
+import { usualSpec } from './usual-spec.ts'
 
 /** What each linear's matrix lies beside in the store: the value that it reads, by the matrix' full name. */
 export const siteNames = ({ blocks, parameter }: ModelDescription): ReadonlyMap<string, string> => {
@@ -34,20 +35,13 @@ export const siteNames = ({ blocks, parameter }: ModelDescription): ReadonlyMap<
   return sites
 }
 
-/** The spec that most matrices of the blocks have. */
-const commonSpec = (model: PortableModel): QuantSpec | undefined => {
-  const sites = siteNames(model.description)
-  const counts = new Map<string, { readonly spec: QuantSpec; count: number }>()
-  for (const [name, parameter] of model.parameters) {
-    if (parameter.kind !== 'quantized') continue
-    const { bits, groupSize, symmetric } = parameter.spec
-    const spec = { bits, groupSize, symmetric }
-    const counted = counts.get(JSON.stringify(spec)) ?? { spec, count: 0 }
-    // Tables count only where nothing else is quantized.
-    counted.count += sites.has(name) ? 1 : 1e-6
-    counts.set(JSON.stringify(spec), counted)
-  }
-  return [...counts.values()].sort((one, other) => other.count - one.count)[0]?.spec
+/** The spec that most matrices of the blocks have; tables count only where nothing else is quantized. */
+const commonSpec = ({ parameters, description }: PortableModel): QuantSpec | undefined => {
+  const sites = siteNames(description)
+  const matrices = [...parameters].flatMap(([name, parameter]) =>
+    parameter.kind === 'quantized' ? [[name, parameter] as const] : [],
+  )
+  return usualSpec(matrices, (name) => (sites.has(name) ? 1 : 1e-6))
 }
 
 const read: Format['read'] = async (folder, { signal } = {}) => {

@@ -9,6 +9,8 @@
  * @module
  */
 
+import { type Lines, packLines, unpackLines, wordsOf } from './packed-lines.ts'
+
 /** Bits of a packed code. */
 export type PackedBits = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8
 
@@ -17,21 +19,11 @@ export type Packing = 'dense' | 'whole'
 
 /** The 32-bit words of `count` codes. */
 export const packedWords = (count: number, bits: number, packing: Packing): number =>
-  packing === 'dense' ? Math.ceil((count * bits) / 32) : Math.ceil(count / Math.floor(32 / bits))
+  packing === 'dense' ? wordsOf(count, bits) : Math.ceil(count / Math.floor(32 / bits))
 
 /** The packing that `count` codes have in `words` words; null when they are neither's. Dense where both are the same. */
 export const packingOf = (count: number, bits: number, words: number): Packing | null =>
   words === packedWords(count, bits, 'dense') ? 'dense' : words === packedWords(count, bits, 'whole') ? 'whole' : null
-
-/** Where the codes of one matrix are: line by line, `count` codes in each. */
-interface Lines {
-  readonly lines: number
-  readonly count: number
-  /** Words from one line to the next, and from one word of a line to the next. */
-  readonly wordSteps: readonly [line: number, word: number]
-  /** Codes from one line to the next, and from one code of a line to the next. */
-  readonly codeSteps: readonly [line: number, code: number]
-}
 
 /** Rows of codes [rows, columns], packed along the columns: words [rows, packedWords(columns)]. */
 const alongRows = (rows: number, columns: number, words: number): Lines => ({
@@ -49,51 +41,21 @@ const downColumns = (rows: number, columns: number): Lines => ({
   codeSteps: [1, columns],
 })
 
-const unpack = (words: Uint32Array, { lines, count, wordSteps, codeSteps }: Lines, bits: number, packing: Packing) => {
+/** Codes of whole words: no code runs on into the next. */
+const unpackWhole = (words: Uint32Array, { lines, count, wordSteps, codeSteps }: Lines, bits: number): Uint8Array => {
   const codes = new Uint8Array(lines * count)
   const mask = 2 ** bits - 1
   const perWord = Math.floor(32 / bits)
-  for (let line = 0; line < lines; line++) {
-    const from = line * wordSteps[0]
-    const to = line * codeSteps[0]
-    let word = 0
-    let offset = 0
+  for (let line = 0; line < lines; line++)
     for (let i = 0; i < count; i++) {
-      let code = words[from + word * wordSteps[1]]! >>> offset
-      const rest = 32 - offset
-      offset += bits
-      if (packing === 'whole') {
-        if ((i + 1) % perWord === 0) {
-          word++
-          offset = 0
-        }
-      } else if (offset >= 32) {
-        word++
-        offset -= 32
-        if (offset > 0) code |= words[from + word * wordSteps[1]]! << rest
-      }
-      codes[to + i * codeSteps[1]] = code & mask
+      const word = words[line * wordSteps[0] + Math.floor(i / perWord) * wordSteps[1]]!
+      codes[line * codeSteps[0] + i * codeSteps[1]] = (word >>> ((i % perWord) * bits)) & mask
     }
-  }
   return codes
 }
 
-const pack = (codes: Uint8Array, { lines, count, wordSteps, codeSteps }: Lines, bits: number): Uint32Array => {
-  const words = new Uint32Array(lines * packedWords(count, bits, 'dense'))
-  for (let line = 0; line < lines; line++) {
-    const to = line * wordSteps[0]
-    const from = line * codeSteps[0]
-    for (let i = 0; i < count; i++) {
-      const code = codes[from + i * codeSteps[1]]!
-      const bit = i * bits
-      const at = to + (bit >>> 5) * wordSteps[1]
-      const offset = bit & 31
-      words[at]! |= code << offset
-      if (offset + bits > 32) words[at + wordSteps[1]]! |= code >>> (32 - offset)
-    }
-  }
-  return words
-}
+const unpack = (words: Uint32Array, lines: Lines, bits: number, packing: Packing): Uint8Array =>
+  packing === 'whole' ? unpackWhole(words, lines, bits) : unpackLines(words, lines, bits)
 
 /** Codes [rows, columns], one per byte, of words [rows, packedWords(columns)]. */
 export const unpackRows = (words: Uint32Array, rows: number, columns: number, bits: number, packing: Packing) =>
@@ -105,8 +67,8 @@ export const unpackColumns = (words: Uint32Array, rows: number, columns: number,
 
 /** Dense words [rows, packedWords(columns)] of codes [rows, columns] below 2^bits. */
 export const packRows = (codes: Uint8Array, rows: number, columns: number, bits: number): Uint32Array =>
-  pack(codes, alongRows(rows, columns, packedWords(columns, bits, 'dense')), bits)
+  packLines(codes, alongRows(rows, columns, packedWords(columns, bits, 'dense')), bits)
 
 /** Dense words [packedWords(rows), columns] of codes [rows, columns] below 2^bits. */
 export const packColumns = (codes: Uint8Array, rows: number, columns: number, bits: number): Uint32Array =>
-  pack(codes, downColumns(rows, columns), bits)
+  packLines(codes, downColumns(rows, columns), bits)

@@ -3,26 +3,17 @@
  * @module
  */
 
-import type { StoreEntry, StoreWriter } from '@awq/quantize'
+import type { StoreEntry } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
 import { siteNames } from './awq-format.ts'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
-import { writeCompanions } from './companions.ts'
 import { type SchemeGroup, type WeightScheme, writeSchemes } from './compressed-tensors-config.ts'
 import { packColumns, packedWords, packRows } from './compressed-tensors-layout.ts'
-import { configText } from './config-text.ts'
-import { float16Rows } from './float-table.ts'
 import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
-import { openTensorFiles } from './tensor-files.ts'
+import { isTable, moduleOf, transposedMatrices, WEIGHT, writePackedCheckpoint } from './packed-checkpoint.ts'
 import { scaleVectorProblems } from './unit-scales.ts'
-
-const SUFFIX = '.weight'
-const moduleOf = (name: string): string => name.slice(0, -SUFFIX.length)
-
-const isTable = ({ description: { embedding, head } }: PortableModel, name: string): boolean =>
-  name === embedding || name === head
 
 /** The scheme that a matrix is written in; a group as long as the row or longer is the row. */
 const schemeOf = ({ spec: { bits, groupSize, symmetric }, shape: [, width] }: QuantizedParameter): WeightScheme => ({
@@ -33,11 +24,8 @@ const schemeOf = ({ spec: { bits, groupSize, symmetric }, shape: [, width] }: Qu
 
 /** Why a model cannot be written, by parameter. */
 export const compressedTensorsProblems = (model: PortableModel): string[] => {
-  const { stacked, blocks, parameter } = model.description
-  const turned = new Set<string>()
-  for (const [layer, { linears }] of blocks.entries())
-    for (const linear of linears) if (linear.transposed) turned.add(parameter(layer, `${linear.name}${SUFFIX}`))
-  const experts = Object.keys(stacked).map(
+  const turned = transposedMatrices(model)
+  const experts = Object.keys(model.description.stacked).map(
     (name) => new RegExp(`\\.${name.replace(/[.]/g, '\\.').replace('*', '\\d+')}$`),
   )
   const found = scaleVectorProblems(model)
@@ -64,32 +52,29 @@ export const compressedTensorsProblems = (model: PortableModel): string[] => {
   return found
 }
 
-const entriesOf = (model: PortableModel, { spec: { name }, parameter }: DescribedParameter): StoreEntry[] => {
-  if (parameter.kind === 'float') return [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
+const entriesOf = (module: string, parameter: QuantizedParameter): StoreEntry[] => {
   const [out, width] = parameter.shape
-  if (isTable(model, name)) return [{ name, dtype: 'F16', shape: [out, width] }]
   const { bits, groupSize, symmetric } = schemeOf(parameter)
   const groups = groupSize === -1 ? 1 : width / groupSize
   const words = (count: number) => packedWords(count, bits, 'dense')
   return [
-    { name: `${name}_packed`, dtype: 'I32', shape: [out, words(width)] },
-    { name: `${name}_scale`, dtype: 'F16', shape: [out, groups] },
-    ...(symmetric ? [] : [{ name: `${name}_zero_point`, dtype: 'I32' as const, shape: [words(out), groups] }]),
-    { name: `${name}_shape`, dtype: 'I64', shape: [2] },
+    { name: `${module}.weight_packed`, dtype: 'I32', shape: [out, words(width)] },
+    { name: `${module}.weight_scale`, dtype: 'F16', shape: [out, groups] },
+    ...(symmetric ? [] : [{ name: `${module}.weight_zero_point`, dtype: 'I32' as const, shape: [words(out), groups] }]),
+    { name: `${module}.weight_shape`, dtype: 'I64', shape: [2] },
   ]
 }
 
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength)
-
-const writeMatrix = async (name: string, matrix: QuantizedMatrix, files: StoreWriter): Promise<void> => {
+const pack = (module: string, matrix: QuantizedMatrix): Map<string, ArrayBufferView> => {
   const { bits, codes, scales, zeroPoints, shape } = matrix
   const [out, width] = shape
-  await files.write(`${name}_packed`, bytesOf(packRows(codes, out, width, bits)))
-  await files.write(`${name}_scale`, bytesOf(scales))
-  if (zeroPoints)
-    await files.write(`${name}_zero_point`, bytesOf(packColumns(zeroPoints, out, scales.length / out, bits)))
-  await files.write(`${name}_shape`, bytesOf(BigInt64Array.of(BigInt(out), BigInt(width))))
+  const parts = new Map<string, ArrayBufferView>([
+    [`${module}.weight_packed`, packRows(codes, out, width, bits)],
+    [`${module}.weight_scale`, scales],
+    [`${module}.weight_shape`, BigInt64Array.of(BigInt(out), BigInt(width))],
+  ])
+  if (zeroPoints) parts.set(`${module}.weight_zero_point`, packColumns(zeroPoints, out, scales.length / out, bits))
+  return parts
 }
 
 /** Groups of equal schemes. With one scheme it is that of all linears, else modules are named: vLLM looks for classes first. */
@@ -111,7 +96,7 @@ const schemeGroups = (parameters: readonly DescribedParameter[], model: Portable
 const ignored = (parameters: readonly DescribedParameter[], { description }: PortableModel): string[] => {
   const float = parameters.filter(
     ({ spec: { name, shape }, parameter }) =>
-      parameter.kind === 'float' && shape.length === 2 && name.endsWith(SUFFIX) && name !== description.embedding,
+      parameter.kind === 'float' && shape.length === 2 && name.endsWith(WEIGHT) && name !== description.embedding,
   )
   const names = float.map(({ spec }) => moduleOf(spec.name))
   return [...new Set([...names, moduleOf(description.headTable)])]
@@ -157,13 +142,6 @@ const warnOfExperts = (parameters: readonly DescribedParameter[], options: Write
   )
 }
 
-/** config.json: numbers of checkpoints are float16, as scales are, unless they were float32. */
-const configOf = (model: PortableModel, groups: readonly SchemeGroup[], ignore: readonly string[]) => {
-  const { dtype, torch_dtype: older, ...config } = model.config
-  const type = dtype === 'float32' || older === 'float32' ? 'float32' : 'float16'
-  return { ...config, torch_dtype: type, quantization_config: writeSchemes(groups, ignore) }
-}
-
 /** Writes safetensors files, config.json and the files that go along. */
 export const writeCompressedTensors = async (
   model: PortableModel,
@@ -171,33 +149,8 @@ export const writeCompressedTensors = async (
   options: WriteOptions = {},
 ): Promise<void> => {
   const parameters = describedParameters(model)
-  const files = await openTensorFiles(
-    into,
-    parameters.flatMap((parameter) => entriesOf(model, parameter)),
-  )
   warnOfSiblings(parameters, model, options)
   warnOfExperts(parameters, options)
-  for (const [index, { spec, parameter }] of parameters.entries()) {
-    const { name } = spec
-    options.signal?.throwIfAborted()
-    if (parameter.kind === 'float') await files.write(name, await parameter.entry.read({ signal: options.signal }))
-    else {
-      const matrix = await parameter.read({ signal: options.signal })
-      if (!isTable(model, name)) await writeMatrix(name, matrix, files)
-      else {
-        options.onWarning?.(`${name} becomes float16: programs that read this format have no quantized tables`)
-        let at = 0
-        for (const bytes of float16Rows(matrix, name)) {
-          await files.write(name, bytes, at)
-          at += bytes.length
-        }
-      }
-    }
-    options.onProgress?.({ name, completed: index + 1, total: parameters.length })
-  }
-  await files.finish()
-  await writeCompanions(model, into)
-  const groups = schemeGroups(parameters, model)
-  const config = configOf(model, groups, ignored(parameters, model))
-  await into.writeText('config.json', configText(config))
+  const quantization = writeSchemes(schemeGroups(parameters, model), ignored(parameters, model))
+  await writePackedCheckpoint(model, into, { entries: entriesOf, pack, quantization }, options)
 }

@@ -6,6 +6,7 @@ import { readCompressedTensors } from './compressed-tensors-read.ts'
 import { compressedTensorsProblems, writeCompressedTensors } from './compressed-tensors-write.ts'
 import { peekFolderConfig } from './folder-config.ts'
 import type { Format } from './format.ts'
+import { transformersUsage } from './transformers-usage.ts'
 
 /** Of 8-bit floating point: read as floats (`float-format.ts`). */
 const FLOAT = /^float-quantized$/
@@ -22,15 +23,9 @@ const recognise: Format['recognise'] = async (folder) => {
 export const compressedTensorsFormat: Format = {
   name: 'compressed-tensors',
   title: 'packed integers of 2 to 8 bits for vLLM and transformers',
-  usage: [
+  usage: transformersUsage(
     'vLLM reads it as it is: `vllm serve OUT`. So does transformers with the package compressed-tensors:',
-    '',
-    '```python',
-    'from transformers import AutoModelForCausalLM',
-    '',
-    "model = AutoModelForCausalLM.from_pretrained('OUT')",
-    '```',
-  ].join('\n'),
+  ),
   recognise,
   read: readCompressedTensors,
   problems: compressedTensorsProblems,

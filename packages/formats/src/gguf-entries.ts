@@ -5,6 +5,7 @@
  */
 import {
   AwqError,
+  bytesOf,
   byteWidth,
   type DType,
   elementCount,
@@ -99,7 +100,7 @@ export const ggufEntry = (name: string, tensor: PlacedTensor, differences: Diffe
     ...computed,
     async read(options) {
       const values = decodeRows(await readRows(tensor, differences, options), tensor, offset)
-      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+      return bytesOf(values)
     },
   }
 }

@@ -6,21 +6,16 @@ import type { Format } from './format.ts'
 import { readGptq } from './gptq-read.ts'
 import { gptqProblems, gptqV1Problems, usualVersion, writeGptq } from './gptq-write.ts'
 import { detectLayout } from './qweight-tensors.ts'
+import { transformersUsage } from './transformers-usage.ts'
 
 /** Version 1 where all matrices are symmetric, else version 2. */
 export const gptqFormat: Format = {
   name: 'gptq',
   title:
     'integers of 2, 3, 4 and 8 bits for gptqmodel, transformers and vLLM (version 2 where matrices have zero points)',
-  usage: [
+  usage: transformersUsage(
     'transformers reads it with the packages gptqmodel and optimum, vLLM as it is: `vllm serve OUT`.',
-    '',
-    '```python',
-    'from transformers import AutoModelForCausalLM',
-    '',
-    "model = AutoModelForCausalLM.from_pretrained('OUT')",
-    '```',
-  ].join('\n'),
+  ),
   recognise: async (folder) => (await detectLayout(folder)) === 'gptq',
   read: readGptq,
   problems: gptqProblems,

@@ -9,15 +9,9 @@ import type { FolderWriter } from './folder-writer.ts'
 import type { WriteOptions } from './format.ts'
 import { type GptqVersion, gptqShapes, groupsOfOrder, packGptq } from './gptq-layout.ts'
 import type { PortableModel, QuantizedParameter } from './model.ts'
-import {
-  floatModules,
-  moduleOf,
-  packedMatrices,
-  type QweightWriter,
-  qweightProblems,
-  usualSpec,
-  writeQweights,
-} from './qweight-write.ts'
+import { moduleOf, type PackedWriter, writePackedCheckpoint } from './packed-checkpoint.ts'
+import { floatModules, packedMatrices, qweightProblems } from './qweight-write.ts'
+import { usualSpec } from './usual-spec.ts'
 
 type Matrices = ReturnType<typeof packedMatrices>
 
@@ -76,7 +70,7 @@ const quantizedModules = ({ description }: PortableModel, matrices: Matrices): s
 
 const configOf = (model: PortableModel, version: GptqVersion): JsonObject => {
   const matrices = packedMatrices(model)
-  const usual = usualSpec(matrices)
+  const usual = usualSpec(matrices)!
   const symmetric = isSymmetric(matrices)
   const dynamic = exceptions(model, matrices, usual, symmetric)
   const ordered = matrices.some(([, { inputOrder }]) => inputOrder)
@@ -98,7 +92,7 @@ const configOf = (model: PortableModel, version: GptqVersion): JsonObject => {
   }
 }
 
-const writerOf = (model: PortableModel, version: GptqVersion): QweightWriter => ({
+const writerOf = (model: PortableModel, version: GptqVersion): PackedWriter => ({
   entries(module, { spec, shape }: QuantizedParameter) {
     const groupSize = Math.min(effectiveGroupSize(spec.groupSize, shape[1]), shape[1])
     const { qweight, qzeros, scales } = gptqShapes({ bits: spec.bits, groupSize, shape })
@@ -140,5 +134,5 @@ export const writeGptq = async (
         'transformers does not',
     )
   }
-  await writeQweights(model, into, writerOf(model, version), options)
+  await writePackedCheckpoint(model, into, writerOf(model, version), options)
 }

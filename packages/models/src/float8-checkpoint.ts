@@ -3,7 +3,7 @@
  * their own, read as the weights that they stand for.
  * @module
  */
-import { AwqError, type Checkpoint, elementCount, readFloat32, type TensorEntry } from '@awq/tensor'
+import { AwqError, bytesOf, type Checkpoint, elementCount, readFloat32, type TensorEntry } from '@awq/tensor'
 import type { StoredFormat } from './stored-format.ts'
 
 /** A tensor that is computed when it is read: its `file` is not one of the folder's. */
@@ -59,7 +59,7 @@ const decode = (code: TensorEntry, scales: Scales): DecodedEntry => {
         const row = Math.floor((start + Math.floor(at / columns)) / high)
         values[at]! *= factors[row * across + Math.floor((at % columns) / wide)]!
       }
-      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+      return bytesOf(values)
     },
   }
 }

@@ -1,4 +1,5 @@
 export { type ByteSource, blobSource, type FileRange, memorySource } from './byte-source.ts'
+export { bytesOf } from './bytes-of.ts'
 export { openCheckpoint } from './checkpoint.ts'
 export { fromFloat32, toFloat32 } from './convert.ts'
 export { type DenseColumns, indicesProblem, takeDenseColumns, withDenseColumns } from './dense-columns.ts'

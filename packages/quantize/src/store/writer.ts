@@ -1,5 +1,5 @@
 import { packMatMulNBits } from '@awq/onnx'
-import { AwqError, type QuantizedMatrix, quoted } from '@awq/tensor'
+import { AwqError, bytesOf, type QuantizedMatrix, quoted } from '@awq/tensor'
 import { type MatrixPart, partName } from './entries.ts'
 import type { PlannedTensor, StorePlan } from './plan.ts'
 import type { StoreSink } from './sink.ts'
@@ -104,9 +104,6 @@ export async function writeStore(
     close,
   }
 }
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength)
 
 function problemOf(
   tensor: PlannedTensor,
