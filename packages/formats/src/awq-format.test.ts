@@ -3,7 +3,7 @@ import { type Folder, memoryFolder } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { convert, openPortable, recogniseFormat, writeModel } from './convert.ts'
 import { floatModel, roundedModel } from './fixtures/models.ts'
-import { memoryWriter } from './memory-writer.ts'
+import { memoryWriter } from './folder/memory-writer.ts'
 import type { PortableModel } from './model.ts'
 
 /** A store of a fixture, its blocks at 4 bits, its tables at 8. */

@@ -18,14 +18,14 @@ import {
 } from '@awq/quantize'
 import { messageOf } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
-import { folderCompanions, writeCompanions } from './companions.ts'
-import { configText } from './config-text.ts'
-import { readFolderConfig } from './folder-config.ts'
+import { folderCompanions, writeCompanions } from './folder/companions.ts'
+import { readFolderConfig } from './folder/config.ts'
+import { configText } from './folder/config-text.ts'
+import { openTensorFiles } from './folder/tensor-files.ts'
 import type { Format, WriteOptions } from './format.ts'
 import type { Parameter, PortableModel, QuantizedParameter } from './model.ts'
+import { usualSpec } from './packed/usual-spec.ts'
 import { modelHashes } from './provenance.ts'
-import { openTensorFiles } from './tensor-files.ts'
-import { usualSpec } from './usual-spec.ts'
 
 /** What each linear's matrix lies beside in the store: the value that it reads, by the matrix' full name. */
 export const siteNames = ({ blocks, parameter }: ModelDescription): ReadonlyMap<string, string> => {

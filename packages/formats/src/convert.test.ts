@@ -2,7 +2,7 @@ import { type Folder, memoryFolder } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { checkHolds, convert, openPortable, writableFormat, writeModel } from './convert.ts'
 import { floatModel, roundedModel } from './fixtures/models.ts'
-import { memoryWriter } from './memory-writer.ts'
+import { memoryWriter } from './folder/memory-writer.ts'
 
 describe('convert', () => {
   test('a float model is copied, under the names of its description', async () => {

@@ -5,13 +5,13 @@
 
 import { describeModel, modelParameters, openFloatCheckpoint } from '@awq/models'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
-import { folderCompanions, writeCompanions } from './companions.ts'
-import { configText } from './config-text.ts'
-import { peekFolderConfig, readFolderConfig } from './folder-config.ts'
+import { folderCompanions, writeCompanions } from './folder/companions.ts'
+import { peekFolderConfig, readFolderConfig } from './folder/config.ts'
+import { configText } from './folder/config-text.ts'
+import { openTensorFiles } from './folder/tensor-files.ts'
 import type { Format } from './format.ts'
 import type { Parameter, PortableModel } from './model.ts'
 import { sourceOf } from './provenance.ts'
-import { openTensorFiles } from './tensor-files.ts'
 
 /** Weights of 8-bit floating point and MXFP4 are read as what they stand for. */
 const FLOAT_METHODS = ['fp8', 'mxfp4']

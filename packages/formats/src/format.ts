@@ -4,7 +4,7 @@
  */
 import type { Accuracy } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
-import type { FolderWriter } from './folder-writer.ts'
+import type { FolderWriter } from './folder/writer.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
 
 /** How far a write has come. */

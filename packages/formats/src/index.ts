@@ -4,8 +4,6 @@
  */
 export { awqFormat } from './awq-format.ts'
 export { type DescribedParameter, describedParameters } from './check-model.ts'
-export { COMPANIONS, folderCompanions, writeCompanions } from './companions.ts'
-export { configText } from './config-text.ts'
 export {
   type ConvertOptions,
   checkHolds,
@@ -16,7 +14,10 @@ export {
   writeModel,
 } from './convert.ts'
 export { floatFolder } from './float-folder.ts'
-export type { FileWriter, FolderWriter } from './folder-writer.ts'
+export { COMPANIONS, folderCompanions, writeCompanions } from './folder/companions.ts'
+export { configText } from './folder/config-text.ts'
+export { type MemoryWriter, memoryWriter } from './folder/memory-writer.ts'
+export type { FileWriter, FolderWriter } from './folder/writer.ts'
 export type * from './format.ts'
 export { formats } from './formats.ts'
 export {
@@ -28,7 +29,6 @@ export {
   parameterBytes,
   specText,
 } from './matrix-kinds.ts'
-export { type MemoryWriter, memoryWriter } from './memory-writer.ts'
 export type * from './model.ts'
 export { CARD_FILE, type CardParts, modelCard } from './model-card.ts'
 export { sourceOf, type Verification, type VerifyOptions, verifyFiles } from './provenance.ts'

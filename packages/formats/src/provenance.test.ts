@@ -3,7 +3,7 @@ import { type Folder, memoryFolder } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { openPortable, writeModel } from './convert.ts'
 import { floatModel, roundedModel } from './fixtures/models.ts'
-import { memoryWriter } from './memory-writer.ts'
+import { memoryWriter } from './folder/memory-writer.ts'
 import { verifyFiles } from './provenance.ts'
 
 const contents = async (folder: Folder): Promise<Record<string, Uint8Array>> => {

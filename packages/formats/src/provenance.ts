@@ -13,7 +13,7 @@ import {
 } from '@awq/quantize'
 import type { Folder } from '@awq/tensor'
 import { sha256 } from '#sha256'
-import type { FolderWriter } from './folder-writer.ts'
+import type { FolderWriter } from './folder/writer.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
 import { CARD_FILE } from './model-card.ts'
 

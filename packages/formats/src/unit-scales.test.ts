@@ -2,7 +2,7 @@ import { fromFloat32, type TensorEntry } from '@awq/tensor'
 import { expect, test } from 'vitest'
 import { checkHolds, openPortable, writeModel } from './convert.ts'
 import { floatModel, roundedModel } from './fixtures/models.ts'
-import { memoryWriter } from './memory-writer.ts'
+import { memoryWriter } from './folder/memory-writer.ts'
 import type { PortableModel } from './model.ts'
 
 const NAME = 'transformer.h.1.mlp.dense_4h_to_h.input_scale.weight'

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { writeBytes } from '../folder-writer.ts'
+import { writeBytes } from '../folder/writer.ts'
 import { openFolderWriter, WRITING } from './disk-writer.ts'
 import { LOCK } from './folder-lock.ts'
 

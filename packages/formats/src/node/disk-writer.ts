@@ -9,7 +9,7 @@ import { diskError, diskFull, freeBytes } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
 import { fileSource } from '@awq/tensor/node'
 import { sha256 } from '#sha256'
-import { checkPlace, claimFile, type FileWriter, type FolderWriter } from '../folder-writer.ts'
+import { checkPlace, claimFile, type FileWriter, type FolderWriter } from '../folder/writer.ts'
 import type { Sha256 } from '../sha256.ts'
 import { LOCK, lockFolder } from './folder-lock.ts'
 

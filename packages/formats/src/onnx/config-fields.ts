@@ -3,7 +3,7 @@
  * @module
  */
 import { parseJson } from '@awq/tensor'
-import type { JsonObject } from '../folder-config.ts'
+import type { JsonObject } from '../folder/config.ts'
 import type { PortableModel } from '../model.ts'
 
 /** The text of a companion; undefined where the model has none. */

@@ -3,9 +3,9 @@
  * @module
  */
 import type { ModelDescription } from '@awq/models'
-import { writeCompanions } from '../companions.ts'
-import type { JsonObject } from '../folder-config.ts'
-import { writeBytes } from '../folder-writer.ts'
+import { writeCompanions } from '../folder/companions.ts'
+import type { JsonObject } from '../folder/config.ts'
+import { writeBytes } from '../folder/writer.ts'
 import type { Format } from '../format.ts'
 import type { PortableModel } from '../model.ts'
 import { generationConfig, jsonText, textConfig, tokenizerConfig } from './config-fields.ts'

@@ -4,8 +4,8 @@
  */
 import type { ActivationType } from '@awq/models'
 import { layoutOf } from '@awq/onnx'
-import { writeCompanions } from '../companions.ts'
-import { type FolderWriter, writeBytes } from '../folder-writer.ts'
+import { writeCompanions } from '../folder/companions.ts'
+import { type FolderWriter, writeBytes } from '../folder/writer.ts'
 import type { Format } from '../format.ts'
 import type { PortableModel } from '../model.ts'
 import { generationConfig, jsonText, textConfig, tokenizerConfig } from './config-fields.ts'

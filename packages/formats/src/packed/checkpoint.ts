@@ -1,0 +1,99 @@
+/**
+ * Writes checkpoints of Hugging Face's layout whose matrices are several tensors of packed integers.
+ * @module
+ */
+import type { StoreEntry } from '@awq/quantize'
+import { bytesOf, type QuantizedMatrix } from '@awq/tensor'
+import { type DescribedParameter, describedParameters } from '../check-model.ts'
+import { writeCompanions } from '../folder/companions.ts'
+import type { JsonObject } from '../folder/config.ts'
+import { configText } from '../folder/config-text.ts'
+import { openTensorFiles } from '../folder/tensor-files.ts'
+import type { FolderWriter } from '../folder/writer.ts'
+import type { WriteOptions } from '../format.ts'
+import type { PortableModel, QuantizedParameter } from '../model.ts'
+import { float16Rows } from './float-table.ts'
+
+/** What the name of a module's matrix ends in. */
+export const WEIGHT = '.weight'
+
+/** Name of the module that a weight belongs to. */
+export const moduleOf = (name: string): string => name.slice(0, -WEIGHT.length)
+
+/** True for the embedding table and the head's. */
+export const isTable = ({ description: { embedding, head } }: PortableModel, name: string): boolean =>
+  name === embedding || name === head
+
+/** Full names of the matrices whose checkpoints hold the transpose (Conv1D), which is no `Linear` to other programs. */
+export const transposedMatrices = ({ description: { blocks, parameter } }: PortableModel): Set<string> =>
+  new Set(
+    blocks.flatMap(({ linears }, layer) =>
+      linears.flatMap(({ name, transposed }) => (transposed ? [parameter(layer, `${name}${WEIGHT}`)] : [])),
+    ),
+  )
+
+/** How a format writes matrices. */
+export interface PackedWriter {
+  /** The tensors of a matrix, named after its module. */
+  entries(module: string, parameter: QuantizedParameter): StoreEntry[]
+  /** Their bytes, by name. */
+  pack(module: string, matrix: QuantizedMatrix): ReadonlyMap<string, ArrayBufferView>
+  /** The `quantization_config`. */
+  readonly quantization: JsonObject
+  /** Name of the file that has it too, for older programs. */
+  readonly configFile?: string | undefined
+}
+
+const entriesOf = (
+  model: PortableModel,
+  { spec: { name }, parameter }: DescribedParameter,
+  writer: PackedWriter,
+): StoreEntry[] => {
+  if (parameter.kind === 'float') return [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
+  if (isTable(model, name)) return [{ name, dtype: 'F16', shape: parameter.shape }]
+  return writer.entries(moduleOf(name), parameter)
+}
+
+/** Numbers of checkpoints are float16, as scales are, unless they were float32. */
+const configOf = ({ config: { dtype, torch_dtype: older, ...config } }: PortableModel, quantization: JsonObject) => {
+  const type = dtype === 'float32' || older === 'float32' ? 'float32' : 'float16'
+  return { ...config, torch_dtype: type, quantization_config: quantization }
+}
+
+/** Writes safetensors files, config.json and the files that go along. */
+export const writePackedCheckpoint = async (
+  model: PortableModel,
+  into: FolderWriter,
+  writer: PackedWriter,
+  options: WriteOptions = {},
+): Promise<void> => {
+  const parameters = describedParameters(model)
+  const files = await openTensorFiles(
+    into,
+    parameters.flatMap((parameter) => entriesOf(model, parameter, writer)),
+  )
+  for (const [index, { spec, parameter }] of parameters.entries()) {
+    const { name } = spec
+    options.signal?.throwIfAborted()
+    if (parameter.kind === 'float') await files.write(name, await parameter.entry.read({ signal: options.signal }))
+    else {
+      const matrix = await parameter.read({ signal: options.signal })
+      if (!isTable(model, name)) {
+        for (const [part, values] of writer.pack(moduleOf(name), matrix)) await files.write(part, bytesOf(values))
+      } else {
+        options.onWarning?.(`${name} becomes float16: programs that read this format have no quantized tables`)
+        let at = 0
+        for (const bytes of float16Rows(matrix, name)) {
+          await files.write(name, bytes, at)
+          at += bytes.length
+        }
+      }
+    }
+    options.onProgress?.({ name, completed: index + 1, total: parameters.length })
+  }
+  await files.finish()
+  await writeCompanions(model, into)
+  const { quantization, configFile } = writer
+  if (configFile !== undefined) await into.writeText(configFile, `${JSON.stringify(quantization, null, 2)}\n`)
+  await into.writeText('config.json', configText(configOf(model, quantization)))
+}

@@ -1,0 +1,94 @@
+/**
+ * Reads checkpoints of AutoAWQ (GEMM, GEMV, GEMV_FAST) and of llm-awq's version 2.
+ * @module
+ */
+import { AwqError, type Folder, groupCount, messageOf } from '@awq/tensor'
+import type { PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
+import { heldGroupSize, regroup } from '../packed/regroup.ts'
+import { type AutoAwqLayout, autoAwqProblem, autoAwqShapes, paddedGroups, unpackAutoAwq } from './autoawq-layout.ts'
+import { type QweightContext, readQweights, words16, words32 } from './read.ts'
+import { scalesOfActivations } from './scaled-activations.ts'
+import { expectTensor, layoutOfTensors, type QweightTensors, refuseTensor, tensorText } from './tensors.ts'
+
+/** The group size that the tensors' shapes tell; of several, the one that the configuration has. */
+const groupSizeOf = (
+  layout: AutoAwqLayout,
+  { scales }: QweightTensors,
+  shape: readonly [out: number, inputs: number],
+  stated: unknown,
+): number => {
+  const [, width] = shape
+  const own = Number.isInteger(stated) ? (stated as number) : 128
+  const groups = layout === 'gemv' ? scales.shape[1]! : scales.shape[0]!
+  const countOf = (groupSize: number): number =>
+    layout === 'gemm' ? groupCount({ groupSize, shape }) : paddedGroups({ groupSize, shape })
+  const sizes = [own < 1 ? width : own, 128, 64, 32, 256, width, width / groups]
+  const found = sizes.find(
+    (size) => Number.isInteger(size) && size > 0 && width % size === 0 && countOf(size) === groups,
+  )
+  return (
+    found ?? refuseTensor(scales, `is ${tensorText(scales)}, no scales of [${shape.join(', ')}] in groups of ${own}`)
+  )
+}
+
+const readMatrix = async (
+  tensors: QweightTensors,
+  shape: readonly [out: number, inputs: number],
+  { quantization, scales: given }: QweightContext,
+): Promise<QuantizedParameter> => {
+  const { qweight, zeros, scales } = tensors
+  const told = layoutOfTensors(tensors)
+  if (told === undefined || told === 'gptq') {
+    return refuseTensor(qweight, `is ${tensorText(qweight)} with scales ${tensorText(scales)}, no layout of AutoAWQ`)
+  }
+  const bits = quantization.bits ?? quantization.w_bit ?? 4
+  if (bits !== 4) {
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${qweight.file}: quantization_config says ${String(bits)} bits; AutoAWQ's 4 are read`,
+    )
+  }
+  const layout = told === 'llm-awq' ? 'gemv_fast' : told
+  const fast = layout === 'gemv_fast'
+  const groupSize = groupSizeOf(layout, tensors, shape, quantization.group_size ?? quantization.q_group_size)
+  const size = { groupSize, shape }
+  const problem = autoAwqProblem(layout, size)
+  if (problem !== null) refuseTensor(qweight, `cannot be [${shape.join(', ')}] in the layout ${layout}: ${problem}`)
+  const expected = autoAwqShapes(layout, size)
+  expectTensor(qweight, [fast ? 'I16' : 'I32'], expected.qweight)
+  expectTensor(zeros, [fast ? 'F16' : 'I32'], expected.qzeros)
+  expectTensor(scales, fast ? ['F16'] : ['F16', 'BF16', 'F32'], expected.scales)
+  const held = heldGroupSize(groupSize, shape[1])
+  if (held === null) {
+    throw new AwqError(
+      'UNSUPPORTED',
+      `${qweight.file}: ${qweight.name} has groups of ${groupSize}; multiples of 16 are read`,
+    )
+  }
+  const words = fast ? words16 : words32
+  return {
+    kind: 'quantized',
+    spec: { bits: 4, groupSize: held, symmetric: false },
+    shape,
+    denseColumns: 0,
+    inputOrder: false,
+    async read(options = {}) {
+      const packed = {
+        qweight: words(await qweight.read(options)),
+        qzeros: words(await zeros.read(options)),
+        scales: given.convert(await scales.read(options), scales.dtype, scales.name),
+      }
+      try {
+        return regroup(unpackAutoAwq(layout, packed, size), held)
+      } catch (cause) {
+        throw AwqError.is(cause) ? new AwqError(cause.code, `${zeros.file}: ${zeros.name}: ${messageOf(cause)}`) : cause
+      }
+    },
+  }
+}
+
+/** Opens a folder. @param format what the model calls the format it came from */
+export const readAutoAwq = async (folder: Folder, format: string, options: ReadOptions = {}): Promise<PortableModel> =>
+  await readQweights(folder, format, readMatrix, options, async (parameters, description) =>
+    scalesOfActivations(parameters, description),
+  )
