@@ -1,7 +1,9 @@
 import { AwqError } from '@awq/tensor'
+import { checkLogprobs } from './logprobs.ts'
 import { type PromptLookupOptions, type PromptLookupSettings, promptLookupSettings } from './prompt-lookup.ts'
 import { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 import { createStopFilter } from './stop-strings.ts'
+import type { Constraint } from './token-constraint.ts'
 import type { TokenModel } from './token-model.ts'
 
 /** Options of one generation. */
@@ -18,6 +20,16 @@ export interface GenerateOptions extends SamplingOptions {
    * model rounds several tokens in one run (the README says how much that is at each accuracy).
    */
   promptLookup?: boolean | PromptLookupOptions | undefined
+  /**
+   * Gives every event its token's log-probability and so many of the likeliest alternatives, 0 to 20. They are those of
+   * the model's own distribution, before temperature, penalties, biases and constraints. None by default.
+   */
+  logprobs?: number | undefined
+  /**
+   * What may be written, such as JSON of a schema. The generation ends when it is complete and
+   * nothing may follow; with `maxNewTokens` reached before that, the text is a beginning of what was asked for.
+   */
+  constraint?: Constraint | undefined
   /** Ends the generation: iteration and `result` reject with `signal.reason`. */
   signal?: AbortSignal | undefined
 }
@@ -46,9 +58,18 @@ export const generationPlan = (
     throw new AwqError('INVALID_ARGUMENT', `maxNewTokens must be an integer of 1 or more, not ${String(maxNewTokens)}.`)
   }
   createStopFilter(stop)
+  checkLogprobs(options.logprobs)
   const plan = { stop, sampling: samplingSettings(options), promptLookup: promptLookupSettings(options.promptLookup) }
   if (prompt.length === 0) throw new AwqError('INVALID_ARGUMENT', 'The prompt has no tokens; give at least one.')
   checkLength(model, prompt.length)
+  for (const id of plan.sampling.logitBias.keys()) {
+    if (id >= model.vocabSize) {
+      throw new AwqError(
+        'INVALID_ARGUMENT',
+        `logitBias names token ${id}; the vocabulary has ${model.vocabSize} tokens.`,
+      )
+    }
+  }
   // The place, not the id: that of a hole is undefined.
   const wrong = prompt.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= model.vocabSize)
   if (wrong >= 0) {

@@ -3,6 +3,7 @@
  * @module
  */
 import { type GenerateOptions, generationPlan } from './generation-options.ts'
+import type { TokenLogprob } from './logprobs.ts'
 import { nextTokens } from './next-tokens.ts'
 import { createDrafter } from './prompt-lookup.ts'
 import { createRandom, randomSeed } from './random.ts'
@@ -11,7 +12,7 @@ import { sharedIteration } from './shared-iteration.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { TokenModel } from './token-model.ts'
 
-/** Why a generation ended. `abort`: the consumer left the loop by `break` or `return`. */
+/** Why a generation ended. `eos`: an end-of-sequence token, or a constraint after which nothing may come; `abort`: the consumer left the loop by `break` or `return`. */
 export type FinishReason = 'stop' | 'length' | 'eos' | 'abort'
 
 /** One token. The texts of all events, joined, are the text of the result. */
@@ -21,6 +22,8 @@ export interface GenerationEvent {
   readonly text: string
   /** 0 for the first new token. */
   readonly index: number
+  /** With `logprobs`: how probable the model held this token and the likeliest others. */
+  readonly logprob?: TokenLogprob
 }
 
 /** What a generation came to. */
@@ -69,8 +72,8 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
   let stopString: string | undefined
 
   const ends = (id: number): boolean => !options.ignoreEos && model.eosIds.has(id)
-  const endOf = (id: number): FinishReason | undefined => {
-    if (ends(id)) return 'eos'
+  const endOf = (id: number, finished: boolean): FinishReason | undefined => {
+    if (ends(id) || finished) return 'eos'
     return ids.length >= plan.maxNewTokens ? 'length' : undefined
   }
 
@@ -81,6 +84,8 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     const show = createText(model, plan.stop)
     const sampler = createSampler(plan.sampling, createRandom(seed))
     const drafter = plan.promptLookup && model.tokensAtOnce !== 1 ? createDrafter(plan.promptLookup) : undefined
+    const constraint = options.constraint?.start()
+    const fixed = { model, sampler, drafter, constraint, logprobs: options.logprobs, ends, signal }
     const context = [...prompt]
     sampler.see(prompt)
     const conversation = model.open(prompt)
@@ -89,7 +94,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
       let ended = false
       while (!ended) {
         const most = plan.maxNewTokens - ids.length
-        const next = await nextTokens(context, most, { model, conversation, sampler, drafter, ends, signal })
+        const next = await nextTokens(context, most, { ...fixed, conversation })
         if (ids.length === 0) times.firstTokenSeconds = seconds()
         counts.draftedTokens += next.drafted
         for (const [place, id] of next.ids.entries()) {
@@ -97,7 +102,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
           signal?.throwIfAborted()
           ids.push(id)
           if (place < next.accepted) counts.acceptedTokens++
-          const reason = endOf(id)
+          const reason = endOf(id, place === next.ids.length - 1 && constraint?.finished === true)
           const { text, stopped } = show(id, reason)
           texts.push(text)
           ended = reason !== undefined || stopped !== undefined
@@ -105,7 +110,8 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
             stopString = stopped
             finishReason = stopped === undefined ? (reason as FinishReason) : 'stop'
           }
-          yield { id, text, index: ids.length - 1 }
+          const logprob = next.logprobs[place]
+          yield { id, text, index: ids.length - 1, ...(logprob ? { logprob } : {}) }
           if (ended) break
         }
       }
@@ -134,17 +140,18 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
 
 /** The text that becomes certain with each token, and the stop string that ended it. */
 const createText = (
-  model: Pick<TokenModel, 'createDecoder'>,
+  model: Pick<TokenModel, 'createDecoder' | 'eosIds'>,
   stop: readonly string[],
 ): ((id: number, reason: FinishReason | undefined) => { text: string; stopped: string | undefined }) => {
   const decoder = model.createDecoder()
   const filter = createStopFilter(stop)
   return (id, reason) => {
-    let shown = filter.push(reason === 'eos' ? decoder.flush() : decoder.push(id))
+    const end = reason === 'eos' && model.eosIds.has(id)
+    let shown = filter.push(end ? decoder.flush() : decoder.push(id))
     let { text } = shown
     // Nothing comes after the last token: what the decoder and the filter hold back is final.
     if (reason && shown.stopped === undefined) {
-      if (reason !== 'eos') {
+      if (!end) {
         shown = filter.push(decoder.flush())
         text += shown.text
       }

@@ -26,6 +26,7 @@ export {
 export type { GenerateOptions } from './generation-options.ts'
 export { type GenerateInput, type LanguageModel, loadModel } from './language-model.ts'
 export type { LoadEvent, LoadOptions } from './load-options.ts'
+export { type Logprob, mostLogprobs, type TokenLogprob } from './logprobs.ts'
 export { type ModelLogitsOptions, modelLogits } from './model-logits.ts'
 export {
   type DecoderRequest,
@@ -44,6 +45,7 @@ export { type Candidates, greedy, selectCandidates } from './sampling.ts'
 export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
+export type { Constraint, TokenConstraint } from './token-constraint.ts'
 export type { Conversation, TokenModel } from './token-model.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'

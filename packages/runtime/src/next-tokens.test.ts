@@ -3,6 +3,7 @@ import { fakeModel, hashedLogits } from './fixtures/fake-model.ts'
 import { nextTokens } from './next-tokens.ts'
 import { createRandom } from './random.ts'
 import { createSampler } from './sampler.ts'
+import { samplingSettings } from './sampling-options.ts'
 
 const regime = (length: number) => (length > 12 ? 'long' : 'short')
 
@@ -18,10 +19,7 @@ test.each([
   const conversation = model.open(context)
   await conversation.extend(context.slice(0, -1), {})
   const drafter = { draft: () => [5, 6, 7], judge: () => {} }
-  const sampler = createSampler(
-    { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 1 },
-    createRandom(1),
-  )
+  const sampler = createSampler(samplingSettings(), createRandom(1))
   const options = { conversation, sampler, drafter, ends: () => false, signal: undefined }
   const next = await nextTokens(context, 10, { model: { ...model, regime }, ...options })
   expect(next.drafted).toBe(drafted)

@@ -2,8 +2,10 @@
  * One run of the model and the tokens it settles: one, or several when a draft was right.
  * @module
  */
+import { type TokenLogprob, tokenLogprob } from './logprobs.ts'
 import type { Drafter } from './prompt-lookup.ts'
 import type { Sampler } from './sampler.ts'
+import type { TokenConstraint } from './token-constraint.ts'
 import type { Conversation, TokenModel } from './token-model.ts'
 
 /** What a run settled. */
@@ -11,6 +13,8 @@ export interface NextTokens {
   /** At least one token. */
   readonly ids: readonly number[]
   readonly drafted: number
+  /** One for each id where they were asked for, else none. */
+  readonly logprobs: readonly TokenLogprob[]
   /** How many of the ids, from the first on, are of the draft. */
   readonly accepted: number
 }
@@ -21,6 +25,10 @@ export interface NextTokensOptions {
   readonly conversation: Conversation
   readonly sampler: Sampler
   readonly drafter: Drafter | undefined
+  /** What may be written; it is told every token that is chosen. */
+  readonly constraint?: TokenConstraint | undefined
+  /** Alternatives for which log-probabilities are wanted, besides that of the token itself. */
+  readonly logprobs?: number | undefined
   /** True for a token that nothing follows. */
   readonly ends: (id: number) => boolean
   readonly signal: AbortSignal | undefined
@@ -36,7 +44,7 @@ export interface NextTokensOptions {
 export const nextTokens = async (
   context: number[],
   most: number,
-  { model, conversation, sampler, drafter, ends, signal }: NextTokensOptions,
+  { model, conversation, sampler, drafter, constraint, logprobs: alternatives, ends, signal }: NextTokensOptions,
 ): Promise<NextTokens> => {
   const fresh = context.slice(conversation.length)
   // A prompt is long: the logits of all its tokens would cost more than the draft saves.
@@ -51,20 +59,24 @@ export const nextTokens = async (
   })
   signal?.throwIfAborted()
   const ids: number[] = []
+  const logprobs: TokenLogprob[] = []
   let accepted = 0
   for (let row = 0; row <= draft.length; row++) {
     const { vocabSize } = model
-    const id = sampler.choose(draft.length > 0 ? logits.subarray(row * vocabSize, (row + 1) * vocabSize) : logits)
-    sampler.see([id])
+    const own = draft.length > 0 ? logits.subarray(row * vocabSize, (row + 1) * vocabSize) : logits
+    const id = sampler.choose(own, constraint?.allowed())
+    if (alternatives !== undefined) logprobs.push(tokenLogprob(own, id, alternatives))
+    sampler.take(id)
+    constraint?.accept(id)
     context.push(id)
     ids.push(id)
     if (id !== draft[row]) break
     accepted++
-    if (ends(id)) break
+    if (ends(id) || constraint?.finished) break
   }
   if (draft.length > 0) {
     conversation.truncate(known + accepted)
     drafter?.judge(draft.length, accepted)
   }
-  return { ids, drafted: draft.length, accepted }
+  return { ids, logprobs, drafted: draft.length, accepted }
 }

@@ -5,27 +5,32 @@
  */
 import { idsAbove, sortByLogit } from './candidates.ts'
 import { createLadder, type Ladder } from './ladder.ts'
+import { createLogitChanges } from './logit-changes.ts'
 import type { Random } from './random.ts'
-import { createRepetitionPenalty } from './repetition-penalty.ts'
 import { type Candidates, drawFrom, greedy, selectCandidates } from './sampling.ts'
 import type { SamplingSettings } from './sampling-options.ts'
+import { createMask } from './token-constraint.ts'
 
 /** Chooses the tokens of one generation. */
 export interface Sampler {
-  /** Tokens that are in the context from now on, for the repetition penalty. */
+  /** Tokens of the prompt, for the repetition penalty. */
   see(ids: Iterable<number>): void
+  /** A token of the output, for the penalties. */
+  take(id: number): void
   /**
    * The next token. At temperature 0 the largest logit (the lowest id among equals); else one of `selectCandidates`,
    * each with probability weight / total. The logits are as before afterwards.
-   * @throws AwqError NUMERIC for logits that are NaN or +Infinity, or all -Infinity
+   * @param allowed the tokens that may be chosen, a bit for each as in `TokenConstraint`; null (the default) for all
+   * @throws AwqError NUMERIC for logits that are NaN or +Infinity, or all -Infinity; INVALID_ARGUMENT when none is allowed
    */
-  choose(logits: Float32Array): number
+  choose(logits: Float32Array, allowed?: Uint32Array | null): number
 }
 
 /** A sampler with an empty context. */
 export const createSampler = (settings: SamplingSettings, random: Random): Sampler => {
-  const { temperature, topK, topP, minP, repetitionPenalty } = settings
-  const penalty = repetitionPenalty === 1 ? undefined : createRepetitionPenalty(repetitionPenalty)
+  const { temperature, topK, topP, minP } = settings
+  const changes = createLogitChanges(settings)
+  const mask = createMask()
   let ladder: Ladder | undefined
 
   const pick = (logits: Float32Array): number => {
@@ -44,8 +49,12 @@ export const createSampler = (settings: SamplingSettings, random: Random): Sampl
   }
 
   return {
-    see: (ids) => penalty?.see(ids),
-    choose: (logits) => (penalty ? penalty.during(logits, () => pick(logits)) : pick(logits)),
+    see: (ids) => changes?.see(ids),
+    take: (id) => changes?.take(id),
+    choose(logits, allowed = null) {
+      const open = allowed ? mask(logits, allowed) : logits
+      return changes ? changes.during(open, () => pick(open)) : pick(open)
+    },
   }
 }
 

@@ -106,6 +106,9 @@ describe('samplingSettings', () => {
       topP: 1,
       minP: 0,
       repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: new Map(),
       seed: undefined,
     })
   })
