@@ -2,8 +2,7 @@
  * Our own store as a format.
  * @module
  */
-
-import { describeModel, type ModelDescription } from '@awq/models'
+import { describeModel } from '@awq/models'
 import {
   checkSpec,
   MANIFEST_FILE,
@@ -23,17 +22,10 @@ import { readFolderConfig } from './folder/config.ts'
 import { configText } from './folder/config-text.ts'
 import { openTensorFiles } from './folder/tensor-files.ts'
 import type { Format, WriteOptions } from './format.ts'
+import { siteNames } from './matrix-names.ts'
 import type { Parameter, PortableModel, QuantizedParameter } from './model.ts'
 import { usualSpec } from './packed/usual-spec.ts'
 import { modelHashes } from './provenance.ts'
-
-/** What each linear's matrix lies beside in the store: the value that it reads, by the matrix' full name. */
-export const siteNames = ({ blocks, parameter }: ModelDescription): ReadonlyMap<string, string> => {
-  const sites = new Map<string, string>()
-  for (const [layer, { linears }] of blocks.entries())
-    for (const { name, site } of linears) sites.set(parameter(layer, `${name}.weight`), parameter(layer, site))
-  return sites
-}
 
 /** The spec that most matrices of the blocks have; tables count only where nothing else is quantized. */
 const commonSpec = ({ parameters, description }: PortableModel): QuantSpec | undefined => {

@@ -3,7 +3,7 @@
  * @module
  */
 import { AwqError, quoted } from '@awq/tensor'
-import type { JsonObject } from '../folder/config.ts'
+import { isObject, type JsonObject } from '../folder/config.ts'
 import type { ReadOptions } from '../model.ts'
 
 /** How the matrices of one of its groups are quantized. */
@@ -13,9 +13,6 @@ export interface WeightScheme {
   readonly groupSize: number
   readonly symmetric: boolean
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Formats whose integers are read here. */
 export const INTEGER_FORMATS: readonly string[] = [

@@ -8,8 +8,7 @@
  * down the rows: word k of group g holds those of rows k * 32 / bits and on.
  * @module
  */
-
-import { type Lines, packLines, unpackLines, wordsOf } from '../packed/lines.ts'
+import { alongRows, downColumns, type Lines, packLines, unpackLines, wordsOf } from '../packed/lines.ts'
 
 /** Bits of a packed code. */
 export type PackedBits = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8
@@ -24,22 +23,6 @@ export const packedWords = (count: number, bits: number, packing: Packing): numb
 /** The packing that `count` codes have in `words` words; null when they are neither's. Dense where both are the same. */
 export const packingOf = (count: number, bits: number, words: number): Packing | null =>
   words === packedWords(count, bits, 'dense') ? 'dense' : words === packedWords(count, bits, 'whole') ? 'whole' : null
-
-/** Rows of codes [rows, columns], packed along the columns: words [rows, packedWords(columns)]. */
-const alongRows = (rows: number, columns: number, words: number): Lines => ({
-  lines: rows,
-  count: columns,
-  wordSteps: [words, 1],
-  codeSteps: [columns, 1],
-})
-
-/** Columns of codes [rows, columns], packed down the rows: words [packedWords(rows), columns]. */
-const downColumns = (rows: number, columns: number): Lines => ({
-  lines: columns,
-  count: rows,
-  wordSteps: [1, columns],
-  codeSteps: [1, columns],
-})
 
 /** Codes of whole words: no code runs on into the next. */
 const unpackWhole = (words: Uint32Array, { lines, count, wordSteps, codeSteps }: Lines, bits: number): Uint8Array => {

@@ -19,6 +19,7 @@ import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from '
 import { type Float16Scales, float16Scales } from '../packed/float16-scales.ts'
 import { moveColumns, orderOfGroups } from '../packed/group-index.ts'
 import { heldGroupSize, regroup } from '../packed/regroup.ts'
+import { refuseTensor, tensorText, words32 } from '../packed/tensor-checks.ts'
 import { sourceOf } from '../provenance.ts'
 import { readSchemes, type WeightScheme } from './config.ts'
 import { type Packing, packingOf, unpackColumns, unpackRows } from './layout.ts'
@@ -45,17 +46,8 @@ interface Parts {
   readonly scheme: WeightScheme
 }
 
-const fail = (entry: TensorEntry, problem: string): never => {
-  throw new AwqError('INVALID_FILE', `${entry.file}: ${quoted(entry.name)} ${problem}`)
-}
-
-const shapeText = ({ dtype, shape }: TensorEntry): string => `${dtype} [${shape.join(', ')}]`
-
-/** Numbers of a tensor as 32-bit words or integers, copied so that they are aligned. */
-const wordsOf = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer)
-
 const expectType = (entry: TensorEntry, dtype: DType): void => {
-  if (entry.dtype !== dtype) fail(entry, `is ${shapeText(entry)}, not ${dtype}`)
+  if (entry.dtype !== dtype) refuseTensor(entry, `is ${tensorText(entry)}, not ${dtype}`)
 }
 
 /** Most elements of a matrix: they are bytes in memory. */
@@ -64,7 +56,7 @@ const MAX_ELEMENTS = 2 ** 32
 const readShape = async (entry: TensorEntry, options: ReadOptions): Promise<readonly [number, number]> => {
   const wide = entry.dtype === 'I64'
   if ((!wide && entry.dtype !== 'I32') || entry.shape.length !== 1 || entry.shape[0] !== 2) {
-    fail(entry, `is ${shapeText(entry)}, not the two sizes of a matrix`)
+    refuseTensor(entry, `is ${tensorText(entry)}, not the two sizes of a matrix`)
   }
   const bytes = await entry.read({ signal: options.signal })
   const view = new DataView(bytes.buffer, bytes.byteOffset)
@@ -72,7 +64,7 @@ const readShape = async (entry: TensorEntry, options: ReadOptions): Promise<read
     ? [Number(view.getBigInt64(0, true)), Number(view.getBigInt64(8, true))]
     : [view.getInt32(0, true), view.getInt32(4, true)]
   if (!(out >= 1 && width >= 1 && out * width <= MAX_ELEMENTS))
-    fail(entry, `says [${out}, ${width}], which no matrix is`)
+    refuseTensor(entry, `says [${out}, ${width}], which no matrix is`)
   return [out, width]
 }
 
@@ -104,11 +96,11 @@ const schemeOf = (
   const found = schemes.filter((scheme) => fits(tensors, shape, scheme, packed))
   const dense = found.filter(({ bits }) => !packed || packingOf(shape[1], bits, codes.shape[1]!) === 'dense')
   const [first, ...others] = dense.length > 0 ? dense : found
-  const asked = `[${shape.join(', ')}] as ${shapeText(codes)} with scales ${shapeText(scale)}${zero ? ' and zero points' : ''}`
-  if (!first) return fail(codes, `holds ${asked}, which is no scheme of quantization_config.config_groups`)
+  const asked = `[${shape.join(', ')}] as ${tensorText(codes)} with scales ${tensorText(scale)}${zero ? ' and zero points' : ''}`
+  if (!first) return refuseTensor(codes, `holds ${asked}, which is no scheme of quantization_config.config_groups`)
   const spread = ({ groupSize }: WeightScheme) => (groupSize > 0 ? Math.min(groupSize, shape[1]) : shape[1])
   if (others.some((other) => other.bits !== first.bits || spread(other) !== spread(first)))
-    return fail(codes, `holds ${asked}: more than one of config_groups fits`)
+    return refuseTensor(codes, `holds ${asked}: more than one of config_groups fits`)
   return first
 }
 
@@ -121,15 +113,15 @@ const findParts = async (
   const packed = tensors.get(module + parts.packed)
   const codes = packed ?? tensors.get(module + parts.plain)!
   const scale = tensors.get(module + parts.scale)
-  if (!scale) return fail(codes, `has no ${quoted(module + parts.scale)} beside it`)
+  if (!scale) return refuseTensor(codes, `has no ${quoted(module + parts.scale)} beside it`)
   if (codes.shape.length !== 2)
-    fail(codes, `is ${shapeText(codes)}; a matrix is read, experts each as one of their own`)
+    refuseTensor(codes, `is ${tensorText(codes)}; a matrix is read, experts each as one of their own`)
   expectType(codes, packed ? 'I32' : 'I8')
-  if (packed && tensors.has(module + parts.plain)) fail(packed, `has ${quoted(module + parts.plain)} beside it`)
+  if (packed && tensors.has(module + parts.plain)) refuseTensor(packed, `has ${quoted(module + parts.plain)} beside it`)
   const stated = tensors.get(module + parts.shape)
-  if (packed && !stated) fail(codes, `has no ${quoted(module + parts.shape)} beside it`)
+  if (packed && !stated) refuseTensor(codes, `has no ${quoted(module + parts.shape)} beside it`)
   const shape = stated ? await readShape(stated, options) : (codes.shape as readonly [number, number])
-  if (codes.shape[0] !== shape[0]) fail(codes, `is ${shapeText(codes)} for a matrix [${shape.join(', ')}]`)
+  if (codes.shape[0] !== shape[0]) refuseTensor(codes, `is ${tensorText(codes)} for a matrix [${shape.join(', ')}]`)
   const zero = tensors.get(module + parts.zero)
   const scheme = schemeOf({ codes, scale, zero }, shape, schemes, packed !== undefined)
   const packing = packed ? packingOf(shape[1], scheme.bits, codes.shape[1]!) : null
@@ -150,13 +142,18 @@ const readZeros = async (
     const middle = 2 ** (bits - 1)
     const zeros = bytes.map((byte) => ((byte << 24) >> 24) + middle)
     const wrong = zeros.findIndex((zero) => zero > 2 ** bits - 1)
-    return wrong < 0 ? zeros : fail(entry, `has the zero point ${(bytes[wrong]! << 24) >> 24}, beyond ${bits} bits`)
+    return wrong < 0
+      ? zeros
+      : refuseTensor(entry, `has the zero point ${(bytes[wrong]! << 24) >> 24}, beyond ${bits} bits`)
   }
   const packing = packingOf(rows, bits, first)
   if (entry.dtype !== 'I32' || packing === null || second !== groups) {
-    return fail(entry, `is ${shapeText(entry)}, no zero points of ${rows} rows with ${groups} groups in ${bits} bits`)
+    return refuseTensor(
+      entry,
+      `is ${tensorText(entry)}, no zero points of ${rows} rows with ${groups} groups in ${bits} bits`,
+    )
   }
-  return unpackColumns(wordsOf(await entry.read(options)), rows, groups, bits, packing)
+  return unpackColumns(words32(await entry.read(options)), rows, groups, bits, packing)
 }
 
 /** Ours has 2, 3, 4 and 8 bits: others move into the next of those, their zeros with them. */
@@ -174,7 +171,7 @@ const readParts = async (
   const groups = groupsIn(width, scheme)
   const stored = await entry.read(options)
   const codes =
-    packing === null ? stored.map((byte) => byte ^ 0x80) : unpackRows(wordsOf(stored), out, width, scheme.bits, packing)
+    packing === null ? stored.map((byte) => byte ^ 0x80) : unpackRows(words32(stored), out, width, scheme.bits, packing)
   // Without zero points the middle is the zero: it moves to the middle of the wider codes.
   const shift = scheme.symmetric ? 2 ** (bits - 1) - 2 ** (scheme.bits - 1) : 0
   if (shift !== 0) for (let i = 0; i < codes.length; i++) codes[i]! += shift
@@ -198,8 +195,8 @@ const readOrder = async (
   if (!groups || scheme.groupSize <= 0) return undefined
   expectType(groups, 'I32')
   if (groups.shape.length !== 1 || groups.shape[0] !== width)
-    fail(groups, `is ${shapeText(groups)} for ${width} inputs`)
-  const index = new Int32Array(wordsOf(await groups.read({ signal: options.signal })).buffer)
+    refuseTensor(groups, `is ${tensorText(groups)} for ${width} inputs`)
+  const index = new Int32Array(words32(await groups.read({ signal: options.signal })).buffer)
   // Written by versions that had no order yet.
   if (index.every((group) => group === -1)) return undefined
   return orderOfGroups(index, scheme.groupSize, groups.name)
@@ -218,7 +215,7 @@ const quantized = async (found: Parts, scales: Float16Scales, options: ReadOptio
   const { zero } = found
   // Its shape is held to the others' here, so that nothing is found late.
   if (zero && zero.shape[0] !== out && (zero.dtype !== 'I32' || packingOf(out, scheme.bits, zero.shape[0]!) === null)) {
-    fail(zero, `is ${shapeText(zero)}, no zero points of ${out} rows in ${scheme.bits} bits`)
+    refuseTensor(zero, `is ${tensorText(zero)}, no zero points of ${out} rows in ${scheme.bits} bits`)
   }
   const order = await readOrder(found, options)
   return {

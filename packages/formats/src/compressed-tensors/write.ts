@@ -2,15 +2,14 @@
  * Writes checkpoints of compressed-tensors, format `pack-quantized`.
  * @module
  */
-
 import type { StoreEntry } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
-import { siteNames } from '../awq-format.ts'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import { floatModules, isTable, moduleOf, siteNames, transposedMatrices } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
-import { isTable, moduleOf, transposedMatrices, WEIGHT, writePackedCheckpoint } from '../packed/checkpoint.ts'
+import { writePackedCheckpoint } from '../packed/checkpoint.ts'
 import { scaleVectorProblems } from '../unit-scales.ts'
 import { type SchemeGroup, type WeightScheme, writeSchemes } from './config.ts'
 import { packColumns, packedWords, packRows } from './layout.ts'
@@ -93,14 +92,9 @@ const schemeGroups = (parameters: readonly DescribedParameter[], model: Portable
 }
 
 /** Linears that stay float: the head, and matrices of blocks that were left out. */
-const ignored = (parameters: readonly DescribedParameter[], { description }: PortableModel): string[] => {
-  const float = parameters.filter(
-    ({ spec: { name, shape }, parameter }) =>
-      parameter.kind === 'float' && shape.length === 2 && name.endsWith(WEIGHT) && name !== description.embedding,
-  )
-  const names = float.map(({ spec }) => moduleOf(spec.name))
-  return [...new Set([...names, moduleOf(description.headTable)])]
-}
+const ignored = (model: PortableModel): string[] => [
+  ...new Set([...floatModules(model), moduleOf(model.description.headTable)]),
+]
 
 /** vLLM runs matrices that read one value as one, which takes equal schemes. */
 const warnOfSiblings = (
@@ -151,6 +145,6 @@ export const writeCompressedTensors = async (
   const parameters = describedParameters(model)
   warnOfSiblings(parameters, model, options)
   warnOfExperts(parameters, options)
-  const quantization = writeSchemes(schemeGroups(parameters, model), ignored(parameters, model))
+  const quantization = writeSchemes(schemeGroups(parameters, model), ignored(model))
   await writePackedCheckpoint(model, into, { entries: entriesOf, pack, quantization }, options)
 }

@@ -4,7 +4,7 @@
  */
 import { AwqError, type Folder } from '@awq/tensor'
 import type { PortableModel } from '../model.ts'
-import type { FolderWriter } from './writer.ts'
+import { type FolderWriter, writeBytes } from './writer.ts'
 
 /** Copied from a model's folder when they are there. */
 export const COMPANIONS: readonly string[] = [
@@ -41,6 +41,12 @@ const readCompanion = async (folder: Folder, file: string): Promise<Uint8Array> 
   }
 }
 
+/** The text of a companion; undefined where the model has none. */
+export const companionText = async ({ companions }: PortableModel, file: string): Promise<string | undefined> => {
+  const bytes = await companions.get(file)?.()
+  return bytes && new TextDecoder().decode(bytes)
+}
+
 /** Writes a model's companions. @param except names that the format writes itself */
 export const writeCompanions = async (
   { companions }: PortableModel,
@@ -49,9 +55,6 @@ export const writeCompanions = async (
 ): Promise<void> => {
   for (const [name, read] of companions) {
     if (except.includes(name)) continue
-    const bytes = await read()
-    const file = await into.createFile(name, bytes.length)
-    await file.write(0, bytes)
-    await file.close()
+    await writeBytes(into, name, await read())
   }
 }

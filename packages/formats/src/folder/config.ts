@@ -16,7 +16,8 @@ export interface FolderConfig {
   readonly quantization: JsonObject | undefined
 }
 
-const isObject = (value: unknown): value is JsonObject =>
+/** Whether a value of a JSON file is an object. */
+export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**

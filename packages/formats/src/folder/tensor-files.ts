@@ -2,7 +2,7 @@
  * Safetensors files of a model in the making.
  * @module
  */
-import { INDEX_FILE, planStore, type StoreEntry, type StoreWriter, writeStore } from '@awq/quantize'
+import { INDEX_FILE, planStore, type StoreEntry, type StorePlan, type StoreWriter, writeStore } from '@awq/quantize'
 import { byteLength } from '@awq/tensor'
 import type { FileWriter, FolderWriter } from './writer.ts'
 
@@ -22,9 +22,14 @@ export const openTensorFiles = async (
   options: { readonly maxFileBytes?: number | undefined } = {},
 ): Promise<StoreWriter> => {
   const plan = planStore(entries, { maxFileBytes: options.maxFileBytes ?? fileLimit(entries) })
-  const files = new Map<string, FileWriter>()
-  for (const { name, size } of plan.files) files.set(name, await into.createFile(name, size))
   if (plan.index !== null) await into.writeText(INDEX_FILE, plan.index)
+  return await openPlannedFiles(into, plan)
+}
+
+/** Creates the files of a plan, with `directory` in front of their names; then as `openTensorFiles`. */
+export const openPlannedFiles = async (into: FolderWriter, plan: StorePlan, directory = ''): Promise<StoreWriter> => {
+  const files = new Map<string, FileWriter>()
+  for (const { name, size } of plan.files) files.set(name, await into.createFile(`${directory}${name}`, size))
   return await writeStore(plan, {
     name: into.name,
     write: (file, offset, bytes) => files.get(file)!.write(offset, bytes),

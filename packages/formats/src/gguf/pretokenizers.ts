@@ -3,6 +3,7 @@
  * `pre_tokenizer` of tokenizer.json.
  * @module
  */
+import { isObject, type JsonObject } from '../folder/config.ts'
 
 /** A way of cutting. */
 export interface PreTokenizer {
@@ -81,12 +82,8 @@ export const preTokenizerJson = ({ cuts }: PreTokenizer): unknown => {
   return splits.length === 0 ? last : { type: 'Sequence', pretokenizers: [...splits, last] }
 }
 
-type Json = Readonly<Record<string, unknown>>
-
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** What one step of a `pre_tokenizer` cuts by; null when it does something else. */
-const cutOf = (step: Json): string | null => {
+const cutOf = (step: JsonObject): string | null => {
   if (step.type === 'Digits' && step.individual_digits === true) return DIGITS
   const pattern = isObject(step.pattern) ? step.pattern.Regex : undefined
   // A pattern that is taken for what lies between, and kept, cuts at the same places.

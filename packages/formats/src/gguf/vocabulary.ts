@@ -3,22 +3,20 @@
  * @module
  */
 import { AwqError, parseJson, quoted } from '@awq/tensor'
+import { isObject, type JsonObject } from '../folder/config.ts'
 import type { GgufField } from './encode.ts'
 import { findPreTokenizer, preTokenizers } from './pretokenizers.ts'
 import { scoresOfMerges } from './scores.ts'
 import { tokenKinds } from './tokenizer.ts'
 
-type Json = Readonly<Record<string, unknown>>
-
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-const objects = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isObject) : [])
+const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 const refuse = (problem: string): never => {
   throw new AwqError('UNSUPPORTED', `tokenizer.json: ${problem}; llama.cpp has no such tokenizer`)
 }
 
 /** The steps of a component that may be a sequence of some. */
-const stepsOf = (component: unknown, list: string): Json[] => {
+const stepsOf = (component: unknown, list: string): JsonObject[] => {
   if (!isObject(component)) return []
   return component.type === 'Sequence' ? objects(component[list]) : [component]
 }
@@ -36,7 +34,7 @@ const readMerges = (merges: unknown): [left: string, right: string][] => {
 }
 
 /** Tokens by id up to `size`, and their kinds; ids without a token get one that no text has. */
-const readTokens = (tokenizer: Json, model: Json, size: number): { tokens: string[]; kinds: number[] } => {
+const readTokens = (tokenizer: JsonObject, model: JsonObject, size: number): { tokens: string[]; kinds: number[] } => {
   const tokens = Array.from({ length: size }, (_, id) => `[PAD${id}]`)
   const kinds = new Array<number>(size).fill(tokenKinds.unused)
   const put = (token: string, id: unknown, kind: number): void => {
@@ -71,7 +69,7 @@ const readTemplate = (postProcessor: unknown): { front: string | undefined; behi
 }
 
 /** Whether a space goes in front of a text: by a normalizer, or by the older pre-tokenizer. */
-const prefixesSpace = (tokenizer: Json): boolean => {
+const prefixesSpace = (tokenizer: JsonObject): boolean => {
   const normalizers = stepsOf(tokenizer.normalizer, 'normalizers')
   const metaspace = stepsOf(tokenizer.pre_tokenizer, 'pretokenizers').find(({ type }) => type === 'Metaspace')
   const replaces = normalizers.some(({ type, content }) => type === 'Replace' && content === '▁')
@@ -89,14 +87,14 @@ export interface TokenizerFiles {
   readonly template: string | undefined
 }
 
-const parsed = (text: string | undefined, name: string): Json => {
+const parsed = (text: string | undefined, name: string): JsonObject => {
   if (text === undefined) return {}
   const json = parseJson(text, name)
   if (!isObject(json)) throw new AwqError('INVALID_FILE', `${name} is no object`)
   return json
 }
 
-const templateOf = (config: Json, template: string | undefined): string | undefined => {
+const templateOf = (config: JsonObject, template: string | undefined): string | undefined => {
   if (template !== undefined) return template
   const given = config.chat_template
   const named = objects(given).find(({ name }) => name === 'default')?.template
@@ -107,7 +105,11 @@ const text = (value: string): GgufField => ({ type: 'string', value })
 const flag = (value: boolean): GgufField => ({ type: 'bool', value })
 const number = (value: number): GgufField => ({ type: 'uint32', value })
 
-const modelFields = (tokenizer: Json, model: Json, tokens: readonly string[]): [key: string, field: GgufField][] => {
+const modelFields = (
+  tokenizer: JsonObject,
+  model: JsonObject,
+  tokens: readonly string[],
+): [key: string, field: GgufField][] => {
   if (model.type !== 'BPE') return refuse(`its model is ${quoted(String(model.type))}, not BPE`)
   const merges = readMerges(model.merges)
   const pre = findPreTokenizer(tokenizer.pre_tokenizer)
@@ -140,7 +142,7 @@ const modelFields = (tokenizer: Json, model: Json, tokens: readonly string[]): [
 export const vocabularyFields = (
   files: TokenizerFiles,
   size: number,
-  modelConfig: Json,
+  modelConfig: JsonObject,
 ): ReadonlyMap<string, GgufField> => {
   if (files.tokenizer === undefined)
     throw new AwqError('NOT_FOUND', 'there is no tokenizer.json, which a GGUF file holds')

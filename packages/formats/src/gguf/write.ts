@@ -5,8 +5,10 @@
 import type { ParameterSpec } from '@awq/models'
 import { AwqError, fromFloat32, messageOf, readFloat32 } from '@awq/tensor'
 import { describedParameters } from '../check-model.ts'
+import { companionText } from '../folder/companions.ts'
 import type { FileWriter, FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import { isTable } from '../matrix-names.ts'
 import type { Parameter, PortableModel } from '../model.ts'
 import { float16Rows } from '../packed/float-table.ts'
 import { type GgufArchitecture, ggufArchitectures, ggufName, permutedHeads, permuteRows } from './architectures.ts'
@@ -28,21 +30,13 @@ interface Planned {
 const findArchitecture = ({ description: { config } }: PortableModel): GgufArchitecture | undefined =>
   ggufArchitectures.find(({ modelTypes }) => modelTypes.includes(config.modelType))
 
-const isTable = ({ description: { embedding, head, headTable } }: PortableModel, name: string): boolean =>
-  name === embedding || name === head || name === headTable
-
-const textOf = async ({ companions }: PortableModel, name: string): Promise<string | undefined> => {
-  const read = companions.get(name)
-  return read && new TextDecoder().decode(await read())
-}
-
 const vocabularyOf = async (model: PortableModel): Promise<ReadonlyMap<string, GgufField>> =>
   vocabularyFields(
     {
-      tokenizer: await textOf(model, 'tokenizer.json'),
-      config: await textOf(model, 'tokenizer_config.json'),
-      generation: await textOf(model, 'generation_config.json'),
-      template: await textOf(model, 'chat_template.jinja'),
+      tokenizer: await companionText(model, 'tokenizer.json'),
+      config: await companionText(model, 'tokenizer_config.json'),
+      generation: await companionText(model, 'generation_config.json'),
+      template: await companionText(model, 'chat_template.jinja'),
     },
     model.description.config.vocabSize,
     model.config,

@@ -3,21 +3,16 @@
  * @module
  */
 import { parseJson } from '@awq/tensor'
-import type { JsonObject } from '../folder/config.ts'
+import { companionText } from '../folder/companions.ts'
+import { isObject, type JsonObject } from '../folder/config.ts'
 import type { PortableModel } from '../model.ts'
-
-/** The text of a companion; undefined where the model has none. */
-export const companionText = async ({ companions }: PortableModel, file: string): Promise<string | undefined> => {
-  const bytes = await companions.get(file)?.()
-  return bytes && new TextDecoder().decode(bytes)
-}
 
 /** A companion that is a JSON object; undefined where the model has none. @throws AwqError INVALID_FILE for no JSON */
 export const companionObject = async (model: PortableModel, file: string): Promise<JsonObject | undefined> => {
   const text = await companionText(model, file)
   if (text === undefined) return undefined
   const value = parseJson(text, `${model.name}/${file}`)
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
+  return isObject(value) ? value : undefined
 }
 
 /** JSON as files have it. */
@@ -26,7 +21,7 @@ export const jsonText = (value: unknown): string => `${JSON.stringify(value, nul
 /** The config of the language model: that under `text_config`, where the model has images or sound besides. */
 export const textConfig = (config: JsonObject): JsonObject => {
   const inner = config.text_config
-  return typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? (inner as JsonObject) : config
+  return isObject(inner) ? inner : config
 }
 
 /** generation_config.json: the model's own, or what config.json says of the ends of texts. */

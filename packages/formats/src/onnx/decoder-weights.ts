@@ -2,16 +2,17 @@
  * The parameters of a model as files of external data, and where graphs find them there.
  * @module
  */
-
 import { layoutOf } from '@awq/onnx'
-import type { StorePlan, StoreWriter } from '@awq/quantize'
-import { partName, writeStore } from '@awq/quantize'
+import type { StorePlan } from '@awq/quantize'
+import { partName } from '@awq/quantize'
 import { type PackedMatrix, type WeightTable, weightTable } from '@awq/runtime'
 import type { FileRange, TensorEntry } from '@awq/tensor'
-import { entriesOf, siteNames, writeParameter } from '../awq-format.ts'
+import { entriesOf, writeParameter } from '../awq-format.ts'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
-import type { FileWriter, FolderWriter } from '../folder/writer.ts'
+import { openPlannedFiles } from '../folder/tensor-files.ts'
+import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import { siteNames } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { planChunks } from './chunks.ts'
 
@@ -75,16 +76,7 @@ export const writeWeights = async (
   directory: string,
   options: WriteOptions,
 ): Promise<void> => {
-  const files = new Map<string, FileWriter>()
-  for (const { name, size } of plan.files) files.set(name, await into.createFile(`${directory}${name}`, size))
-  const writer: StoreWriter = await writeStore(plan, {
-    name: into.name,
-    write: (file, offset, bytes) => files.get(file)!.write(offset, bytes),
-    async flush() {},
-    async close() {
-      for (const file of files.values()) await file.close()
-    },
-  })
+  const writer = await openPlannedFiles(into, plan, directory)
   for (const [index, { spec, parameter }] of parameters.entries()) {
     options.signal?.throwIfAborted()
     await writeParameter(spec.name, parameter, writer, options)

@@ -7,6 +7,7 @@ import { layoutOf } from '@awq/onnx'
 import { writeCompanions } from '../folder/companions.ts'
 import { type FolderWriter, writeBytes } from '../folder/writer.ts'
 import type { Format } from '../format.ts'
+import { isTable } from '../matrix-names.ts'
 import type { PortableModel } from '../model.ts'
 import { generationConfig, jsonText, textConfig, tokenizerConfig } from './config-fields.ts'
 import { emitExported } from './decoder-graph.ts'
@@ -58,13 +59,13 @@ const VARIANTS: Readonly<Record<number, readonly Variant[]>> = {
 }
 
 /** The bits that most weights of the blocks are stored in; those of all matrices where none of a block is quantized. */
-const commonBits = ({ parameters, description: { embedding, head } }: PortableModel): number => {
+const commonBits = (model: PortableModel): number => {
   const weights = new Map<number, number>([[0, 0]])
-  for (const [name, parameter] of parameters) {
+  for (const [name, parameter] of model.parameters) {
     if (parameter.kind === 'float') continue
     const { shape, spec } = parameter
     const { storedBits } = layoutOf({ ...spec, shape })
-    const share = name === embedding || name === head ? 1e-9 : 1
+    const share = isTable(model, name) ? 1e-9 : 1
     weights.set(storedBits, (weights.get(storedBits) ?? 0) + share * shape[0] * shape[1])
   }
   return [...weights].reduce((most, one) => (one[1] > most[1] ? one : most))[0]

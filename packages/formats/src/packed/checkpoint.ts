@@ -11,26 +11,9 @@ import { configText } from '../folder/config-text.ts'
 import { openTensorFiles } from '../folder/tensor-files.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import { isTable, moduleOf } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { float16Rows } from './float-table.ts'
-
-/** What the name of a module's matrix ends in. */
-export const WEIGHT = '.weight'
-
-/** Name of the module that a weight belongs to. */
-export const moduleOf = (name: string): string => name.slice(0, -WEIGHT.length)
-
-/** True for the embedding table and the head's. */
-export const isTable = ({ description: { embedding, head } }: PortableModel, name: string): boolean =>
-  name === embedding || name === head
-
-/** Full names of the matrices whose checkpoints hold the transpose (Conv1D), which is no `Linear` to other programs. */
-export const transposedMatrices = ({ description: { blocks, parameter } }: PortableModel): Set<string> =>
-  new Set(
-    blocks.flatMap(({ linears }, layer) =>
-      linears.flatMap(({ name, transposed }) => (transposed ? [parameter(layer, `${name}${WEIGHT}`)] : [])),
-    ),
-  )
 
 /** How a format writes matrices. */
 export interface PackedWriter {

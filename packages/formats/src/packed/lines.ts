@@ -14,6 +14,22 @@ export interface Lines {
   readonly codeSteps: readonly [line: number, code: number]
 }
 
+/** Rows of codes [rows, columns], packed along the columns: words [rows, words]. */
+export const alongRows = (rows: number, columns: number, words: number): Lines => ({
+  lines: rows,
+  count: columns,
+  wordSteps: [words, 1],
+  codeSteps: [columns, 1],
+})
+
+/** Columns of codes [rows, columns], packed down the rows: words [.., columns]. */
+export const downColumns = (rows: number, columns: number): Lines => ({
+  lines: columns,
+  count: rows,
+  wordSteps: [1, columns],
+  codeSteps: [1, columns],
+})
+
 /** The 32-bit words of `count` codes. */
 export const wordsOf = (count: number, bits: number): number => Math.ceil((count * bits) / 32)
 

@@ -15,7 +15,7 @@ import {
   type QuantizedMatrix,
   transposed,
 } from '@awq/tensor'
-import { type Lines, packLines, unpackLines } from '../packed/lines.ts'
+import { alongRows, packLines, unpackLines } from '../packed/lines.ts'
 
 /** The layouts. */
 export type AutoAwqLayout = 'gemm' | 'gemv' | 'gemv_fast'
@@ -97,14 +97,6 @@ const unpackColumns = (words: Uint32Array, rows: number, columns: number): Uint8
   return values
 }
 
-/** Rows of codes, each with room for `room` in its words. */
-const rowLines = (rows: number, count: number, room: number): Lines => ({
-  lines: rows,
-  count,
-  wordSteps: [room / 8, 1],
-  codeSteps: [count, 1],
-})
-
 /** Rows of `width` values with zeros behind them up to `room`, or without them again. */
 const resized = <T extends Uint8Array | Uint16Array>(values: T, rows: number, width: number, room: number): T => {
   if (width === room) return values
@@ -165,8 +157,8 @@ export const packAutoAwq = (layout: AutoAwqLayout, matrix: QuantizedMatrix): Aut
       }
     case 'gemv':
       return {
-        qweight: packLines(codes, rowLines(out, width, width), BITS),
-        qzeros: packLines(resized(zeros, out, groups, room), rowLines(out, room, room), BITS),
+        qweight: packLines(codes, alongRows(out, width, width / 8), BITS),
+        qzeros: packLines(resized(zeros, out, groups, room), alongRows(out, room, room / 8), BITS),
         scales: resized(scales, out, groups, room),
       }
     case 'gemv_fast': {
@@ -208,8 +200,8 @@ export const unpackAutoAwq = (
       )
     case 'gemv':
       return made(
-        unpackLines(qweight as Uint32Array, rowLines(out, width, width), BITS),
-        resized(unpackLines(qzeros as Uint32Array, rowLines(out, room, room), BITS), out, room, groups),
+        unpackLines(qweight as Uint32Array, alongRows(out, width, width / 8), BITS),
+        resized(unpackLines(qzeros as Uint32Array, alongRows(out, room, room / 8), BITS), out, room, groups),
         resized(scales, out, room, groups),
       )
     case 'gemv_fast': {

@@ -5,10 +5,11 @@
 import { AwqError, type Folder, groupCount, messageOf } from '@awq/tensor'
 import type { PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { heldGroupSize, regroup } from '../packed/regroup.ts'
+import { expectTensor, refuseTensor, tensorText, words16, words32 } from '../packed/tensor-checks.ts'
 import { type AutoAwqLayout, autoAwqProblem, autoAwqShapes, paddedGroups, unpackAutoAwq } from './autoawq-layout.ts'
-import { type QweightContext, readQweights, words16, words32 } from './read.ts'
+import { type QweightContext, readQweights } from './read.ts'
 import { scalesOfActivations } from './scaled-activations.ts'
-import { expectTensor, layoutOfTensors, type QweightTensors, refuseTensor, tensorText } from './tensors.ts'
+import { layoutOfTensors, type QweightTensors } from './tensors.ts'
 
 /** The group size that the tensors' shapes tell; of several, the one that the configuration has. */
 const groupSizeOf = (

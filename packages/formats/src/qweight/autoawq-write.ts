@@ -7,11 +7,12 @@ import type { QuantizedMatrix } from '@awq/tensor'
 import type { JsonObject } from '../folder/config.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import { floatModules, moduleOf, transposedMatrices } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
-import { moduleOf, type PackedWriter, transposedMatrices, writePackedCheckpoint } from '../packed/checkpoint.ts'
+import { type PackedWriter, writePackedCheckpoint } from '../packed/checkpoint.ts'
 import { usualSpec } from '../packed/usual-spec.ts'
 import { type AutoAwqLayout, type AutoAwqShape, autoAwqProblem, autoAwqShapes, packAutoAwq } from './autoawq-layout.ts'
-import { floatModules, packedMatrices, qweightProblems } from './write.ts'
+import { packedMatrices, qweightProblems } from './write.ts'
 
 const sizeOf = ({ spec, shape }: Pick<QuantizedParameter, 'spec' | 'shape'>): AutoAwqShape => ({
   groupSize: effectiveGroupSize(spec.groupSize, shape[1]),

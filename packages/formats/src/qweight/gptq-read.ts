@@ -4,15 +4,16 @@
  */
 import type { QuantSpec } from '@awq/quantize'
 import { AwqError, type Folder, groupCount, transposed } from '@awq/tensor'
-import { type JsonObject, readFolderConfig } from '../folder/config.ts'
+import { isObject, type JsonObject, readFolderConfig } from '../folder/config.ts'
 import type { PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { moveColumns, orderOfGroups } from '../packed/group-index.ts'
 import { wordsOf } from '../packed/lines.ts'
 import { heldGroupSize, regroup } from '../packed/regroup.ts'
+import { expectTensor, refuseTensor, tensorText, words32 } from '../packed/tensor-checks.ts'
 import { foldOrders } from './fold-orders.ts'
 import { type GptqShape, type GptqVersion, gptqShapes, unpackGptqCodes, unpackGptqZeros } from './gptq-layout.ts'
-import { type QweightContext, readQweights, withoutZeros, words32 } from './read.ts'
-import { expectTensor, type QweightTensors, quantizationOf, refuseTensor, tensorText } from './tensors.ts'
+import { type QweightContext, readQweights, withoutZeros } from './read.ts'
+import { type QweightTensors, quantizationOf } from './tensors.ts'
 
 /** What a configuration says of all matrices; single ones may differ, and their shapes tell how. */
 interface GptqConfig {
@@ -52,8 +53,8 @@ const readConfig = (quantization: JsonObject, folder: string): GptqConfig => {
   if (pack_dtype !== undefined && pack_dtype !== null && pack_dtype !== 'int32') {
     refuse(`pack_dtype is ${JSON.stringify(pack_dtype)}; int32 is read`)
   }
-  const rules = typeof dynamic === 'object' && dynamic !== null ? Object.values(dynamic as JsonObject) : []
-  const exceptions = rules.filter((rule): rule is JsonObject => typeof rule === 'object' && rule !== null)
+  const rules = isObject(dynamic) ? Object.values(dynamic) : []
+  const exceptions = rules.filter(isObject)
   return {
     version: stated === 'gptq_v2' ? 2 : 1,
     symmetric: sym === true && !exceptions.some((rule) => rule.sym === false),

@@ -7,11 +7,12 @@ import { AwqError, messageOf } from '@awq/tensor'
 import type { JsonObject } from '../folder/config.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import { floatModules, moduleOf } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
-import { moduleOf, type PackedWriter, writePackedCheckpoint } from '../packed/checkpoint.ts'
+import { type PackedWriter, writePackedCheckpoint } from '../packed/checkpoint.ts'
 import { usualSpec } from '../packed/usual-spec.ts'
 import { type GptqVersion, gptqShapes, groupsOfOrder, packGptq } from './gptq-layout.ts'
-import { floatModules, packedMatrices, qweightProblems } from './write.ts'
+import { packedMatrices, qweightProblems } from './write.ts'
 
 type Matrices = ReturnType<typeof packedMatrices>
 

@@ -8,7 +8,9 @@ import { folderCompanions } from '../folder/companions.ts'
 import { type JsonObject, readFolderConfig } from '../folder/config.ts'
 import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { type Float16Scales, float16Scales } from '../packed/float16-scales.ts'
-import { findQweights, isPart, QWEIGHT, type QweightTensors, quantizationOf, refuseTensor } from './tensors.ts'
+import { refuseTensor } from '../packed/tensor-checks.ts'
+import { sourceOf } from '../provenance.ts'
+import { findQweights, isPart, QWEIGHT, type QweightTensors, quantizationOf } from './tensors.ts'
 
 /** What a layout needs to read a matrix. */
 export interface QweightContext {
@@ -114,7 +116,7 @@ export const readQweights = async (
         method: format,
         folded: [],
         calibration: null,
-        source: { name: folder.name.split(/[/\\]/).at(-1) ?? folder.name, modelType: description.config.modelType },
+        source: sourceOf(folder, description),
       },
       async [Symbol.asyncDispose]() {
         scales.report()
@@ -126,10 +128,6 @@ export const readQweights = async (
     throw error
   }
 }
-
-/** Bytes of a tensor as 32-bit or 16-bit words, copied so that they are aligned. */
-export const words32 = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer)
-export const words16 = (bytes: Uint8Array): Uint16Array => new Uint16Array(bytes.slice().buffer)
 
 /** The matrix without zero points, which must all be the middle: what a configuration calls symmetric. */
 export const withoutZeros = <M extends { readonly zeroPoints: Uint8Array | null; readonly bits: number }>(

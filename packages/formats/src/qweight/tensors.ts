@@ -2,16 +2,9 @@
  * What checkpoints of GPTQ and AutoAWQ have in common: `MODULE.qweight` with `.qzeros` and `.scales` beside it.
  * @module
  */
-import {
-  AwqError,
-  type Checkpoint,
-  type DType,
-  type Folder,
-  openCheckpoint,
-  quoted,
-  type TensorEntry,
-} from '@awq/tensor'
-import { type JsonObject, peekFolderConfig } from '../folder/config.ts'
+import { AwqError, type Checkpoint, type Folder, openCheckpoint, quoted, type TensorEntry } from '@awq/tensor'
+import { isObject, type JsonObject, peekFolderConfig } from '../folder/config.ts'
+import { refuseTensor, tensorText } from '../packed/tensor-checks.ts'
 
 /** The tensors of one matrix. */
 export interface QweightTensors {
@@ -30,24 +23,6 @@ export type QweightLayout = 'gptq' | 'gemm' | 'gemv' | 'gemv_fast' | 'llm-awq'
 
 export const QWEIGHT = '.qweight'
 const parts = [QWEIGHT, '.scales', '.qzeros', '.scaled_zeros', '.g_idx'] as const
-
-/** `I32 [3, 4]`. */
-export const tensorText = ({ dtype, shape }: Pick<TensorEntry, 'dtype' | 'shape'>): string =>
-  `${dtype} [${shape.join(', ')}]`
-
-/** @throws AwqError INVALID_FILE naming the tensor and its file */
-export const refuseTensor = (entry: TensorEntry, problem: string): never => {
-  throw new AwqError('INVALID_FILE', `${entry.file}: ${quoted(entry.name)} ${problem}`)
-}
-
-/** @throws AwqError INVALID_FILE when a tensor has another dtype or shape */
-export const expectTensor = (entry: TensorEntry, dtypes: readonly DType[], shape: readonly number[]): void => {
-  const { dtype, shape: own } = entry
-  const fits = own.length === shape.length && own.every((size, axis) => size === shape[axis])
-  if (!fits || !dtypes.includes(dtype)) {
-    refuseTensor(entry, `is ${tensorText(entry)}, but ${dtypes.join(' or ')} [${shape.join(', ')}] is expected`)
-  }
-}
 
 /**
  * The tensors of every packed matrix, by module.
@@ -100,7 +75,7 @@ export const quantizationOf = async (folder: Folder): Promise<JsonObject> => {
     if (!(await folder.has(file))) continue
     try {
       const json: unknown = JSON.parse(await folder.readText(file, { maxBytes: MAX_CONFIG }))
-      if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonObject
+      if (isObject(json)) return json
     } catch (cause) {
       throw new AwqError('INVALID_FILE', `${folder.name}/${file} is not JSON`, { cause })
     }

@@ -2,8 +2,8 @@
  * What formats have in common whose matrices are `MODULE.qweight`: which matrices these are, and why a model has none.
  * @module
  */
+import { isTable } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
-import { isTable, moduleOf, WEIGHT } from '../packed/checkpoint.ts'
 import { scaleVectorProblems } from '../unit-scales.ts'
 
 /** The matrices that are written as integers. */
@@ -11,20 +11,6 @@ export const packedMatrices = (model: PortableModel): (readonly [name: string, p
   [...model.parameters].flatMap(([name, parameter]) =>
     parameter.kind === 'quantized' && !isTable(model, name) ? [[name, parameter] as const] : [],
   )
-
-/** Modules of blocks whose matrix stays float. */
-export const floatModules = (model: PortableModel): string[] => {
-  const { blocks, parameter, outer } = model.description
-  const specs = [
-    ...blocks.flatMap(({ parameters }, layer) =>
-      parameters.map(({ name, shape }) => ({ name: parameter(layer, name), shape })),
-    ),
-    ...outer.dense,
-  ]
-  return specs.flatMap(({ name, shape }) =>
-    shape.length === 2 && name.endsWith(WEIGHT) && model.parameters.get(name)?.kind === 'float' ? [moduleOf(name)] : [],
-  )
-}
 
 /** Reasons that all these formats have to refuse a model. */
 export const qweightProblems = (model: PortableModel): string[] => {
