@@ -19,6 +19,8 @@ export interface Session {
 export interface Positional {
   readonly name: string
   readonly description: string
+  /** The last one: one or more of it. */
+  readonly repeat?: true
 }
 
 /** A subcommand: what its help says, which arguments it takes, and what it does with them once they are checked. */

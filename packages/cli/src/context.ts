@@ -13,6 +13,8 @@ export interface Context {
   readonly libraries: Libraries
   /** How the reader starts this program, for commands in messages that are there to be copied. */
   readonly program: string
+  /** Variables of the environment. */
+  readonly environment: Readonly<Record<string, string | undefined>>
   /** Milliseconds that only grow. */
   readonly now: () => number
   /** Calls `handler` at every SIGINT and SIGTERM until the returned function is called. */
@@ -29,6 +31,7 @@ export const nodeContext = (): Context => ({
   libraries: nodeLibraries,
   // What npm started (npx, a script) need not be in the path.
   program: process.env.npm_command === undefined ? 'awq' : 'npx awq',
+  environment: process.env,
   now: () => performance.now(),
   onInterrupt: (handler) => {
     process.on('SIGINT', handler)

@@ -1,4 +1,4 @@
-import type { Command } from './command.ts'
+import type { Command, Positional } from './command.ts'
 import { commonOptions, type OptionTable } from './options.ts'
 import { kebabCase } from './parse.ts'
 
@@ -49,13 +49,13 @@ const optionPairs = (table: OptionTable): [string, string][] =>
     return [`${short}--${kebabCase(key)}${option.hint ? ` ${option.hint}` : ''}`, description]
   })
 
+const positionalText = ({ name, repeat }: Positional): string => (repeat ? `${name} [${name}…]` : name)
+
 const usageLine = (command: Command): string => {
   const requiredOptions = Object.entries(command.options)
     .filter(([, option]) => option.required)
     .map(([key, option]) => `${option.short ? `-${option.short}` : `--${kebabCase(key)}`} ${option.hint}`)
-  return ['awq', command.name, ...command.positionals.map(({ name }) => name), ...requiredOptions, '[options]'].join(
-    ' ',
-  )
+  return ['awq', command.name, ...command.positionals.map(positionalText), ...requiredOptions, '[options]'].join(' ')
 }
 
 /** The text of `awq COMMAND --help`. */

@@ -21,10 +21,10 @@ export interface Interruption {
   /** Undefined while nobody asked for an abort. */
   readonly cause: () => AbortCause | undefined
   /**
-   * Takes SIGINT over from now on (a chat stops its answer with the first and ends with the second); returns the
-   * function that gives them back.
+   * Takes SIGINT over from now on (a chat stops its answer with the first and ends with the second), and SIGTERM too with
+   * `terminate` (a server lets its requests end); returns the function that gives them back.
    */
-  readonly takeOver: (handler: () => void) => () => void
+  readonly takeOver: (handler: () => void, options?: { readonly terminate?: boolean }) => () => void
   /** The error of writing to stdout (a full disk behind it), if one came. */
   readonly failure: () => AwqError | undefined
   /** Aborts as an interrupt does, without announcing it. */
@@ -41,6 +41,7 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
   let cause: AbortCause | undefined
   let failure: AwqError | undefined
   let handler: (() => void) | undefined
+  let terminates = false
   const abort = (origin: AbortCause): void => {
     cause ??= origin
     controller.abort(new Interrupted(cause))
@@ -54,7 +55,7 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
     abort('interrupt')
   }
   const removeListener = context.onInterrupt((signal) => {
-    if (handler && signal === 'SIGINT') handler()
+    if (handler && (signal === 'SIGINT' || terminates)) handler()
     else interrupt()
   })
   const onOutputError = (error: NodeJS.ErrnoException): void => {
@@ -72,8 +73,9 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
     signal: controller.signal,
     cause: () => cause,
     failure: () => failure,
-    takeOver: (next) => {
+    takeOver: (next, { terminate = false } = {}) => {
       handler = next
+      terminates = terminate
       return () => {
         handler = undefined
       }

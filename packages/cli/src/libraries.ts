@@ -3,7 +3,15 @@ import type { EvaluateTaskOptions, Task, TaskEvaluation, TaskName } from '@awq/e
 import type { CodeSandbox, CodeSandboxOptions, openTaskFile } from '@awq/evaluate/node'
 import type { FolderWriter, Format, PortableModel, ReadOptions, WriteOptions } from '@awq/formats'
 import type { Device, Engine, EngineName } from '@awq/ort'
-import type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions, LoadOptions } from '@awq/runtime'
+import type {
+  Accuracy,
+  BenchmarkOptions,
+  BenchmarkResult,
+  GenerateOptions,
+  LoadOptions,
+  LanguageModel as ServableModel,
+} from '@awq/runtime'
+import type { Logger, ModelRegistry, RunningServer, ServerLimits } from '@awq/runtime/server'
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
@@ -11,7 +19,13 @@ export type { CompareRow, InspectedTensor, QuantizationRecord, TableBits } from 
 export type { TaskEvaluation, TaskName } from '@awq/evaluate'
 export type { PortableModel } from '@awq/formats'
 export type { Device, EngineName } from '@awq/ort'
-export type { Accuracy, BenchmarkOptions, BenchmarkResult, GenerateOptions } from '@awq/runtime'
+export type {
+  Accuracy,
+  BenchmarkOptions,
+  BenchmarkResult,
+  GenerateOptions,
+  LanguageModel as ServableModel,
+} from '@awq/runtime'
 
 /** Which form of attention a graph uses. */
 export type AttentionForm = NonNullable<LoadOptions['attention']>
@@ -102,6 +116,9 @@ export interface RuntimeLibrary {
     options: EngineSettings & {
       accuracy?: Accuracy
       attention?: AttentionForm
+      contextLength?: number
+      keptConversations?: number
+      batch?: { maxBatch?: number; cacheTokens?: number; maxQueue?: number }
       signal?: AbortSignal
       onProgress?: (event: { readonly stage: string }) => void
     },
@@ -116,6 +133,30 @@ export interface RuntimeLibrary {
   benchmark(model: LanguageModel, options: BenchmarkOptions): Promise<BenchmarkResult>
   /** Bytes of the weights that one token's step reads. */
   weightBytesPerToken(model: Folder, options: { device: Device }): Promise<number>
+}
+
+/** Levels of the server's log. */
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
+
+/** The HTTP server. */
+export interface ServerLibrary {
+  createRegistry(options: {
+    models: readonly { name: string; aliases: readonly string[]; bytes: number; load: () => Promise<ServableModel> }[]
+    memoryBytes: number
+    onChange: (event: { type: 'loaded' | 'unloaded'; name: string; seconds: number }) => void
+  }): ModelRegistry
+  createLogger(level: LogLevel, destination: { write(line: string): void }): Logger
+  createServer(options: {
+    models: ModelRegistry
+    host: string
+    port: number
+    apiKeys: readonly string[]
+    cors?: readonly string[]
+    hosts?: readonly string[]
+    limits: ServerLimits
+    log: Logger
+    logPrompts: boolean
+  }): Promise<RunningServer>
 }
 
 export interface EvaluateLibrary {
@@ -298,6 +339,7 @@ export interface Libraries {
   readonly tokenizer: () => Promise<TokenizerLibrary>
   readonly ort: () => Promise<OrtLibrary>
   readonly runtime: () => Promise<RuntimeLibrary>
+  readonly server: () => Promise<ServerLibrary>
   readonly evaluate: () => Promise<EvaluateLibrary>
   readonly tasks: () => Promise<TaskLibrary>
   readonly taskTools: () => Promise<TaskToolsLibrary>

@@ -60,7 +60,9 @@ const unknownCommand = (name: string): UsageError => {
 /** Parses, runs, and turns what was thrown into an exit code. Usage errors pass through. */
 const runCommand = async (command: Command, args: readonly string[], context: Context): Promise<number> => {
   const names = command.positionals.map(({ name }) => name)
-  const { positionals, options } = parseArguments(args.slice(1), { ...command.options, ...commonOptions }, names)
+  const table = { ...command.options, ...commonOptions }
+  const lastRepeats = command.positionals.at(-1)?.repeat === true
+  const { positionals, options } = parseArguments(args.slice(1), table, names, lastRepeats)
   if (options.help) {
     context.stdout.write(commandHelp(command))
     return exitCodes.done

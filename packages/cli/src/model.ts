@@ -87,12 +87,21 @@ export const loadReference = async (
   accuracy: Accuracy,
 ): Promise<LanguageModel> => loadFolder(session, await findModel(session, reference, common), common, { accuracy })
 
+/** How a model is loaded, as far as commands differ. */
+export interface LoadSettings {
+  readonly accuracy: Accuracy
+  readonly attention?: AttentionForm
+  readonly contextLength?: number
+  readonly keptConversations?: number
+  readonly batch?: { maxBatch?: number; cacheTokens?: number; maxQueue?: number }
+}
+
 /** Loads a folder's model that generates, with progress. */
 export const loadFolder = async (
   session: Session,
   folder: Folder,
   common: CommonValues,
-  options: { readonly accuracy: Accuracy; readonly attention?: AttentionForm },
+  options: LoadSettings,
 ): Promise<LanguageModel> => {
   const { loadModel } = await session.context.libraries.runtime()
   return await loadModel(folder, {

@@ -7,6 +7,7 @@ export const nodeLibraries: Libraries = {
   tokenizer: () => import('@awq/text'),
   ort: () => import('@awq/ort'),
   runtime: () => import('@awq/runtime'),
+  server: () => import('@awq/runtime/server'),
   evaluate: () => import('@awq/evaluate'),
   tasks: () => import('@awq/evaluate'),
   taskTools: () => import('@awq/evaluate/node'),

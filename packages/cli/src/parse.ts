@@ -23,13 +23,14 @@ export interface ParsedArguments<O extends OptionTable> {
  *
  * A value may begin with a dash (`--group-size -1`) unless it is itself an option of the command: then the value was
  * forgotten, and `--option=VALUE` says it if it was not. The last of several wins, except for options that repeat.
- * With `--help` nothing else is checked beyond the names.
+ * With `lastRepeats`, the last positional argument may be given many times. With `--help` nothing else is checked beyond the names.
  * @throws UsageError
  */
 export const parseArguments = <O extends OptionTable>(
   args: readonly string[],
   table: O,
   positionalNames: readonly string[],
+  lastRepeats = false,
 ): ParsedArguments<O> => {
   const byFlag = new Map(
     Object.entries<Option<unknown>>(table).map(([key, option]) => [kebabCase(key), { key, option }]),
@@ -83,7 +84,7 @@ export const parseArguments = <O extends OptionTable>(
     const value = parseValue(token.name, option, token.value)
     values[key] = option.repeat ? [...((values[key] as unknown[] | undefined) ?? []), value] : value
   }
-  if (!values.help) checkPositionals(positionals, positionalNames)
+  if (!values.help) checkPositionals(positionals, positionalNames, lastRepeats)
   const complete: Record<string, unknown> = {}
   for (const [name, { key, option }] of byFlag) {
     if (option.required && !(key in values) && !values.help) {
@@ -103,12 +104,12 @@ const parseValue = (name: string, option: Option<unknown>, value: string): unkno
   }
 }
 
-const checkPositionals = (given: readonly string[], names: readonly string[]): void => {
+const checkPositionals = (given: readonly string[], names: readonly string[], lastRepeats: boolean): void => {
   const missing = names[given.length]
   if (missing !== undefined) throw new UsageError(`${missing} is missing`)
-  names.forEach((name, index) => {
-    if (given[index]?.trim() === '') throw new UsageError(`${name} is empty`)
-  })
-  const extra = given[names.length]
-  if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`)
+  for (const [index, value] of given.entries()) {
+    const name = names[index] ?? (lastRepeats ? names.at(-1) : undefined)
+    if (name === undefined) throw new UsageError(`unexpected argument ${JSON.stringify(value)}`)
+    if (value.trim() === '') throw new UsageError(`${name} is empty`)
+  }
 }

@@ -20,11 +20,15 @@ import { choosePrefillChunk } from './prefill-chunk.ts'
 import { regimeOf } from './rope-regime.ts'
 import type { Conversation } from './token-model.ts'
 
-/** What to continue: a text as it stands, a conversation through the model's chat template, or token ids. */
+/**
+ * What to continue: a text as it stands, a conversation through the model's chat template, or token ids. Of ids,
+ * `continuation: false` says that what follows is a text of its own, as an answer is: it does not begin with the space that
+ * stands between words.
+ */
 export type GenerateInput =
   | { readonly prompt: string }
   | { readonly messages: readonly ChatMessage[] }
-  | { readonly ids: readonly number[] }
+  | { readonly ids: readonly number[]; readonly continuation?: boolean }
 
 /** A loaded model. */
 export interface LanguageModel extends AsyncDisposable {
@@ -158,7 +162,7 @@ const assemble = (parts: Parts): LanguageModel => {
     encode,
     generate(input, options) {
       // A conversation's answer is a text of its own; what follows a prompt continues it, first space included.
-      const continuation = !('messages' in input)
+      const continuation = 'ids' in input ? (input.continuation ?? true) : !('messages' in input)
       return generate(
         {
           contextLength,

@@ -10,12 +10,14 @@ import { logitsCommand } from './logits.ts'
 import { pushCommand } from './push.ts'
 import { quantizeCommand } from './quantize.ts'
 import { runCommand } from './run.ts'
+import { serveCommand } from './serve.ts'
 
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [
   quantizeCommand,
   runCommand,
   chatCommand,
+  serveCommand,
   evalCommand,
   compareCommand,
   benchCommand,

@@ -1,0 +1,141 @@
+import type { ModelRegistry } from '@awq/runtime/server'
+import { defineCommand, type Session } from '../command.ts'
+import { defined } from '../defined.ts'
+import type { ServableModel } from '../libraries.ts'
+import { findModel, loadFolder } from '../model.ts'
+import { accuracy, flag, optional, repeated, withDefault } from '../options.ts'
+import { UsageError } from '../parse.ts'
+import { defaultMemory, servedModels, weightBytes } from '../serve-models.ts'
+import { byteSize, integer, number, oneOf, text } from '../values.ts'
+
+export const serveCommand = defineCommand({
+  name: 'serve',
+  summary: 'Serve models over HTTP by the API of OpenAI',
+  positionals: [
+    { name: 'MODEL', description: 'A local folder or a hub id; NAME=MODEL to call it by that name', repeat: true },
+  ],
+  options: {
+    host: withDefault('HOST', text, '127.0.0.1', 'Address to listen at; 0.0.0.0 for every one of this machine'),
+    port: withDefault('PORT', integer(0, 65535), 8080, 'Port to listen at; 0 picks one'),
+    apiKey: repeated(
+      'KEY',
+      text,
+      'Answer only requests with this key (default: $AWQ_API_KEY, which no process list shows)',
+    ),
+    maxBatch: optional('N', integer(1, 1024), 'Answers that are written at the same time'),
+    cacheTokens: optional('N', integer(1), 'Tokens that the caches of one model hold together'),
+    maxQueue: optional('N', integer(0, 1_000_000), 'Requests that wait for their turn; further ones get 429'),
+    contextLength: optional('N', integer(1), "Tokens of prompt and answer together (default: the model's own)"),
+    maxTokens: optional('N', integer(1), 'New tokens of an answer at most (default: what the context leaves)'),
+    memory: optional(
+      'SIZE',
+      byteSize,
+      'For all loaded models; the one used longest ago is unloaded for another (default: 80%)',
+    ),
+    timeout: withDefault('SECONDS', number(1), 600, 'For a whole request'),
+    drain: withDefault('SECONDS', number(0), 30, 'For requests that run when the server is stopped'),
+    cors: repeated('ORIGIN', text, 'Let pages of this origin ask; * for all (default: pages of localhost)'),
+    allowHost: repeated(
+      'NAME',
+      text,
+      'Answer to this host name (default: any, without a key on loopback only localhost)',
+    ),
+    accuracy: withDefault('MODE', accuracy, 'fast', 'exact: float32 activations; fast: int8 where the engine can'),
+    logLevel: withDefault(
+      'LEVEL',
+      oneOf(['silent', 'error', 'warn', 'info', 'debug']),
+      'info',
+      'Log on stderr: silent, error, warn, info (each request) or debug',
+    ),
+    logPrompts: flag('Log what is asked and answered, too'),
+  },
+  examples: [
+    'awq serve smollm2-4bit',
+    'AWQ_API_KEY=secret awq serve small=smollm2-4bit large=qwen3-4bit --host 0.0.0.0 --port 8000 --max-batch 16',
+  ],
+  survivesClosedStdout: true,
+  async run(session, references, options) {
+    const { context, reporter, interruption, signal } = session
+    const served = servedModels(references)
+    const { createLogger, createRegistry, createServer } = await context.libraries.server()
+    const log = createLogger(options.logLevel, context.stderr)
+    const batch = defined({ maxBatch: options.maxBatch, cacheTokens: options.cacheTokens, maxQueue: options.maxQueue })
+    const settings = {
+      accuracy: options.accuracy,
+      batch,
+      keptConversations: options.maxBatch ?? 8,
+      ...defined({ contextLength: options.contextLength }),
+    }
+    const memoryBytes = options.memory ?? defaultMemory()
+    const models = []
+    for (const { name, aliases, reference } of served) {
+      const folder = await findModel(session, reference, options)
+      models.push({
+        name,
+        aliases,
+        bytes: await weightBytes(folder),
+        // The runtime's models are whole; the commands see what they need of them.
+        load: () => loadFolder(session, folder, options, settings) as Promise<unknown> as Promise<ServableModel>,
+      })
+    }
+    const registry = createRegistry({
+      models,
+      memoryBytes,
+      onChange: (event) => log.info({ model: event.name, seconds: event.seconds }, `model ${event.type}`),
+    })
+    try {
+      await preload(session, registry, memoryBytes)
+      const server = await createServer({
+        models: registry,
+        host: options.host,
+        port: options.port,
+        apiKeys: apiKeys(session, options.apiKey),
+        ...(options.cors.length === 0 ? {} : { cors: options.cors }),
+        ...(options.allowHost.length === 0 ? {} : { hosts: options.allowHost }),
+        limits: { maxTokens: options.maxTokens, requestSeconds: options.timeout },
+        log,
+        logPrompts: options.logPrompts,
+      })
+      reporter.clear()
+      reporter.event({ type: 'listening', url: server.url, models: served.map(({ name }) => name) })
+      reporter.print(`listening on ${server.url}`)
+      await stopped(session)
+      reporter.complain('awq: stopping: running requests end first (Ctrl-C again ends them)')
+      const giveBack = interruption.takeOver(() => void server.close({ drainSeconds: 0 }), { terminate: true })
+      await server.close({ drainSeconds: options.drain })
+      giveBack()
+      reporter.event({ type: 'done' })
+    } finally {
+      await registry.close()
+    }
+    signal.throwIfAborted()
+  },
+})
+
+/** Loads the models before the first request, as many as have room together. */
+const preload = async ({ signal }: Session, registry: ModelRegistry, memoryBytes: number): Promise<void> => {
+  let taken = 0
+  for (const { name, bytes } of registry.list()) {
+    if (taken > 0 && taken + bytes > memoryBytes) continue
+    taken += bytes
+    using _ = await registry.acquire(name, signal)
+  }
+}
+
+/** Until somebody asks the server to stop. */
+const stopped = async ({ interruption, signal }: Session): Promise<void> => {
+  let giveBack = (): void => {}
+  await new Promise<void>((resolve) => {
+    giveBack = interruption.takeOver(resolve, { terminate: true })
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  giveBack()
+}
+
+const apiKeys = ({ context }: Session, given: readonly string[]): readonly string[] => {
+  if (given.length > 0) return given
+  const key = context.environment.AWQ_API_KEY
+  if (key === undefined) return []
+  if (key.trim() === '') throw new UsageError('AWQ_API_KEY is empty; unset it to answer without a key')
+  return key.split(',').map((part) => part.trim())
+}

@@ -1,0 +1,12 @@
+import { createApp } from './app.ts'
+import { type HandlerOptions, handlerSettings } from './settings.ts'
+
+/**
+ * The API as a function of Web-standard requests, for servers that take such: `app.mount('/', handler)` of hono,
+ * `export const POST = handler` of Next.js, `createServer` of this package.
+ * @throws AwqError INVALID_ARGUMENT for options out of range
+ */
+export const toFetchHandler = (options: HandlerOptions): ((request: Request) => Promise<Response>) => {
+  const app = createApp(handlerSettings(options))
+  return (request) => app.fetch(request)
+}

@@ -1,0 +1,12 @@
+export { createServer, type RunningServer, type ServerOptions } from './create-server.ts'
+export { toFetchHandler } from './fetch-handler.ts'
+export { createLogger, type Logger, type LogLevel, logLevels } from './log.ts'
+export {
+  createRegistry,
+  type ModelEntry,
+  type ModelLease,
+  type ModelRegistry,
+  type ModelStatus,
+  type RegistryOptions,
+} from './registry.ts'
+export type { HandlerOptions, ServerLimits } from './settings.ts'

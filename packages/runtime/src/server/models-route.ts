@@ -1,0 +1,34 @@
+import { type Exchange, jsonResponse, unknownModel } from './exchange.ts'
+import type { ModelStatus } from './registry.ts'
+
+const modelObject = ({ name, created, state, facts, model }: ModelStatus) => ({
+  id: name,
+  object: 'model',
+  created,
+  owned_by: 'awq',
+  state,
+  ...facts,
+  ...(model ? factsOf(model) : {}),
+})
+
+const factsOf = ({ contextLength, kind, accuracy, description, tokenizer }: NonNullable<ModelStatus['model']>) => ({
+  context_length: contextLength,
+  kind,
+  accuracy,
+  layers: description.config.layers,
+  hidden_size: description.config.hiddenSize,
+  vocabulary: description.config.vocabSize,
+  chat: tokenizer.chatTemplate !== undefined,
+})
+
+/** `GET /v1/models`. */
+export const listModels = async ({ settings }: Exchange): Promise<Response> =>
+  jsonResponse({ object: 'list', data: settings.models.list().map(modelObject) })
+
+/** `GET /v1/models/{model}`; a name may contain slashes. */
+export const retrieveModel = async ({ settings, parameters }: Exchange): Promise<Response> => {
+  const name = parameters.model ?? ''
+  const status = settings.models.find(name)
+  if (!status) throw unknownModel(name, settings.models)
+  return jsonResponse(modelObject(status))
+}

@@ -1,0 +1,68 @@
+import { AwqError, messageOf } from '@awq/tensor'
+import type { ChatMessage } from '@awq/text'
+import type { LanguageModel } from '../language-model.ts'
+import { ApiError, badParameter } from './api-error.ts'
+
+/** The error of a prompt that is longer than the context. */
+export const contextExceeded = (contextLength: number, tokens: number | string, param: string): ApiError =>
+  new ApiError(
+    400,
+    `This model's maximum context length is ${contextLength} tokens. However, your ${param} resulted in ${tokens} tokens. ` +
+      `Please reduce the length of the ${param}.`,
+    { param, code: 'context_length_exceeded' },
+  )
+
+const checkLength = (ids: number[], contextLength: number, param: string): number[] => {
+  if (ids.length > contextLength) throw contextExceeded(contextLength, ids.length, param)
+  return ids
+}
+
+/**
+ * The tokens of a conversation, opened for the assistant's answer.
+ * @throws ApiError 400 for a model without a chat template, a template that refuses the messages, too many tokens
+ */
+export const chatTokens = (
+  { tokenizer, contextLength }: LanguageModel,
+  messages: readonly ChatMessage[],
+  tools: readonly unknown[] | undefined,
+  param = 'messages',
+): number[] => {
+  if (tokenizer.chatTemplate === undefined) {
+    throw badParameter(
+      'model',
+      'This model has no chat template: it continues texts. Use /v1/completions with a prompt.',
+      'unsupported_value',
+    )
+  }
+  // Every message takes a token at least.
+  if (messages.length > contextLength) throw contextExceeded(contextLength, `more than ${contextLength}`, param)
+  let text: string
+  try {
+    text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools })
+  } catch (error) {
+    // The template's own words, without the name of the model's folder.
+    const cause = AwqError.is(error) ? error.cause : undefined
+    if (!AwqError.is(error) || error.code !== 'INVALID_ARGUMENT' || cause === undefined) throw error
+    throw badParameter(param, `The chat template of this model refuses the ${param}: ${messageOf(cause)}`)
+  }
+  return checkLength(tokenizer.encode(text), contextLength, param)
+}
+
+/**
+ * The tokens of a text to continue, or those given.
+ * @throws ApiError 400 for too many tokens, or ids outside the vocabulary
+ */
+export const promptTokens = (model: LanguageModel, prompt: string | readonly number[], param = 'prompt'): number[] => {
+  const { contextLength, description } = model
+  if (typeof prompt === 'string') {
+    const ids = model.encode({ prompt })
+    if (ids.length === 0) throw badParameter(param, `The ${param} has no tokens.`)
+    return checkLength(ids, contextLength, param)
+  }
+  if (prompt.length === 0) throw badParameter(param, `The ${param} has no tokens.`)
+  const wrong = prompt.find((id) => id >= description.config.vocabSize)
+  if (wrong !== undefined) {
+    throw badParameter(param, `Token id ${wrong} is outside the vocabulary of ${description.config.vocabSize} tokens.`)
+  }
+  return checkLength([...prompt], contextLength, param)
+}
