@@ -58,10 +58,13 @@ export interface Generation extends AsyncIterable<GenerationEvent> {
 
 /**
  * Starts a generation. Nothing runs before the first step is asked for, by iteration or by `result`.
- * @throws AwqError INVALID_ARGUMENT at once, for options out of range, a prompt that is empty or longer than the context
+ * @throws AwqError at once: INVALID_ARGUMENT for options out of range, a prompt that is empty or longer than the context; BUSY
+ * where the queue of a batch is full. A place in that queue is taken with the first step, which rejects with BUSY when others
+ * were faster.
  */
 export const generate = (model: TokenModel, prompt: readonly number[], options: GenerateOptions = {}): Generation => {
   const plan = generationPlan(model, prompt, options)
+  model.check?.()
   const seed = plan.sampling.seed ?? randomSeed()
   const { signal } = options
   const ids: number[] = []
@@ -88,14 +91,17 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     const fixed = { model, sampler, drafter, constraint, logprobs: options.logprobs, ends, signal }
     const context = [...prompt]
     sampler.see(prompt)
-    const conversation = model.open(prompt)
-    counts.reusedTokens = conversation.length
+    const conversation = model.open(prompt, { most: prompt.length + plan.maxNewTokens })
+    const { length: kept } = conversation
     try {
       let ended = false
       while (!ended) {
         const most = plan.maxNewTokens - ids.length
         const next = await nextTokens(context, most, { ...fixed, conversation })
-        if (ids.length === 0) times.firstTokenSeconds = seconds()
+        if (ids.length === 0) {
+          times.firstTokenSeconds = seconds()
+          counts.reusedTokens = kept + (conversation.reused ?? 0)
+        }
         counts.draftedTokens += next.drafted
         for (const [place, id] of next.ids.entries()) {
           // Several events may come of one run; an abort between them is seen too.

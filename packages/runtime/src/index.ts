@@ -1,4 +1,6 @@
 export { type AttentionFacts, attentionFacts, chooseAttention } from './attention.ts'
+export type { BatchLoad } from './batch/batch.ts'
+export type { BatchOptions } from './batch/batch-options.ts'
 export {
   type BenchmarkOptions,
   type BenchmarkResult,
@@ -46,7 +48,7 @@ export { type SamplingOptions, type SamplingSettings, samplingSettings } from '.
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
 export type { Constraint, TokenConstraint } from './token-constraint.ts'
-export type { Conversation, TokenModel } from './token-model.ts'
+export type { Conversation, OpenConversationOptions, TokenModel } from './token-model.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
 export {

@@ -7,6 +7,9 @@ import { createEngine, type Engine, engineOptionsOf, kernelsOf } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
 import { attentionFacts, resolveAttention } from './attention.ts'
+import { type Batch, type BatchLoad, createBatch } from './batch/batch.ts'
+import { batchSettings, tokenBytes } from './batch/batch-options.ts'
+import { openExecutor } from './batch/open-executor.ts'
 import type { Accuracy } from './bindings.ts'
 import { conversationLogits } from './conversation-logits.ts'
 import { type ConversationPool, createConversationPool } from './conversation-pool.ts'
@@ -41,6 +44,8 @@ export interface LanguageModel extends AsyncDisposable {
   readonly attention: AttentionForm
   readonly accuracy: Accuracy
   readonly contextLength: number
+  /** How busy it is at the moment, for models that were loaded with `batch`. */
+  readonly load: BatchLoad | undefined
   /** The token ids of an input, as `generate` would feed them. */
   encode(input: GenerateInput): number[]
   /**
@@ -80,8 +85,10 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const model = await openModel(folder, engine, { accuracy, mixtureOperator: options.mixtureOperator, signal })
     undo.push(() => model.dispose())
     const tokenizer = await loadTokenizer(folder)
-    const contextLength = readContextLength(options.contextLength, model.description)
     const dtype = kernelsOf(engine.device).activations
+    const wished = readContextLength(options.contextLength, model.description)
+    const settings = options.batch && batchSettings(options.batch, wished, tokenBytes(model.description, dtype))
+    const { contextLength } = settings ?? { contextLength: wished }
     const facts = attentionFacts(engine, model.description, dtype)
     const attention = resolveAttention(options.attention, facts)
     const decoder = createLazyDecoder(model, { attention, dtype })
@@ -89,14 +96,22 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const tokensAtOnce = model.tokensAtOnce(dtype)
     const chunk = Math.min(tokensAtOnce, await choosePrefillChunk(engine, attention))
     const open = lazyConversations(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
-    const pool = createConversationPool(open, options.keptConversations ?? 1)
+    const pool = createConversationPool(open, settings ? 0 : (options.keptConversations ?? 1))
     undo.push(() => pool.dispose())
+    const batch =
+      settings &&
+      createBatch({
+        settings,
+        vocabSize: model.description.config.vocabSize,
+        open: () => openExecutor({ decoder, model, settings, open, engine, attention, dtype, chunk }),
+      })
+    if (batch) undo.push(() => batch.dispose())
     if (options.preload ?? true) {
       onProgress?.({ stage: 'load' })
       await decoder.session(signal)
     }
     onProgress?.({ stage: 'ready' })
-    return assemble({ model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, dispose })
+    return assemble({ model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, batch, dispose })
   } catch (error) {
     await dispose()
     throw error
@@ -117,11 +132,12 @@ interface Parts {
   readonly attention: AttentionForm
   readonly open: () => Conversation
   readonly pool: ConversationPool
+  readonly batch: Batch | undefined
   readonly dispose: () => Promise<void>
 }
 
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, dispose } = parts
+  const { model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, batch, dispose } = parts
   const { description } = model
   const { vocabSize } = description.config
   const eosIds = new Set(tokenizer.eosIds)
@@ -159,6 +175,9 @@ const assemble = (parts: Parts): LanguageModel => {
     accuracy: model.kind === 'float' ? 'exact' : model.accuracy,
     attention,
     contextLength,
+    get load() {
+      return batch?.load
+    },
     encode,
     generate(input, options) {
       // A conversation's answer is a text of its own; what follows a prompt continues it, first space included.
@@ -172,7 +191,8 @@ const assemble = (parts: Parts): LanguageModel => {
           tokensAtOnce,
           regime: (length) => regimeOf(description, length),
           createDecoder: () => tokenizer.createDecoder({ continuation }),
-          open: (prompt) => pool.open(prompt),
+          check: batch?.check,
+          open: (prompt, options) => batch?.open(options) ?? pool.open(prompt),
         },
         encode(input),
         options,

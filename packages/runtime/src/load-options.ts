@@ -1,6 +1,7 @@
 import type { AttentionForm, ModelDescription } from '@awq/models'
 import type { EngineChoice } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
+import type { BatchOptions } from './batch/batch-options.ts'
 import type { Accuracy } from './bindings.ts'
 
 /** How a model is loaded. */
@@ -19,6 +20,11 @@ export interface LoadOptions extends EngineChoice {
    * need, at most a whole context.
    */
   readonly keptConversations?: number | undefined
+  /**
+   * Runs generations together that are under way at the same time, as a server wants it. Their caches share one memory, of
+   * which what finished generations leave is used for others that begin alike; `keptConversations` has no effect then.
+   */
+  readonly batch?: BatchOptions | undefined
   /** Load the decoder at once (the default) or when something first needs it. */
   readonly preload?: boolean | undefined
   readonly signal?: AbortSignal | undefined

@@ -23,14 +23,31 @@ export interface TokenModel {
   /**
    * A conversation for this prompt. Its cache is empty or holds a beginning of the prompt (`length` tokens of it), never
    * all of it, since the logits after the last token are what is asked for. Dispose it.
+   * @throws AwqError BUSY where a batch's queue is full
    */
-  open(prompt: readonly number[]): Conversation
+  open(prompt: readonly number[], options?: OpenConversationOptions): Conversation
+  /**
+   * Says at once whether a conversation could be opened now.
+   * @throws AwqError BUSY where a batch's queue is full
+   */
+  readonly check?: (() => void) | undefined
+}
+
+/** What is known of a conversation when it is opened. */
+export interface OpenConversationOptions {
+  /** Tokens that it may come to, prompt included; the whole context by default. A batch reserves memory by it. */
+  readonly most?: number | undefined
 }
 
 /** Tokens that the model has seen, and the logits of what comes next. */
 export interface Conversation {
   /** Tokens in the cache. */
   readonly length: number
+  /**
+   * Tokens of the first `extend` that did not run, since their rows were in another cache; for conversations that find such a
+   * cache only when their turn comes. 0 or absent otherwise.
+   */
+  readonly reused?: number | undefined
   /**
    * Appends tokens. `last` (the default) gives the logits `[vocab]` that follow the last of them, `all` those that follow
    * each, `[ids.length, vocab]`. The array is the conversation's own and the next call overwrites it. After a failure or

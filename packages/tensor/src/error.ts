@@ -10,6 +10,7 @@ export type AwqErrorCode =
   | 'NUMERIC'
   | 'EXISTS'
   | 'CONFIG'
+  | 'BUSY'
 
 /** Registered globally, so that `AwqError.is` also knows errors of a second copy of this package. */
 const marker: unique symbol = Symbol.for('@awq/tensor/AwqError')
