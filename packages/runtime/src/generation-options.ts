@@ -14,6 +14,8 @@ export interface GenerateOptions extends SamplingOptions {
   stop?: readonly string[] | undefined
   /** Go on after an end-of-sequence token; false by default. */
   ignoreEos?: boolean | undefined
+  /** Control tokens that the text shows, by id; without this it shows none. Those of tool calls: `toolCallMarkers`. */
+  visibleTokens?: Iterable<number> | undefined
   /**
    * Draft tokens by what followed the last few where they stood before, and let one run of the model confirm them; false
    * by default. Faster where the output repeats parts of the prompt or of itself. The output stays the same, up to how a

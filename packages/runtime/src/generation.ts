@@ -84,7 +84,7 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     const started = performance.now()
     const seconds = () => (performance.now() - started) / 1000
     signal?.throwIfAborted()
-    const show = createText(model, plan.stop)
+    const show = createText(model, plan.stop, new Set(options.visibleTokens))
     const sampler = createSampler(plan.sampling, createRandom(seed))
     const drafter = plan.promptLookup && model.tokensAtOnce !== 1 ? createDrafter(plan.promptLookup) : undefined
     const constraint = options.constraint?.start()
@@ -148,8 +148,9 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
 const createText = (
   model: Pick<TokenModel, 'createDecoder' | 'eosIds'>,
   stop: readonly string[],
+  visibleTokens: ReadonlySet<number>,
 ): ((id: number, reason: FinishReason | undefined) => { text: string; stopped: string | undefined }) => {
-  const decoder = model.createDecoder()
+  const decoder = model.createDecoder(visibleTokens)
   const filter = createStopFilter(stop)
   return (id, reason) => {
     const end = reason === 'eos' && model.eosIds.has(id)

@@ -49,6 +49,19 @@ export { createStopFilter, type StopFilter, type StopResult } from './stop-strin
 export { storeTable } from './store-table.ts'
 export type { Constraint, TokenConstraint } from './token-constraint.ts'
 export type { Conversation, OpenConversationOptions, TokenModel } from './token-model.ts'
+export {
+  createToolCallParser,
+  type MessagesWithTools,
+  messagesWithTools,
+  type Tool,
+  type ToolCall,
+  type ToolCallFormat,
+  type ToolCallParser,
+  type ToolCallPart,
+  type ToolSchemas,
+  toolCallFormat,
+  toolCallMarkers,
+} from './tool-calls/index.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
 export {

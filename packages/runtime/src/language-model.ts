@@ -30,7 +30,13 @@ import type { Conversation } from './token-model.ts'
  */
 export type GenerateInput =
   | { readonly prompt: string }
-  | { readonly messages: readonly ChatMessage[] }
+  | {
+      readonly messages: readonly ChatMessage[]
+      /** Functions that the model may call, as the template shows them; see `messagesWithTools`. */
+      readonly tools?: readonly unknown[] | undefined
+      /** Further variables of the template, e.g. `{ enable_thinking: false }`. */
+      readonly variables?: Readonly<Record<string, unknown>> | undefined
+    }
   | { readonly ids: readonly number[]; readonly continuation?: boolean }
 
 /** A loaded model. */
@@ -144,7 +150,8 @@ const assemble = (parts: Parts): LanguageModel => {
   const encode = (input: GenerateInput): number[] => {
     if ('ids' in input) return [...input.ids]
     if ('messages' in input) {
-      return tokenizer.encode(tokenizer.applyChatTemplate(input.messages, { addGenerationPrompt: true }))
+      const { messages, tools, variables } = input
+      return tokenizer.encode(tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools, variables }))
     }
     const ids = tokenizer.encode(input.prompt, { addSpecialTokens: true })
     return ids.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : ids
@@ -190,7 +197,7 @@ const assemble = (parts: Parts): LanguageModel => {
           eosIds,
           tokensAtOnce,
           regime: (length) => regimeOf(description, length),
-          createDecoder: () => tokenizer.createDecoder({ continuation }),
+          createDecoder: (visibleTokens) => tokenizer.createDecoder({ continuation, visibleTokens }),
           check: batch?.check,
           open: (prompt, options) => batch?.open(options) ?? pool.open(prompt),
         },

@@ -18,8 +18,11 @@ export interface TokenModel {
   readonly regime?: ((length: number) => string) | undefined
   /** Tokens that one run takes, where there is a limit: with 1 a draft saves nothing, and none is made. */
   readonly tokensAtOnce?: number | undefined
-  /** A new incremental decoder of ids to text. */
-  createDecoder(): { push(id: number): string; flush(): string }
+  /**
+   * A new incremental decoder of ids to text.
+   * @param visibleTokens control tokens that are shown nevertheless
+   */
+  createDecoder(visibleTokens?: ReadonlySet<number>): { push(id: number): string; flush(): string }
   /**
    * A conversation for this prompt. Its cache is empty or holds a beginning of the prompt (`length` tokens of it), never
    * all of it, since the logits after the last token are what is asked for. Dispose it.

@@ -20,6 +20,23 @@ describe.each(families)('streaming decoder of %s', async (family) => {
     )
   })
 
+  it('has the bytes of every token that continues a text', () => {
+    fc.assert(
+      fc.property(anyIds, (ids) => {
+        const bytes = ids.flatMap((id) => [...(tokenizer.tokenBytes(id) ?? [])])
+        const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes))
+        expect(text).toBe(tokenizer.decode(ids, { continuation: true }))
+      }),
+    )
+  })
+
+  it('shows control tokens that are asked for, and no others', () => {
+    const [first, second] = [...tokenizer.specialIds]
+    if (first === undefined || second === undefined) return
+    const decoder = tokenizer.createDecoder({ visibleTokens: new Set([first]) })
+    expect(decoder.push(first) + decoder.push(second) + decoder.flush()).toBe(tokenizer.decode([first]))
+  })
+
   it('never emits half a character', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 30 }), (text) => {
@@ -58,7 +75,7 @@ describe('bytes', () => {
     isAdded: () => false,
     specialIds: new Set<number>(),
   }
-  const decoder = decoderFactory({ type: 'ByteFallback' }, vocabulary)()
+  const decoder = decoderFactory({ type: 'ByteFallback' }, vocabulary).createDecoder()
 
   it('wait for the end of a character, and an unfinished one becomes U+FFFD', () => {
     expect([0xf0, 0x9f, 0x91, 0x8b].map((byte) => decoder.push(byte))).toEqual(['', '', '', '👋'])
@@ -69,9 +86,9 @@ describe('bytes', () => {
 })
 
 it('refuses decoders that need more than one token at a time', () => {
-  const factory = decoderFactory(
+  const { createDecoder } = decoderFactory(
     { type: 'WordPiece' },
     { token: () => '', isAdded: () => false, specialIds: new Set() },
   )
-  expect(() => factory()).toThrow(/WordPiece/)
+  expect(() => createDecoder()).toThrow(/WordPiece/)
 })

@@ -38,23 +38,36 @@ const utf8 = new TextEncoder()
  * `clean_up_tokenization_spaces` changes text that the model wrote and cannot be applied to a stream.
  * Throws `AwqError` UNSUPPORTED, when a decoder is made, for any other type.
  */
-export function decoderFactory(
-  decoder: unknown,
-  vocabulary: Vocabulary,
-): (options?: DecoderOptions) => TextDecoderStream {
+export function decoderFactory(decoder: unknown, vocabulary: Vocabulary): DecoderFactory {
   let plan: DecodingPlan | undefined
   const bytesOf: (Uint8Array | undefined)[] = []
-  return (options = {}) => {
-    plan ??= decodingPlan(decoder)
-    return openDecoder(plan, vocabulary, bytesOf, options)
+  return {
+    createDecoder(options = {}) {
+      plan ??= decodingPlan(decoder)
+      return openDecoder(plan, vocabulary, bytesOf, options)
+    },
+    tokenBytes(id) {
+      plan ??= decodingPlan(decoder)
+      const token = vocabulary.token(id)
+      if (token === undefined) return undefined
+      const bytes = tokenBytes(plan, token, vocabulary.isAdded(id))
+      return plan.separator === '' ? bytes : Uint8Array.of(...utf8.encode(plan.separator), ...bytes)
+    },
   }
+}
+
+/** Streaming detokenizers of one vocabulary, and what single tokens contribute to a text. */
+export interface DecoderFactory {
+  createDecoder(options?: DecoderOptions): TextDecoderStream
+  /** The bytes that a token adds to a text that goes before it; undefined for ids that the vocabulary lacks. */
+  tokenBytes(id: number): Uint8Array | undefined
 }
 
 function openDecoder(
   plan: DecodingPlan,
   vocabulary: Vocabulary,
   bytesOf: (Uint8Array | undefined)[],
-  { skipSpecialTokens = true, continuation = false }: DecoderOptions,
+  { skipSpecialTokens = true, visibleTokens, continuation = false }: DecoderOptions,
 ): TextDecoderStream {
   const characters = new TextDecoder('utf-8', { ignoreBOM: true })
   let first = !continuation
@@ -74,7 +87,7 @@ function openDecoder(
 
   return {
     push(id) {
-      if (skipSpecialTokens && vocabulary.specialIds.has(id)) return ''
+      if (skipSpecialTokens && vocabulary.specialIds.has(id) && !visibleTokens?.has(id)) return ''
       const token = vocabulary.token(id)
       if (token === undefined) return ''
       let bytes: Uint8Array

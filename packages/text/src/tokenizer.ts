@@ -23,7 +23,7 @@ export async function loadTokenizer(folder: Folder): Promise<Tokenizer> {
   }
   const tokenId = (token: string) => library.token_to_id(token)
   const specialTokens = namedSpecialTokens(files.config)
-  const createDecoder = decoderFactory(files.tokenizer.decoder, vocabulary)
+  const { createDecoder, tokenBytes } = decoderFactory(files.tokenizer.decoder, vocabulary)
   const bosId = beginningId(files, specialTokens, tokenId)
   const chatTemplate = files.chatTemplates.get('default')
 
@@ -45,6 +45,7 @@ export async function loadTokenizer(folder: Folder): Promise<Tokenizer> {
     eosIds: endIds(files, specialTokens, tokenId),
     specialIds: vocabulary.specialIds,
     tokenId,
+    tokenBytes,
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     applyChatTemplate: chatTemplateRenderer({ model: folder.name, templates: files.chatTemplates, specialTokens }),
   }

@@ -37,6 +37,8 @@ export interface ChatTemplateOptions {
 export interface DecoderOptions {
   /** Leaves control tokens (`<s>`, `<|im_end|>`, …) out of the text. Default true. */
   readonly skipSpecialTokens?: boolean | undefined
+  /** Control tokens that are shown all the same, such as those around the calls of functions. */
+  readonly visibleTokens?: ReadonlySet<number> | undefined
   /**
    * True when the tokens continue a text that stands before them: the space with which a SentencePiece tokenizer starts a
    * word is then kept (`Hello` + ` world`). False when they are the whole text: that first space is the tokenizer's own and
@@ -69,6 +71,11 @@ export interface Tokenizer {
   readonly specialIds: ReadonlySet<number>
   /** Id of a token by its exact spelling, e.g. `<|im_end|>`. */
   tokenId(token: string): number | undefined
+  /**
+   * The bytes that a token adds to a text that goes before it: part of a character for some tokens of byte-level
+   * vocabularies. A control token is spelled. Undefined for ids that the vocabulary lacks.
+   */
+  tokenBytes(id: number): Uint8Array | undefined
   /** Source of the chat template (Jinja); absent for base models. */
   readonly chatTemplate?: string
   /** Renders a conversation to text. Throws `AwqError` when the model has no template or the template refuses the messages. */
