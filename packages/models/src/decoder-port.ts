@@ -43,7 +43,7 @@ export type DecoderPort = (graph: Graph, request: PortRequest) => DecoderInputs
 export const servingPort: DecoderPort = (graph, { description, attention, dtype, oneToken }) => ({
   ids: graph.input('input_ids', 'int64', oneToken ? [1, 1] : ['batch', 'sequence']),
   logitsFrom: graph.input('logits_from', 'int64', [1]),
-  sequence: declareSequence(graph, description, attention, dtype),
+  sequence: declareSequence(graph, description, attention, dtype, oneToken ? [1, 1] : ['batch', 'sequence']),
   past: (layer, { kvHeads, headDim, valueDim = headDim }) => {
     const cache = (width: number) => ['batch', kvHeads, 'capacity', width]
     return {

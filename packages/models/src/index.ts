@@ -75,6 +75,7 @@ export {
   needsKeyPositions,
   needsStart,
   type Positions,
+  rewriteRows,
   rewriteSequence,
   ropeFeeds,
   type SequenceInputs,

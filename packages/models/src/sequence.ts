@@ -63,18 +63,20 @@ export const needsKeyPositions = ({ attentions }: SequenceNeeds): boolean => att
 /**
  * Declares the inputs a form of attention needs. Their names are those of `sequenceFeeds` and `ropeFeeds`; the rotary
  * tables are of the activations' type, masks are always float32.
+ * @param starts shape of `start`: `[1]`, or `[batch, sequence]` where each token says its position
  */
 export const declareSequence = (
   graph: Graph,
   { sequence: needs }: Positioned,
   form: AttentionForm,
   dtype: ActivationType = 'float32',
+  starts: readonly (number | string)[] = [1],
 ): SequenceInputs => {
   const ropes = needs.ropes.map(({ rope }, i) => ({
     cos: graph.input(`${nth('rope', i)}.cos`, dtype, ['positions', rope.width / 2]),
     sin: graph.input(`${nth('rope', i)}.sin`, dtype, ['positions', rope.width / 2]),
   }))
-  const startIf = () => (needsStart(needs, form) ? graph.input('start', 'int64', [1]) : undefined)
+  const startIf = () => (needsStart(needs, form) ? graph.input('start', 'int64', starts) : undefined)
   if (form === 'plain') {
     const start = startIf()
     const masks = needs.masks.map((_, i) => {
@@ -154,16 +156,20 @@ export const ropeFeeds = (
   return feeds
 }
 
-/** Feeds for `declareSequence`, without the rotary tables. */
+/**
+ * Feeds for `declareSequence`, without the rotary tables.
+ * @param each `start` says the position of each token
+ */
 export const sequenceFeeds = (
   model: Positioned,
   form: AttentionForm,
   positions: Positions,
   batch = 1,
+  each = false,
 ): Record<string, Tensor> => {
   const needs = model.sequence
   const feeds: Record<string, Tensor> = {}
-  if (needsStart(needs, form)) feeds.start = zeros('int64', [1])
+  if (needsStart(needs, form)) feeds.start = zeros('int64', each ? [batch, positions.length] : [1])
   if (form === 'plain') {
     for (const [i, need] of needs.masks.entries()) feeds[nth('mask', i)] = emptyMask(need, positions)
     if (needsKeyPositions(needs)) feeds.key_positions = zeros('float32', [positions.capacity + positions.length])
@@ -173,6 +179,29 @@ export const sequenceFeeds = (
   }
   rewriteSequence(feeds, model, positions)
   return feeds
+}
+
+/** The position of the first new token, or of each of every row. */
+const fillStart = ({ shape, data }: Tensor, pasts: readonly number[]): void => {
+  const length = shape[1] ?? 1
+  for (let i = 0; i < data.length; i++) {
+    data[i] = BigInt((pasts[Math.floor(i / length)] ?? pasts[0]!) + (i % length))
+  }
+}
+
+/**
+ * Rewrites the feeds of the fused form that `sequenceFeeds` made with `each`, for a batch whose rows have pasts of their own:
+ * `pasts` has one for each, and each gets `length` new tokens.
+ */
+export const rewriteRows = (
+  feeds: Readonly<Record<string, Tensor>>,
+  pasts: readonly number[],
+  length: number,
+): void => {
+  const { start, last_position: last, total_length: total } = feeds
+  if (start) fillStart(start, pasts)
+  for (const [row, past] of pasts.entries()) last!.data[row] = past + length - 1
+  total!.data[0] = Math.max(...pasts) + length
 }
 
 /**
@@ -186,7 +215,7 @@ export const rewriteSequence = (
 ): void => {
   const { start, key_positions: keyPositions, last_position: last, total_length: total } = feeds
   const count = positions.past + positions.length
-  if (start) (start.data as BigInt64Array).fill(BigInt(positions.past))
+  if (start) fillStart(start, [positions.past])
   if (keyPositions) fillKeyPositions(keyPositions.data as Float32Array, positions)
   for (const [i, need] of sequence.masks.entries()) {
     const mask = feeds[nth('mask', i)]

@@ -41,7 +41,7 @@ export const bindStep = (
   const { config } = description
   const ids = zeros('int64', [1, count])
   const positions = () => ({ past: cache.length, length: count, capacity })
-  const sequence = sequenceFeeds(description, attention, positions())
+  const sequence = sequenceFeeds(description, attention, positions(), 1, true)
   const logits = into ?? new Float32Array(rows * config.vocabSize)
   const targets = cache.targets(count)
   const bound = session.bind(
