@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { resolveModel } from '@awq/tensor/node'
+import { openModelFolder } from '@awq/formats/node'
 import { openText } from '@awq/text/node'
 import type { Platform } from './platform.ts'
 
 export { openWorkspace } from './workspace.node.ts'
 
-export const resolveFolder: Platform['resolveFolder'] = resolveModel
+export const resolveFolder: Platform['resolveFolder'] = openModelFolder
 
 export const openTexts: Platform['openTexts'] = openText
 

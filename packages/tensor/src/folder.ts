@@ -32,6 +32,24 @@ export function checkFileName(file: string, folder: string): void {
   }
 }
 
+/** A folder as if it had some of its files only. */
+export function partOfFolder(folder: Folder, name: string, files: readonly string[]): Folder {
+  const checked = (file: string): string => {
+    if (files.includes(file)) return file
+    throw new AwqError('NOT_FOUND', `${name}: there is no ${quoted(file)} beside it`)
+  }
+  const { path: _, locate, origin } = folder
+  return {
+    name,
+    ...(origin ? { origin } : {}),
+    list: async () => (await folder.list()).filter((file) => files.includes(file)),
+    has: async (file) => files.includes(file) && (await folder.has(file)),
+    open: async (file) => folder.open(checked(file)),
+    readText: async (file, options) => folder.readText(checked(file), options),
+    ...(locate ? { locate: async (file: string) => locate(checked(file)) } : {}),
+  }
+}
+
 /** The text of a UTF-8 source (a byte-order mark is dropped), with a limit that is checked before it is read. */
 export async function readSourceText(source: ByteSource, maxBytes: number = defaultTextBytes): Promise<string> {
   if (source.size > maxBytes) {

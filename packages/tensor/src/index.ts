@@ -11,7 +11,8 @@ export {
   isDType,
 } from './dtype.ts'
 export { AwqError, type AwqErrorCode, messageOf, quoted } from './error.ts'
-export { type Folder, memoryFolder, readSourceText } from './folder.ts'
+export { type Folder, memoryFolder, partOfFolder, readSourceText } from './folder.ts'
+export { ggufNames, ggufPiece, ggufSiblings } from './gguf-names.ts'
 export { type HttpSourceOptions, httpSource } from './http-source.ts'
 export { inputOrderProblem } from './input-order.ts'
 export {

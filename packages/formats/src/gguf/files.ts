@@ -2,7 +2,7 @@
  * The GGUF file of a folder, or the files that a large one was cut into.
  * @module
  */
-import { AwqError, type ByteSource, type Folder, quoted } from '@awq/tensor'
+import { AwqError, type ByteSource, type Folder, ggufNames, ggufPiece, quoted } from '@awq/tensor'
 import { type GgufHeader, type GgufTensor, isGguf, readGgufHeader } from './header.ts'
 
 /** Tensors of GGUF files, open. */
@@ -20,8 +20,6 @@ export interface PlacedTensor extends GgufTensor {
   readonly source: ByteSource
 }
 
-const pieces = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/
-
 const beginsAsGguf = async (folder: Folder, file: string): Promise<boolean> => {
   const source = await folder.open(file)
   try {
@@ -38,8 +36,7 @@ const beginsAsGguf = async (folder: Folder, file: string): Promise<boolean> => {
 export const ggufFiles = async (folder: Folder): Promise<string[]> => {
   const files = await folder.list()
   if (files.some((file) => file.endsWith('.safetensors'))) return []
-  // A second file with a vision model's projection is none of a language model.
-  const candidates = files.filter((file) => file.endsWith('.gguf') && !/^mmproj/i.test(file))
+  const candidates = ggufNames(files)
   const tried = candidates.length === 0 && files.length === 1 ? files : candidates
   const found: string[] = []
   for (const file of tried) if (await beginsAsGguf(folder, file)) found.push(file)
@@ -47,19 +44,19 @@ export const ggufFiles = async (folder: Folder): Promise<string[]> => {
 }
 
 const checkPieces = (folder: Folder, files: readonly string[]): void => {
-  const parts = files.map((file) => pieces.exec(file))
+  const parts = files.map(ggufPiece)
   const [first] = parts
-  const alike = parts.every((part) => part && part[1] === first?.[1] && part[3] === first?.[3])
+  const alike = parts.every((part) => part && part.title === first?.title && part.count === first?.count)
   if (files.length > 1 && !alike) {
     throw new AwqError(
       'INVALID_ARGUMENT',
       `${folder.name} has several GGUF files (${files.slice(0, 6).join(', ')}): name the one that you mean`,
     )
   }
-  if (first && Number(first[3]) !== files.length) {
+  if (first && first.count !== files.length) {
     throw new AwqError(
       'NOT_FOUND',
-      `${folder.name} has ${files.length} of the ${Number(first[3])} files of ${quoted(first[1]!)}`,
+      `${folder.name} has ${files.length} of the ${first.count} files of ${quoted(first.title)}`,
     )
   }
 }

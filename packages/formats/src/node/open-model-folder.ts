@@ -3,31 +3,14 @@
  * @module
  */
 import { stat } from 'node:fs/promises'
-import { basename } from 'node:path'
-import { AwqError, type Folder, quoted, readSourceText } from '@awq/tensor'
-import { fileSource, type HubOptions, resolveModel } from '@awq/tensor/node'
+import { basename, dirname } from 'node:path'
+import { type Folder, ggufSiblings, partOfFolder } from '@awq/tensor'
+import { type HubOptions, openFolder, resolveModel } from '@awq/tensor/node'
 
-/** A folder with one file in it, wherever that lies. */
-const folderOfFile = (path: string): Folder => {
-  const only = basename(path)
-  const open = (file: string) => {
-    if (file === only) return fileSource(path)
-    throw new AwqError('NOT_FOUND', `${path} is one file: there is no ${quoted(file)} beside it`)
-  }
-  return {
-    name: path,
-    list: async () => [only],
-    has: async (file) => file === only,
-    open: async (file) => open(file),
-    async readText(file, options) {
-      const source = await open(file)
-      try {
-        return await readSourceText(source, options?.maxBytes)
-      } finally {
-        await source.close?.()
-      }
-    },
-  }
+/** A folder with one file in it, wherever that lies; with all pieces of a GGUF file where it is one of them. */
+const folderOfFile = async (path: string): Promise<Folder> => {
+  const around = await openFolder(dirname(path))
+  return partOfFolder(around, path, ggufSiblings(basename(path), await around.list()))
 }
 
 /**
@@ -37,5 +20,5 @@ const folderOfFile = (path: string): Folder => {
  */
 export const openModelFolder = async (reference: string, options: HubOptions = {}): Promise<Folder> => {
   const status = await stat(reference).catch(() => undefined)
-  return status?.isFile() ? folderOfFile(reference) : await resolveModel(reference, options)
+  return status?.isFile() ? await folderOfFile(reference) : await resolveModel(reference, options)
 }

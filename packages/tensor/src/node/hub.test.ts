@@ -163,6 +163,77 @@ describe('a model of the hub', () => {
   })
 })
 
+describe('GGUF files of the hub', () => {
+  const gguf = (content: string) => text(`GGUF${content}`)
+
+  test('the only one is the model, with or without a config.json', async () => {
+    files = { 'README.md': text(''), 'tiny.Q4_0.gguf': gguf('4'), 'mmproj-tiny.gguf': gguf('vision') }
+    const options = await start()
+    const folder = await resolveModel(name, options)
+    expect(await folder.list()).toEqual(['tiny.Q4_0.gguf'])
+    expect((await resolveModel(name, offline(options))).path).toBe(folder.path)
+  })
+
+  test('all pieces of a large one are fetched', async () => {
+    files = { 'tiny-00001-of-00002.gguf': gguf('a'), 'tiny-00002-of-00002.gguf': gguf('b'), 'config.json': text('{}') }
+    const options = await start()
+    const folder = await resolveModel(name, options)
+    expect(await folder.list()).toEqual(Object.keys(files).sort())
+    await rm(join(folder.path!, 'tiny-00002-of-00002.gguf'))
+    await expect(resolveModel(name, offline(options))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  test('of several, one is named, and is alone in its folder', async () => {
+    files = {
+      'config.json': text('{}'),
+      'tiny.Q4_0.gguf': gguf('4'),
+      'tiny.Q8_0.gguf': gguf('8'),
+      'big/tiny-00001-of-00002.gguf': gguf('a'),
+      'big/tiny-00002-of-00002.gguf': gguf('b'),
+    }
+    const options = await start()
+    await expect(resolveModel(name, options)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(
+        /several GGUF files.*name one of them, as ORG\/NAME\/FILE; it has .*"tiny.Q4_0.gguf"/,
+      ),
+    })
+    const reference = `${name}/tiny.Q4_0.gguf`
+    const folder = await resolveModel(reference, options)
+    expect(hub!.requests.filter((request) => /resolve.*gguf/.test(request)).join()).not.toMatch(/Q8_0|big/)
+    await resolveModel(`${name}/tiny.Q8_0.gguf`, options)
+    for (const found of [folder, await resolveModel(`hf:${reference}`, offline(options))]) {
+      expect(await found.list()).toEqual(['tiny.Q4_0.gguf'])
+      expect(await found.readText('tiny.Q4_0.gguf')).toBe('GGUF4')
+      expect(await found.has('tiny.Q8_0.gguf')).toBe(false)
+      await expect(found.open('tiny.Q8_0.gguf')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      expect(found.origin).toEqual({ repository: name, revision: commit })
+    }
+    const pieces = await resolveModel(`${name}/big/tiny-00001-of-00002.gguf`, options)
+    expect(await pieces.list()).toEqual(['tiny-00001-of-00002.gguf', 'tiny-00002-of-00002.gguf'])
+  })
+
+  test('one beside safetensors is read when it is named, and else not fetched', async () => {
+    files = { 'config.json': text('{}'), 'model.safetensors': weightBytes, 'tiny.gguf': gguf('4') }
+    const options = await start()
+    expect(await (await resolveModel(name, options)).list()).toEqual(['config.json', 'model.safetensors'])
+    expect(await (await resolveModel(`${name}/tiny.gguf`, options)).list()).toEqual(['tiny.gguf'])
+  })
+
+  test.each([
+    ['tiny.Q5_0.gguf', /has no file "tiny.Q5_0.gguf"; name one of them.*"tiny.Q4_0.gguf"/],
+    ['../../evil.gguf', /does not exist/],
+  ])('one that is not there: %s', async (file, message) => {
+    files = { 'tiny.Q4_0.gguf': gguf('4') }
+    const options = await start()
+    await expect(resolveModel(`${name}/${file}`, options)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringMatching(message),
+    })
+    await expect(resolveModel(`hf:${name}/${file}`, offline(options))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
 describe('a download that fails', () => {
   const isBody = (url: string | undefined, range: string | undefined) =>
     url === '/model.safetensors' && range !== 'bytes=0-0'

@@ -10,5 +10,5 @@ test('configuration, tokenizer and weights are taken, in whatever layout the mod
 })
 
 test('a model without safetensors is refused', async () => {
-  await expect(modelFiles(['config.json', 'model.gguf'], none)).rejects.toThrow(/no safetensors weights, only other/)
+  await expect(modelFiles(['config.json', 'model.onnx'], none)).rejects.toThrow(/no safetensors weights, only other/)
 })
