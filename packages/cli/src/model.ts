@@ -65,8 +65,10 @@ const refuseForeign = async (session: Session, reference: string, folder: Folder
   throw new AwqError('UNSUPPORTED', `${reference} is in the format ${format.name} (${format.title}); ${advice}`)
 }
 
-/** Where `awq quantize` was interrupted there is no model yet: said here, not as "has no config.json". */
+/** Where a command was interrupted there is no model yet: said here, not as "has no config.json". */
 const refuseUnfinished = async ({ name, path }: Folder, program: string): Promise<void> => {
+  if (path !== undefined && existsSync(join(path, '.awq-writing', 'commit.json')))
+    throw new AwqError('INVALID_FILE', `${name} holds half of a model: its command was stopped; repeat that command`)
   if (path === undefined || !existsSync(join(path, '.awq-partial')) || existsSync(join(path, 'config.json'))) return
   const advice = `repeat its ${program} quantize command with --resume`
   throw new AwqError('NOT_FOUND', `${name} holds an unfinished quantization, not yet a model; ${advice}`)

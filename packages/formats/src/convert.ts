@@ -7,6 +7,7 @@ import { AwqError, type Folder, quoted } from '@awq/tensor'
 import { awqFormat } from './awq-format.ts'
 import { describedParameters } from './check-model.ts'
 import { readFolderConfig } from './folder/config.ts'
+import { checkFinished } from './folder/unfinished.ts'
 import type { FolderWriter } from './folder/writer.ts'
 import type { Format, WriteOptions } from './format.ts'
 import { formats } from './formats.ts'
@@ -30,8 +31,12 @@ export const writableFormat = (name: string): Format & Required<Pick<Format, 'pr
   return { ...format, problems, write }
 }
 
-/** The format of a folder, told by its files and their content; undefined for none that is known. */
+/**
+ * The format of a folder, told by its files and their content; undefined for none that is known.
+ * @throws AwqError INVALID_FILE for a folder that was not written to its end
+ */
 export const recogniseFormat = async (folder: Folder): Promise<Format | undefined> => {
+  await checkFinished(folder)
   for (const format of formats) if (await format.recognise?.(folder)) return format
   // Formats that are only written say so themselves.
   const layout = await readProvenance(folder).then(

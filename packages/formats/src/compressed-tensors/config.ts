@@ -3,7 +3,7 @@
  * @module
  */
 import { AwqError, quoted } from '@awq/tensor'
-import { isObject, type JsonObject } from '../folder/config.ts'
+import { isObject, type JsonObject, statedInteger } from '../folder/config.ts'
 import type { ReadOptions } from '../model.ts'
 
 /** How the matrices of one of its groups are quantized. */
@@ -29,12 +29,13 @@ const readWeights = (weights: JsonObject, where: string): WeightScheme => {
       `${where}.weights: ${problem}; integers of 1 to 8 bits in groups or rows are read`,
     )
   }
-  const { num_bits: bits = 8, type = 'int', symmetric = true, strategy, group_size: size } = weights
+  const { type = 'int', symmetric = true, strategy } = weights
+  const bits = statedInteger(weights, 'num_bits', `${where}.weights`) ?? 8
+  const size = statedInteger(weights, 'group_size', `${where}.weights`)
   if (type !== 'int') refuse(`type ${quoted(String(type))}`)
-  if (!Number.isInteger(bits) || (bits as number) < 1 || (bits as number) > 8)
-    refuse(`num_bits ${quoted(String(bits))}`)
+  if (bits < 1 || bits > 8) refuse(`num_bits ${bits}`)
   if (typeof symmetric !== 'boolean') refuse(`symmetric ${quoted(String(symmetric))}`)
-  const grouped = Number.isInteger(size) && (size as number) > 0
+  const grouped = size !== undefined && size > 0
   const kind = strategy ?? (grouped ? 'group' : size === -1 ? 'channel' : 'tensor')
   if (kind !== 'group' && kind !== 'channel' && kind !== 'tensor') refuse(`strategy ${quoted(String(kind))}`)
   if (kind === 'group' && !grouped) refuse(`group_size ${quoted(String(size))}`)

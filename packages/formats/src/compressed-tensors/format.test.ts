@@ -196,7 +196,12 @@ describe('checkpoints that llm-compressor made', () => {
     [
       '20 bits',
       (q) => Object.assign(q, { config_groups: { a: { ...group, weights: { ...group.weights, num_bits: 20 } } } }),
-      /num_bits "20"/,
+      /num_bits 20/,
+    ],
+    [
+      'bits in quotation marks',
+      (q) => Object.assign(q, { config_groups: { a: { ...group, weights: { ...group.weights, num_bits: '4' } } } }),
+      /a\.weights\.num_bits is .*4.*take the quotation marks away/,
     ],
     [
       'groups that are a list',

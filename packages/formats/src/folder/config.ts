@@ -3,7 +3,7 @@
  * @module
  */
 import { readModelConfig } from '@awq/models'
-import { AwqError, type Folder } from '@awq/tensor'
+import { AwqError, type Folder, quoted } from '@awq/tensor'
 
 /** An object of a JSON file. */
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -19,6 +19,19 @@ export interface FolderConfig {
 /** Whether a value of a JSON file is an object. */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * A whole number of a configuration; undefined where it states none.
+ * @param where what messages call the object
+ * @throws AwqError CONFIG for anything else, such as "4" in quotation marks
+ */
+export const statedInteger = (object: JsonObject, key: string, where: string): number | undefined => {
+  const value = object[key]
+  if (value === undefined || value === null) return undefined
+  if (Number.isInteger(value)) return value as number
+  const advice = typeof value === 'string' ? 'take the quotation marks away' : 'a whole number is needed'
+  throw new AwqError('CONFIG', `${where}.${key} is ${quoted(JSON.stringify(value))}, no whole number; ${advice}`)
+}
 
 /**
  * Reads the config.json of a folder.

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openFolder } from '@awq/tensor/node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { COMMIT, checkFinished, WRITING } from '../folder/unfinished.ts'
 import { writeBytes } from '../folder/writer.ts'
-import { openFolderWriter, WRITING } from './disk-writer.ts'
+import { openFolderWriter } from './disk-writer.ts'
 import { LOCK } from './folder-lock.ts'
 
 let directory: string
@@ -85,6 +87,55 @@ describe('an output folder on disk', () => {
     await second.commit()
     expect(await readdir(directory)).toEqual(['a'])
     expect(await readFile(join(directory, 'a'), 'utf8')).toBe('new')
+  })
+
+  test('whose commit was cut short is refused by readers, and made again by the next writer', async () => {
+    const writer = await openFolderWriter(directory)
+    for (const file of ['README.md', 'onnx/model.onnx', 'config.json']) await writer.writeText(file, 'first')
+    // A folder of the last file's name stops the commit where a killed process would have.
+    await mkdir(join(directory, 'config.json', 'in the way'), { recursive: true })
+    await expect(writer.commit()).rejects.toThrow(/cannot be written/)
+    await rm(join(directory, 'config.json'), { recursive: true })
+    await rm(join(directory, LOCK))
+    expect((await readdir(directory)).sort()).toEqual([WRITING, 'README.md', 'onnx'])
+    expect(await readdir(join(directory, WRITING))).toEqual([COMMIT, 'config.json'])
+    await expect(checkFinished(await openFolder(directory))).rejects.toThrow(/holds half of a model.*repeat it/)
+    const second = await openFolderWriter(directory)
+    await second.writeText('config.json', 'second')
+    await second.commit()
+    expect(await readdir(directory)).toEqual(['config.json'])
+    await checkFinished(await openFolder(directory))
+  })
+
+  test('a commit that fails leaves nothing', async () => {
+    const writer = await openFolderWriter(directory)
+    for (const file of ['README.md', 'config.json']) await writer.writeText(file, 'first')
+    await mkdir(join(directory, 'config.json', 'in the way'), { recursive: true })
+    await expect(writer.commit()).rejects.toThrow(/cannot be written/)
+    await writer.discard()
+    expect(await readdir(directory)).toEqual(['config.json'])
+    expect(await readdir(join(directory, 'config.json'))).toEqual(['in the way'])
+  })
+
+  test('whose commit only lacked its end is whole', async () => {
+    const writer = await openFolderWriter(directory)
+    await writer.writeText('config.json', 'x')
+    await writer.commit()
+    await mkdir(join(directory, WRITING))
+    await writeFile(join(directory, WRITING, COMMIT), '{"names":["README.md","config.json"]}')
+    await checkFinished(await openFolder(directory))
+    await expect(openFolderWriter(directory)).rejects.toThrow(/is not empty \(it holds config.json\)/)
+    expect(await readdir(directory)).toEqual(['config.json'])
+  })
+
+  test('a forged commit file removes nothing beside the folder', async () => {
+    await mkdir(join(directory, 'out', WRITING), { recursive: true })
+    await writeFile(join(directory, 'mine'), 'x')
+    const names = ['../mine', '..', '.', '', 'a/../../mine', 3, join(directory, 'mine')]
+    await writeFile(join(directory, 'out', WRITING, COMMIT), JSON.stringify({ names }))
+    const writer = await openFolderWriter(join(directory, 'out'))
+    await writer.discard()
+    expect(await readFile(join(directory, 'mine'), 'utf8')).toBe('x')
   })
 
   test('takes no names that leave it or collide, no bytes beyond a file, and no file larger than the disk', async () => {

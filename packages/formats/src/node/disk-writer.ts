@@ -3,18 +3,16 @@
  * step is a rename of each.
  * @module
  */
-import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { diskError, diskFull, freeBytes } from '@awq/quantize/node'
 import { AwqError } from '@awq/tensor'
 import { fileSource } from '@awq/tensor/node'
 import { sha256 } from '#sha256'
+import { COMMIT, movedNames, WRITING } from '../folder/unfinished.ts'
 import { checkPlace, claimFile, type FileWriter, type FolderWriter } from '../folder/writer.ts'
 import type { Sha256 } from '../sha256.ts'
 import { LOCK, lockFolder } from './folder-lock.ts'
-
-/** The hidden folder in which files are made. */
-export const WRITING = '.awq-writing'
 
 /** What `awq quantize` keeps of interrupted work. */
 const UNFINISHED = '.awq-partial'
@@ -41,6 +39,23 @@ const removeMade = async (path: string, first: string | undefined): Promise<void
       ))
     )
       return
+}
+
+/** Removes what a commit that was cut short had moved; after its last one, the removal of the hidden folder was missing. */
+const removeHalf = async (root: string): Promise<void> => {
+  const work = join(root, WRITING)
+  const names = movedNames(await readFile(join(work, COMMIT), 'utf8').catch(() => ''))
+  const there = new Set(await readdir(root))
+  if (names.length > 0 && !there.has(names.at(-1)!))
+    for (const name of names) await rm(join(root, name), { recursive: true, force: true })
+  await rm(work, { recursive: true, force: true })
+}
+
+/** What it says of a folder is on the disk too; not all systems can. */
+const syncFolder = async (path: string): Promise<void> => {
+  const handle = await open(path, 'r').catch(() => undefined)
+  await handle?.sync().catch(() => {})
+  await handle?.close()
 }
 
 /** @throws AwqError EXISTS naming what the folder holds */
@@ -72,8 +87,8 @@ export const openFolderWriter = async (path: string): Promise<FolderWriter> => {
   }
   try {
     await onDisk(path, async () => {
+      await removeHalf(root)
       refuseContents(path, await readdir(root))
-      await rm(work, { recursive: true, force: true })
       await mkdir(work)
     })
   } catch (error) {
@@ -97,6 +112,8 @@ const diskWriter = (
   /** Bytes that open files will still take: a file of a size that nothing was written to takes no room yet. */
   let promised = 0
   let open = true
+  /** What a commit has moved. */
+  const moved: string[] = []
   const closeAll = async () => {
     for (const handle of handles) await handle.close().catch(() => {})
     handles.clear()
@@ -174,7 +191,14 @@ const diskWriter = (
       // A folder moves as a whole, so by its last file; the last of all is the one a reader looks for.
       const order = [...new Set(tops.toReversed())].toReversed()
       await onDisk(name, async () => {
-        for (const top of order) await rename(join(work, top), join(root, top))
+        const commit = await openNew(join(work, COMMIT))
+        await commit.writeFile(JSON.stringify({ names: order })).finally(() => commit.close())
+        await syncFolder(work)
+        for (const top of order) {
+          await rename(join(work, top), join(root, top))
+          moved.push(top)
+        }
+        await syncFolder(root)
       })
       open = false
       await release()
@@ -184,6 +208,7 @@ const diskWriter = (
       if (!open) return
       open = false
       await closeAll()
+      for (const top of moved) await rm(join(root, top), { recursive: true, force: true })
       await release()
       await removeRoot()
     },

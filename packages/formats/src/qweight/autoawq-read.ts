@@ -3,6 +3,7 @@
  * @module
  */
 import { AwqError, type Folder, groupCount, messageOf } from '@awq/tensor'
+import { statedInteger } from '../folder/config.ts'
 import type { PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { heldGroupSize, regroup } from '../packed/regroup.ts'
 import { expectTensor, refuseTensor, tensorText, words16, words32 } from '../packed/tensor-checks.ts'
@@ -11,47 +12,46 @@ import { type QweightContext, readQweights } from './read.ts'
 import { scalesOfActivations } from './scaled-activations.ts'
 import { layoutOfTensors, type QweightTensors } from './tensors.ts'
 
-/** The group size that the tensors' shapes tell; of several, the one that the configuration has. */
+/** The group size that the configuration states, which the tensors' shapes must have; where it states none, theirs. */
 const groupSizeOf = (
   layout: AutoAwqLayout,
   { scales }: QweightTensors,
   shape: readonly [out: number, inputs: number],
-  stated: unknown,
+  stated: number | undefined,
 ): number => {
   const [, width] = shape
-  const own = Number.isInteger(stated) ? (stated as number) : 128
   const groups = layout === 'gemv' ? scales.shape[1]! : scales.shape[0]!
   const countOf = (groupSize: number): number =>
     layout === 'gemm' ? groupCount({ groupSize, shape }) : paddedGroups({ groupSize, shape })
-  const sizes = [own < 1 ? width : own, 128, 64, 32, 256, width, width / groups]
+  const sizes =
+    stated === undefined ? [128, 64, 32, 256, width, width / groups] : [stated < 1 ? width : Math.min(stated, width)]
   const found = sizes.find(
     (size) => Number.isInteger(size) && size > 0 && width % size === 0 && countOf(size) === groups,
   )
+  const groupsText = stated === undefined ? 'in any groups' : `in groups of ${stated}, as quantization_config says`
   return (
-    found ?? refuseTensor(scales, `is ${tensorText(scales)}, no scales of [${shape.join(', ')}] in groups of ${own}`)
+    found ?? refuseTensor(scales, `is ${tensorText(scales)}, no scales of a matrix [${shape.join(', ')}] ${groupsText}`)
   )
 }
 
 const readMatrix = async (
   tensors: QweightTensors,
   shape: readonly [out: number, inputs: number],
-  { quantization, scales: given }: QweightContext,
+  { folder, quantization, scales: given }: QweightContext,
 ): Promise<QuantizedParameter> => {
   const { qweight, zeros, scales } = tensors
   const told = layoutOfTensors(tensors)
   if (told === undefined || told === 'gptq') {
     return refuseTensor(qweight, `is ${tensorText(qweight)} with scales ${tensorText(scales)}, no layout of AutoAWQ`)
   }
-  const bits = quantization.bits ?? quantization.w_bit ?? 4
-  if (bits !== 4) {
-    throw new AwqError(
-      'UNSUPPORTED',
-      `${qweight.file}: quantization_config says ${String(bits)} bits; AutoAWQ's 4 are read`,
-    )
-  }
+  const where = `${folder.name}: quantization_config`
+  const stated = (key: string, older: string): number | undefined =>
+    statedInteger(quantization, key, where) ?? statedInteger(quantization, older, where)
+  const bits = stated('bits', 'w_bit') ?? 4
+  if (bits !== 4) throw new AwqError('UNSUPPORTED', `${where} says ${bits} bits; AutoAWQ's 4 are read`)
   const layout = told === 'llm-awq' ? 'gemv_fast' : told
   const fast = layout === 'gemv_fast'
-  const groupSize = groupSizeOf(layout, tensors, shape, quantization.group_size ?? quantization.q_group_size)
+  const groupSize = groupSizeOf(layout, tensors, shape, stated('group_size', 'q_group_size'))
   const size = { groupSize, shape }
   const problem = autoAwqProblem(layout, size)
   if (problem !== null) refuseTensor(qweight, `cannot be [${shape.join(', ')}] in the layout ${layout}: ${problem}`)

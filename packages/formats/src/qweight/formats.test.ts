@@ -342,6 +342,10 @@ describe('read', () => {
       },
       /nothing says of which version/,
     ],
+    ['bits in quotation marks', ({ config }) => Object.assign(config, { bits: '4' }), /\.bits is .*take the quotation/],
+    ['other bits than it states', ({ config }) => Object.assign(config, { bits: 8 }), /no matrix .* of 8 \(quantiz/],
+    ['a group size that it has not', ({ config }) => Object.assign(config, { group_size: 64 }), /group_size is 64/],
+    ['a size that is a list', ({ config }) => Object.assign(config, { group_size: [32] }), /a whole number is needed/],
     ["AutoAWQ's configuration", ({ config }) => Object.assign(config, { quant_method: 'awq' }), /of which version/],
     ['planar words', ({ config }) => Object.assign(config, { checkpoint_format: 'gptq_p' }), /is "gptq_p"/],
     ['words of 64 bits', ({ config }) => Object.assign(config, { pack_dtype: 'int64' }), /pack_dtype is "int64"/],
@@ -373,9 +377,12 @@ describe('read', () => {
     )
   })
 
-  test('AutoAWQ of other bits is refused', async () => {
-    await expect(
-      openPortable(await made('gemv_fast', ({ config }) => Object.assign(config, { bits: 8 }))),
-    ).rejects.toThrow(/8 bits/)
+  test.each([
+    ['other bits', { bits: 8 }, /8 bits; AutoAWQ's 4/],
+    ['bits in quotation marks', { bits: '4' }, /quantization_config\.bits is .*take the quotation marks away/],
+    ['a group size that it has not', { group_size: 128 }, /no scales of a matrix .* in groups of 128, as quantization/],
+  ])('AutoAWQ with %s is refused', async (_, change, message) => {
+    const folder = await made('gemv_fast', ({ config }) => Object.assign(config, change))
+    await expect(openPortable(folder)).rejects.toThrow(message)
   })
 })

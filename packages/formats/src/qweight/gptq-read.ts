@@ -4,7 +4,7 @@
  */
 import type { QuantSpec } from '@awq/quantize'
 import { AwqError, type Folder, groupCount, transposed } from '@awq/tensor'
-import { isObject, type JsonObject, readFolderConfig } from '../folder/config.ts'
+import { isObject, type JsonObject, readFolderConfig, statedInteger } from '../folder/config.ts'
 import type { PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { moveColumns, orderOfGroups } from '../packed/group-index.ts'
 import { wordsOf } from '../packed/lines.ts'
@@ -20,15 +20,12 @@ interface GptqConfig {
   readonly version: GptqVersion
   readonly symmetric: boolean
   readonly ordered: boolean
-  /** Bits and group sizes that are told, the usual ones first. */
+  /** Bits and group sizes that are stated, the usual ones first; empty where none are. */
   readonly bits: readonly number[]
   readonly groupSizes: readonly number[]
 }
 
 const HELD_BITS: readonly number[] = [2, 3, 4, 8]
-
-const integers = (values: readonly unknown[]): number[] =>
-  values.filter((value): value is number => Number.isInteger(value))
 
 /** @throws AwqError UNSUPPORTED for layouts other than versions 1 and 2, and words of other widths than 32 bits */
 const readConfig = (quantization: JsonObject, folder: string): GptqConfig => {
@@ -55,12 +52,14 @@ const readConfig = (quantization: JsonObject, folder: string): GptqConfig => {
   }
   const rules = isObject(dynamic) ? Object.values(dynamic) : []
   const exceptions = rules.filter(isObject)
+  const integers = (key: string): number[] =>
+    [quantization, ...exceptions].flatMap((one) => statedInteger(one, key, where) ?? [])
   return {
     version: stated === 'gptq_v2' ? 2 : 1,
     symmetric: sym === true && !exceptions.some((rule) => rule.sym === false),
     ordered: desc_act === true,
-    bits: [...integers([quantization.bits, ...exceptions.map(({ bits }) => bits)]), ...HELD_BITS],
-    groupSizes: integers([quantization.group_size, ...exceptions.map(({ group_size }) => group_size)]),
+    bits: integers('bits'),
+    groupSizes: integers('group_size'),
   }
 }
 
@@ -71,18 +70,20 @@ const shapeOf = (
   config: GptqConfig,
 ): GptqShape => {
   const [out, width] = shape
-  const bits = config.bits.find(
+  const bits = (config.bits.length > 0 ? config.bits : HELD_BITS).find(
     (candidate) => wordsOf(width, candidate) === qweight.shape[0] && wordsOf(out, candidate) === zeros.shape[1],
   )
+  const bitsText = config.bits.length > 0 ? `${config.bits.join(' or ')} (quantization_config)` : '2, 3, 4 or 8'
   const text = `${tensorText(qweight)} with zero points ${tensorText(zeros)}`
   if (bits === undefined || qweight.shape[1] !== out) {
-    return refuseTensor(qweight, `is ${text}, which is no matrix [${shape.join(', ')}] of 2, 3, 4 or 8 bits`)
+    return refuseTensor(qweight, `is ${text}, which is no matrix [${shape.join(', ')}] of ${bitsText} bits`)
   }
   if (!HELD_BITS.includes(bits)) {
     throw new AwqError('UNSUPPORTED', `${qweight.file}: ${qweight.name} has ${bits} bits; 2, 3, 4 and 8 are read`)
   }
   const groups = scales.shape[0]!
-  const sizes = [...config.groupSizes.map((size) => (size < 1 ? width : size)), width / groups]
+  const stated = config.groupSizes.map((size) => (size < 1 ? width : size))
+  const sizes = stated.length > 0 ? stated : [width / groups]
   const groupSize = sizes.find((size) => Number.isInteger(size) && Math.ceil(width / size) === groups)
   if (groupSize === undefined) {
     return refuseTensor(
