@@ -4,7 +4,18 @@ import { kebabCase } from './parse.ts'
 import { shellQuote } from './shell-quote.ts'
 
 /** Options that do not decide the result, or that are nobody's business. */
-const LEFT_OUT = new Set(['token', 'cacheDir', 'json', 'debug', 'help', 'resume', 'report', 'threads', 'output'])
+const LEFT_OUT = new Set([
+  'token',
+  'cacheDir',
+  'json',
+  'debug',
+  'help',
+  'resume',
+  'report',
+  'threads',
+  'output',
+  'skipHashes',
+])
 
 /** A path from the root tells where things lie on one machine: its last part is what others can use. */
 const withoutPlace = (text: string): string => (isAbsolute(text) ? basename(text) : text)

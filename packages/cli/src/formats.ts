@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Session } from './command.ts'
 import { formatBytes, formatSeconds } from './format.ts'
 import type { FormatsLibrary, PortableModel } from './libraries.ts'
-import { findAnyModel } from './model.ts'
-import type { CommonValues } from './options.ts'
+import { findAnyModel, verifyFolder } from './model.ts'
+import { accuracy, type CommonValues, flag, optional, type Values } from './options.ts'
 import { UsageError } from './parse.ts'
 
 /** A format to write and where. */
@@ -30,14 +30,35 @@ export const checkFormats = ({ formats }: FormatsLibrary, names: readonly string
   throw new UsageError(`--format must be one of ${writable.join(', ')}, not ${readOnly}`)
 }
 
+/** Options of commands that write formats. */
+export const writeOptions = {
+  accuracy: optional(
+    'MODE',
+    accuracy,
+    'For transformersjs and genai: exact: float32 activations; fast: int8 where the engine can (default fast)',
+  ),
+  skipHashes: flag('Do not read the files first to compare them with the hashes that were written down'),
+}
+
+/** What of these options decides the result. */
+type WriteValues = Values<typeof writeOptions>
+
+/** @throws UsageError where a format has no place for what an option asks for */
+const checkAccuracy = ({ formats }: FormatsLibrary, names: readonly string[], mode: string | undefined): void => {
+  if (mode === undefined) return
+  const taking = formats.filter(({ takesAccuracy }) => takesAccuracy).map(({ name }) => name)
+  if (names.some((name) => taking.includes(name))) return
+  throw new UsageError(`--accuracy is for ${taking.join(' and ')}: other formats leave it to what reads them`)
+}
+
 /** Writes an open model in every format asked for, each whole or not at all; whether all can hold it is asked first. */
 export const writeTargets = async (
   session: Session,
   model: PortableModel,
   targets: readonly Target[],
-  command: string,
+  { accuracy }: Pick<WriteValues, 'accuracy'>,
 ): Promise<Written[]> => {
-  const { reporter, signal, context } = session
+  const { reporter, signal, context, command } = session
   const { checkHolds, writeModel } = await context.libraries.formats()
   const { openFolderWriter } = await context.libraries.formatFolders()
   for (const { format } of targets) await checkHolds(model, format)
@@ -47,6 +68,7 @@ export const writeTargets = async (
     const bytes = await writeModel(model, target.format, into, {
       signal,
       command,
+      accuracy,
       onWarning: (message) => reporter.progress({ type: 'warning', message }),
       onProgress: ({ name, completed, total }) =>
         reporter.progress({ type: 'progress', stage: 'export', completed, total, message: name }),
@@ -61,21 +83,21 @@ export const convertReference = async (
   session: Session,
   reference: string,
   targets: readonly Target[],
-  common: CommonValues,
+  options: CommonValues & WriteValues,
 ): Promise<void> => {
   const { reporter, signal, context } = session
   const started = context.now()
   const library = await context.libraries.formats()
-  checkFormats(
-    library,
-    targets.map(({ format }) => format),
-  )
-  const folder = await findAnyModel(session, reference, common)
+  const names = targets.map(({ format }) => format)
+  checkFormats(library, names)
+  checkAccuracy(library, names, options.accuracy)
+  const folder = await findAnyModel(session, reference, options)
+  if (!options.skipHashes) await verifyFolder(session, folder)
   await using model = await library.openPortable(folder, {
     signal,
     onWarning: (message) => reporter.progress({ type: 'warning', message }),
   })
-  const outputs = await writeTargets(session, model, targets, session.command)
+  const outputs = await writeTargets(session, model, targets, options)
   const seconds = (context.now() - started) / 1000
   reporter.event({ type: 'done', input: model.format, outputs, seconds })
   reporter.print(

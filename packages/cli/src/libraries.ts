@@ -302,7 +302,6 @@ export interface CoreLibrary {
     model: Folder,
     options?: { verify?: boolean; signal?: AbortSignal; onProgress?: (event: ProgressEvent) => void },
   ): Promise<Inspection>
-  damageText(model: Folder, damaged: readonly string[]): string
 }
 
 /** Checkpoint formats. */
@@ -310,13 +309,14 @@ export interface FormatsLibrary {
   readonly formats: readonly Format[]
   recogniseFormat(folder: Folder): Promise<Format | undefined>
   openPortable(folder: Folder, options: ReadOptions): Promise<PortableModel>
-  verifyFiles(
+  damageText(model: Folder, damaged: readonly string[]): string
+  checkFiles(
     folder: Folder,
     options: {
       signal?: AbortSignal
       onProgress?: (event: { readonly file: string; readonly completed: number; readonly total: number }) => void
     },
-  ): Promise<{ readonly intact: readonly string[]; readonly damaged: readonly string[] } | undefined>
+  ): Promise<void>
   checkHolds(model: PortableModel, format: string): Promise<void>
   writeModel(model: PortableModel, format: string, into: FolderWriter, options: WriteOptions): Promise<number>
 }

@@ -74,6 +74,16 @@ const refuseUnfinished = async ({ name, path }: Folder, program: string): Promis
   throw new AwqError('NOT_FOUND', `${name} holds an unfinished quantization, not yet a model; ${advice}`)
 }
 
+/** Holds a folder's files to the hashes that are written down, with progress. */
+export const verifyFolder = async ({ context, reporter, signal }: Session, folder: Folder): Promise<void> => {
+  const { checkFiles } = await context.libraries.formats()
+  await checkFiles(folder, {
+    signal,
+    onProgress: ({ file, completed, total }) =>
+      reporter.progress({ type: 'progress', stage: 'verify', completed, total, message: file }),
+  })
+}
+
 /** The engine that a command line asks for; why it is another one is shown as a warning. */
 export const engineSettings = ({ reporter }: Session, { device, threads, engine }: CommonValues): EngineSettings => ({
   ...defined({ threads, engine }),

@@ -13,7 +13,6 @@ export { type CompareOptions, type CompareRow, compare } from './compare.ts'
 export { type CompensatePassOptions, compensatePass } from './compensate-pass.ts'
 export { type DescendPassOptions, descendPass } from './descend-pass.ts'
 export {
-  damageText,
   type InspectedScaleGroup,
   type InspectedTensor,
   type Inspection,

@@ -2,7 +2,15 @@
  * What a model folder holds, and whether its files are those that were written.
  * @module
  */
-import { openPortable, parameterBytes, recogniseFormat, specText, type Verification, verifyFiles } from '@awq/formats'
+import {
+  damageText,
+  openPortable,
+  parameterBytes,
+  recogniseFormat,
+  specText,
+  type Verification,
+  verifyFiles,
+} from '@awq/formats'
 import { describeModel, type ModelConfig, type ModelDescription, parameterCount, readModelConfig } from '@awq/models'
 import { MANIFEST_FILE, type Manifest, openStore, type Provenance } from '@awq/quantize'
 import { AwqError, type Folder, messageOf, openCheckpoint } from '@awq/tensor'
@@ -78,13 +86,6 @@ export const inspect = async (model: Folder | string, options: InspectOptions = 
     if (!files || files.damaged.length === 0) throw cause
     throw new AwqError('INVALID_FILE', `${damageText(folder, files.damaged)} (${messageOf(cause)})`, { cause })
   }
-}
-
-/** What to say of files whose hashes are others than those written down. */
-export const damageText = ({ name }: Pick<Folder, 'name'>, damaged: readonly string[]): string => {
-  const more = damaged.length > 4 ? ` and ${damaged.length - 4} more` : ''
-  const are = damaged.length === 1 ? 'is damaged or was changed' : 'are damaged or were changed'
-  return `${name}: ${damaged.slice(0, 4).join(', ')}${more} ${are}: SHA-256 is not what was written down; copy or make the model again`
 }
 
 const inspectFolder = async (folder: Folder, options: ModelReferenceOptions): Promise<Inspection> => {

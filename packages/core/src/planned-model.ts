@@ -5,11 +5,11 @@
 import { folderCompanions, type Parameter, type PortableModel } from '@awq/formats'
 import { describeModel, modelParameters } from '@awq/models'
 import type { Provenance, QuantSpec } from '@awq/quantize'
-import { AwqError, elementCount, fromFloat32, type TensorEntry } from '@awq/tensor'
+import { AwqError, byteLength, type DType, elementCount, fromFloat32, readFloat32, type TensorEntry } from '@awq/tensor'
 import { type BitsPlan, specsOfLayer } from './plan.ts'
 import { salientCount } from './salient.ts'
 import type { SourceModel } from './source-model.ts'
-import type { TablePlan } from './tables.ts'
+import { denseType, type TablePlan } from './tables.ts'
 
 /** What decides the forms of a model. */
 export interface PlannedParts {
@@ -52,6 +52,16 @@ const quantized = (spec: QuantSpec, shape: readonly number[], denseColumns = 0):
   read: unmade,
 })
 
+/** A tensor that stays float, in the type that the store keeps it in. */
+const stored = (entry: TensorEntry, name: string, dtype: DType): Parameter => ({
+  kind: 'float',
+  entry: {
+    ...{ name, dtype, shape: entry.shape, file: 'not written yet', offset: 0 },
+    length: byteLength(dtype, entry.shape),
+    read: async (options) => fromFloat32(await readFloat32(entry, options), dtype),
+  },
+})
+
 /** A vector of scales that are not 1, as a scale pass may leave it. */
 const scaleVector = (name: string, shape: readonly number[]): TensorEntry => ({
   ...{ name, dtype: 'F32', shape, file: 'not written yet', offset: 0, length: elementCount(shape) * 4 },
@@ -66,7 +76,7 @@ export const plannedModel = async (parts: PlannedParts, provenance: Provenance):
   const parameters = new Map<string, Parameter>()
   for (const table of tables) {
     const { name, source, spec } = table
-    parameters.set(name, spec ? quantized(spec, source.shape) : { kind: 'float', entry: { ...source, name } })
+    parameters.set(name, spec ? quantized(spec, source.shape) : stored(source, name, denseType(source.dtype)))
   }
   const linears = new Map<string, Parameter>()
   for (const [layer, block] of description.blocks.entries()) {
@@ -82,7 +92,7 @@ export const plannedModel = async (parts: PlannedParts, provenance: Provenance):
     const linear = linears.get(name)
     const entry = checkpoint.tensors.get(name)
     if (linear) parameters.set(name, linear)
-    else if (entry) parameters.set(name, { kind: 'float', entry })
+    else if (entry) parameters.set(name, stored(entry, name, 'F32'))
     else if (optional && scaleVectors) parameters.set(name, { kind: 'float', entry: scaleVector(name, shape) })
   }
   return {

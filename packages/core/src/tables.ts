@@ -69,7 +69,8 @@ export const planTables = (
   return [embedding, { name, source: entryOf(description.head), spec: specs.head }]
 }
 
-const denseType = (dtype: DType): DType => (dtype === 'BF16' ? 'BF16' : 'F16')
+/** The type of a table that stays float, by its source's. */
+export const denseType = (dtype: DType): DType => (dtype === 'BF16' ? 'BF16' : 'F16')
 
 /** The store's entries of a table. */
 export const tableEntries = ({ name, source, spec }: TablePlan): StoreEntry[] => {

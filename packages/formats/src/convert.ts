@@ -13,7 +13,7 @@ import type { Format, WriteOptions } from './format.ts'
 import { formats } from './formats.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
 import { CARD_FILE, modelCard } from './model-card.ts'
-import { withProvenance, writeProvenance } from './provenance.ts'
+import { checkFiles, withProvenance, writeProvenance } from './provenance.ts'
 import { withoutUnitScales } from './unit-scales.ts'
 
 /** @throws AwqError INVALID_ARGUMENT for a name that no format has, UNSUPPORTED for one that is only read */
@@ -127,19 +127,23 @@ export const writeModel = async (
 export interface ConvertOptions extends WriteOptions {
   /** Name of a format; default `awq`. */
   readonly format?: string | undefined
+  /** Reads all files first and compares them with the hashes that are written down, where they are; default true. */
+  readonly verify?: boolean | undefined
 }
 
 /**
  * Reads a folder of any known format and writes it in another, by moving integers. Returns the bytes written.
- * @throws AwqError as `openPortable` and `writeModel`; nothing is left of the output then
+ * @throws AwqError INVALID_FILE for files that are damaged, and as `openPortable` and `writeModel`; nothing is left of the
+ *   output then
  */
 export const convert = async (
   folder: Folder,
   into: FolderWriter,
-  { format = 'awq', ...options }: ConvertOptions = {},
+  { format = 'awq', verify = true, ...options }: ConvertOptions = {},
 ): Promise<number> => {
   let model: PortableModel
   try {
+    if (verify) await checkFiles(folder, { signal: options.signal })
     model = await openPortable(folder, options)
   } catch (error) {
     await into.discard()

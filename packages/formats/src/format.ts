@@ -35,6 +35,8 @@ export interface Format {
   readonly title: string
   /** How its readers take it: Markdown for the model card, with a fenced example; `OUT` stands for the folder. */
   readonly usage?: string | undefined
+  /** Whether it is a graph that says how products are computed, so that `WriteOptions.accuracy` decides something. */
+  readonly takesAccuracy?: true | undefined
   /**
    * Whether a folder holds this format, told by its files' content and config.json, never by its name. Absent where the
    * format is only written.

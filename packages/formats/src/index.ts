@@ -31,4 +31,4 @@ export {
 } from './matrix-kinds.ts'
 export type * from './model.ts'
 export { CARD_FILE, type CardParts, modelCard } from './model-card.ts'
-export { sourceOf, type Verification, type VerifyOptions, verifyFiles } from './provenance.ts'
+export { checkFiles, damageText, sourceOf, type Verification, type VerifyOptions, verifyFiles } from './provenance.ts'

@@ -11,7 +11,7 @@ import {
   readManifest,
   readProvenance,
 } from '@awq/quantize'
-import type { Folder } from '@awq/tensor'
+import { AwqError, type Folder } from '@awq/tensor'
 import { sha256 } from '#sha256'
 import type { FolderWriter } from './folder/writer.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
@@ -91,6 +91,23 @@ export const verifyFiles = async (folder: Folder, options: VerifyOptions = {}): 
     options.onProgress?.({ file, completed: index + 1, total: files.length })
   }
   return { intact, damaged }
+}
+
+/** What to say of files whose hashes are others than those written down. */
+export const damageText = ({ name }: Pick<Folder, 'name'>, damaged: readonly string[]): string => {
+  const more = damaged.length > 4 ? ` and ${damaged.length - 4} more` : ''
+  const are = damaged.length === 1 ? 'is damaged or was changed' : 'are damaged or were changed'
+  return `${name}: ${damaged.slice(0, 4).join(', ')}${more} ${are}: SHA-256 is not what was written down; copy or make the model again`
+}
+
+/**
+ * Holds a model's files to the hashes that are written down, where they are: what is made of damaged ones would be damaged
+ * without a trace.
+ * @throws AwqError INVALID_FILE naming those that are damaged or were changed
+ */
+export const checkFiles = async (folder: Folder, options: VerifyOptions = {}): Promise<void> => {
+  const { damaged = [] } = (await verifyFiles(folder, options)) ?? {}
+  if (damaged.length > 0) throw new AwqError('INVALID_FILE', damageText(folder, damaged))
 }
 
 /** Undefined for a file that is not there. @throws AwqError INVALID_ARGUMENT for a name that leaves the folder */

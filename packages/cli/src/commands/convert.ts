@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts'
-import { convertReference, targetsOf } from '../formats.ts'
+import { convertReference, targetsOf, writeOptions } from '../formats.ts'
 import { required, withDefault } from '../options.ts'
 import { text } from '../values.ts'
 
@@ -16,6 +16,7 @@ export const convertCommand = defineCommand({
   options: {
     output: required('OUT', text, 'The folder to write', 'o'),
     format: withDefault('NAME', text, 'awq', 'The format to write'),
+    ...writeOptions,
   },
   examples: [
     'awq convert TheBloke/Mistral-7B-v0.1-AWQ -o mistral-4bit',

@@ -1,5 +1,5 @@
 import { defineCommand, modelPositional } from '../command.ts'
-import { convertReference, targetsOf } from '../formats.ts'
+import { convertReference, targetsOf, writeOptions } from '../formats.ts'
 import { required } from '../options.ts'
 import { listOf, text } from '../values.ts'
 
@@ -11,6 +11,7 @@ export const exportCommand = defineCommand({
   options: {
     format: required('NAME[,NAME]', listOf(text), 'The formats to write; docs/formats.md lists them'),
     output: required('OUT', text, 'The folder to write; with several formats a folder of each name in it', 'o'),
+    ...writeOptions,
   },
   examples: [
     'awq export smollm2-4bit --format autoawq -o smollm2-awq',

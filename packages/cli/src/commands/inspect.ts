@@ -17,12 +17,14 @@ export const inspectCommand = defineCommand({
   async run(session, [reference = ''], options) {
     const { reporter, signal } = session
     const folder = await findAnyModel(session, reference, options)
-    const { inspect, damageText } = await session.context.libraries.core()
+    const { inspect } = await session.context.libraries.core()
     const onProgress = (event: ProgressEvent) => reporter.progress(event)
     const result = await inspect(folder, { verify: !options.skipHashes, signal, onProgress })
     reporter.event({ type: 'done', ...result })
     reporter.print(...inspectionLines(reference, result, options.all))
     const damaged = result.files?.damaged ?? []
-    if (damaged.length > 0) throw new AwqError('INVALID_FILE', damageText(folder, damaged))
+    if (damaged.length === 0) return
+    const { damageText } = await session.context.libraries.formats()
+    throw new AwqError('INVALID_FILE', damageText(folder, damaged))
   },
 })

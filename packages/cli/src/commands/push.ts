@@ -2,7 +2,7 @@ import { AwqError } from '@awq/tensor'
 import { defineCommand } from '../command.ts'
 import { defined } from '../defined.ts'
 import { formatBytes, formatSeconds, plural } from '../format.ts'
-import { findAnyModel } from '../model.ts'
+import { findAnyModel, verifyFolder } from '../model.ts'
 import { flag, optional } from '../options.ts'
 import { anyText } from '../values.ts'
 
@@ -24,14 +24,7 @@ export const pushCommand = defineCommand({
     const folder = await findAnyModel(session, reference, options)
     if (folder.path === undefined || folder.origin !== undefined)
       throw new AwqError('INVALID_ARGUMENT', `${reference} is not a folder of this machine; give the folder to upload`)
-    const { verifyFiles } = await context.libraries.formats()
-    const { damageText } = await context.libraries.core()
-    const files = await verifyFiles(folder, {
-      signal,
-      onProgress: ({ file, completed, total }) =>
-        reporter.progress({ type: 'progress', stage: 'verify', completed, total, message: file }),
-    })
-    if (files && files.damaged.length > 0) throw new AwqError('INVALID_FILE', damageText(folder, files.damaged))
+    await verifyFolder(session, folder)
     const { pushToHub } = await context.libraries.tensor()
     const pushed = await pushToHub(folder.path, repository, {
       ...defined({ token: options.token, revision: options.revision, message: options.message }),

@@ -139,6 +139,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 export const genaiFormat: Format = {
   name: 'genai',
   title: 'an ONNX folder for onnxruntime-genai',
+  takesAccuracy: true,
   usage: [
     '```python',
     'import onnxruntime_genai as og',

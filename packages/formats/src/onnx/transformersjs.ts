@@ -143,6 +143,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 export const transformersjsFormat: Format = {
   name: 'transformersjs',
   title: 'an ONNX folder for transformers.js 4',
+  takesAccuracy: true,
   usage: [
     '```js',
     "import { pipeline } from '@huggingface/transformers'",
