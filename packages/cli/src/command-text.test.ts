@@ -56,7 +56,12 @@ test.each([
 ])('what a card says of `awq %s` asks for the same', (line) => {
   const [name = '', ...args] = line.split(' ')
   const { positionals: counted, ...own } = commands.find((one) => one.name === name)!
-  const parse = (words: readonly string[]) => parseArguments(words, own.options, counted.map((one) => one.name))
+  const parse = (words: readonly string[]) =>
+    parseArguments(
+      words,
+      own.options,
+      counted.map((one) => one.name),
+    )
   const given = parse(args)
   const shown = commandText(own, given.positionals, given.options)
   const again = parse(shown.split(' ').slice(2))

@@ -51,7 +51,12 @@ export interface TensorLibrary {
   pushToHub(
     folder: string,
     repository: string,
-    options: Omit<HubOptions, 'cacheDir'> & { revision?: string; private?: boolean; message?: string },
+    options: Omit<HubOptions, 'cacheDir'> & {
+      revision?: string
+      private?: boolean
+      message?: string
+      onWarning?: (message: string) => void
+    },
   ): Promise<{ url: string; revision: string; files: readonly string[]; bytes: number }>
 }
 

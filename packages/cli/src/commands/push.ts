@@ -30,6 +30,7 @@ export const pushCommand = defineCommand({
       ...defined({ token: options.token, revision: options.revision, message: options.message }),
       ...(options.private ? { private: true } : {}),
       signal,
+      onWarning: (message) => reporter.progress({ type: 'warning', message }),
       onProgress: ({ file, loaded, total }) =>
         reporter.progress({ type: 'progress', stage: 'upload', completed: loaded, total, message: file }),
     })

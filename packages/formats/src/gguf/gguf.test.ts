@@ -4,27 +4,10 @@ import type { QuantSpec } from '@awq/quantize'
 import { AwqError, dequantize, type Folder, memoryFolder, readFloat32 } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { checkHolds, convert, openPortable, writeModel } from '../convert.ts'
-import { floatModel, roundedModel } from '../fixtures/models.ts'
+import { floatModel, roundedModel, withByteTokenizer } from '../fixtures/models.ts'
 import { memoryWriter } from '../folder/memory-writer.ts'
 import type { Parameter, PortableModel } from '../model.ts'
 import { mergesOfScores, scoresOfMerges } from './scores.ts'
-
-/** A byte-level vocabulary as small as the fixtures'. */
-const tokenizer = (size: number): string =>
-  JSON.stringify({
-    added_tokens: [0, 1, 2].map((id) => ({ id, content: `<${id}>`, special: id > 0 })),
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: null,
-    decoder: { type: 'ByteLevel' },
-    model: {
-      type: 'BPE',
-      vocab: Object.fromEntries(
-        Array.from({ length: size - 5 }, (_, i) => [String.fromCodePoint(33 + i) + (i === 40 ? '"' : ''), i + 3]),
-      ),
-      merges: [['I', '"']],
-    },
-  })
 
 /** Gemma's graphs in llama.cpp scale by the heads' width, and see all in every sixth layer. */
 const changes: Readonly<Record<string, object>> = {
@@ -36,9 +19,7 @@ const changes: Readonly<Record<string, object>> = {
 const withTokenizer = async (name: string): Promise<PortableModel> => {
   const given = await floatModel(name)
   const config = { ...given.config, ...changes[name] }
-  const model = { ...given, config, description: describeModel(config) }
-  const bytes = new TextEncoder().encode(tokenizer(model.description.config.vocabSize))
-  return { ...model, companions: new Map([['tokenizer.json', async () => bytes]]) }
+  return withByteTokenizer({ ...given, config, description: describeModel(config) })
 }
 
 const written = async (model: PortableModel, warnings: string[] = []): Promise<Folder> => {

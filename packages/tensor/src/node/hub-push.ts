@@ -12,6 +12,8 @@ import { type HubOptions, type HubSettings, hubSettings } from './hub-settings.t
 export interface PushOptions extends Omit<HubOptions, 'cacheDir' | 'localFilesOnly'> {
   /** Make the repository a private one when it has to be made; by default as the account has it. */
   readonly private?: boolean | undefined
+  /** What may not be as it was meant, one line each. */
+  readonly onWarning?: ((message: string) => void) | undefined
   /** What the commit is called. */
   readonly message?: string | undefined
 }
@@ -68,7 +70,8 @@ function pushError(error: unknown, name: string, settings: HubSettings): AwqErro
 }
 
 /** Makes the repository unless it is there. */
-async function makeRepository(name: string, token: string, settings: HubSettings, isPrivate: boolean | undefined) {
+async function makeRepository(name: string, token: string, settings: HubSettings, options: PushOptions) {
+  const { private: isPrivate, onWarning } = options
   try {
     const visibility =
       isPrivate === undefined ? {} : { visibility: isPrivate ? ('private' as const) : ('public' as const) }
@@ -77,6 +80,7 @@ async function makeRepository(name: string, token: string, settings: HubSettings
   } catch (error) {
     // 409: it is there. Whether it may be written to is seen when it is.
     if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
+    if (isPrivate) onWarning?.(`${name} was there already: it stays as visible as it is, whatever --private asks for`)
   }
 }
 
@@ -116,7 +120,7 @@ export async function pushToHub(folder: string, name: string, options: PushOptio
     fetch: (input, init) => given.fetch(input, { ...init, signal: init?.signal ?? signal ?? null }),
   }
   try {
-    await makeRepository(name, token, settings, options.private)
+    await makeRepository(name, token, settings, options)
     const events = commitIter({
       repo: { type: 'model', name },
       accessToken: token,
