@@ -15,6 +15,12 @@ export {
   outerBinding,
 } from './bindings.ts'
 export { type CacheOptions, createCache, type KeyValueCache } from './cache.ts'
+export {
+  type ConstraintOptions,
+  jsonObjectConstraint,
+  jsonSchemaConstraint,
+  type TokenSource,
+} from './constrain/index.ts'
 export { type ConversationOptions, createConversation } from './conversation.ts'
 export { type ConversationPool, createConversationPool } from './conversation-pool.ts'
 export { turnEventLoop } from './event-loop.ts'
