@@ -2,9 +2,11 @@
  * The generations of one request, run side by side.
  * @module
  */
+import { AwqError } from '@awq/tensor'
 import type { Generation, GenerationEvent, GenerationResult } from '../generation.ts'
 import type { GenerateOptions } from '../generation-options.ts'
 import type { LanguageModel } from '../language-model.ts'
+import { ApiError } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
 
 /** What one answer of a request is made from. */
@@ -39,9 +41,15 @@ export const startAnswers = (
 ): Answers => {
   const { signal, record } = scope
   signal.throwIfAborted()
-  const generations = requests.map(({ ids, continuation, options }) =>
-    model.generate({ ids, continuation }, { ...options, signal }),
-  )
+  const generations = requests.map(({ ids, continuation, options }) => {
+    try {
+      return model.generate({ ids, continuation }, { ...options, signal })
+    } catch (error) {
+      // One that waits in the queue already is taken out of it again.
+      scope.abort(error)
+      throw refused(error)
+    }
+  })
   const run: Answers['run'] = async (onEvent, onEnd) => {
     const drive = async (generation: Generation, index: number): Promise<GenerationResult> => {
       for await (const event of generation) {
@@ -73,6 +81,12 @@ export const startAnswers = (
   }
   return { generations, run }
 }
+
+/** What `generate` refuses at once is about its options, and these are the request's. */
+const refused = (error: unknown): unknown =>
+  AwqError.is(error) && error.code === 'INVALID_ARGUMENT'
+    ? new ApiError(400, error.message, { code: 'invalid_value', cause: error })
+    : error
 
 /** The tokens of a request, as OpenAI's API counts them: a prompt that several answers share counts once. */
 export const usageOf = (promptTokens: number, results: readonly GenerationResult[]) => {

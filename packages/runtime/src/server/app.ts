@@ -10,6 +10,7 @@ import type { Exchange } from './exchange.ts'
 import { createHostCheck } from './hosts.ts'
 import { newId } from './ids.ts'
 import { createKeyCheck } from './keys.ts'
+import { createMetrics } from './metrics.ts'
 import { openScope, type Scope } from './scope.ts'
 import { type HandlerSettings, localOrigins } from './settings.ts'
 import { busy, shuttingDown, timedOut, toApiError } from './to-api-error.ts'
@@ -38,11 +39,13 @@ export const createApp = (settings: HandlerSettings): App => {
   const checkKey = createKeyCheck(settings.apiKeys)
   const checkHost = createHostCheck(settings.hosts)
   const scopes = new Set<Scope>()
+  const metrics = createMetrics(settings.models, () => scopes.size)
   let stopped = false
 
   const finish = (scope: Scope): void => {
     scopes.delete(scope)
     const { error, ...record } = scope.record
+    metrics.observe(scope.record)
     log?.info(record, 'request')
     if (error !== undefined && record.status >= 500) log?.error({ id: record.id, err: error }, 'request failed')
   }
@@ -64,6 +67,7 @@ export const createApp = (settings: HandlerSettings): App => {
       scope,
       settings,
       parameters: context.req.param(),
+      metrics: () => settings.collectMetrics(() => metrics.render()),
       stopping: () => stopped,
       disconnect: () => outgoing?.destroy(),
     }
@@ -102,7 +106,9 @@ export const createApp = (settings: HandlerSettings): App => {
   for (const endpoint of endpoints) {
     app.on(endpoint.method, honoPath(endpoint.path), (context) => answer(endpoint, context))
   }
-  app.notFound((context) => errorResponse(notFound(context.req.method, context.req.path)))
+  app.notFound((context) =>
+    answer({ ...unmatched, handle: () => Promise.reject(notFound(context.req.method, context.req.path)) }, context),
+  )
   app.onError((error) => {
     log?.error({ err: error }, 'request failed')
     return errorResponse(toApiError(error))
@@ -122,6 +128,9 @@ const rejection = (signal: AbortSignal): Promise<never> =>
     if (signal.aborted) reject(signal.reason)
     else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
+
+/** What no endpoint answers; its path may be anything and is not written down. */
+const unmatched = { method: 'GET', path: 'unmatched', summary: '', open: true } as const
 
 /** The 404 of a path, or the 405 of a path with another method. */
 const notFound = (method: string, path: string): ApiError => {

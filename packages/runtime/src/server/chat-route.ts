@@ -1,17 +1,16 @@
-import type { FinishReason, GenerationResult } from '../generation.ts'
+import type { GenerationResult } from '../generation.ts'
 import type { LanguageModel } from '../language-model.ts'
 import { type AnswerRequest, type Answers, startAnswers, usageOf } from './answers.ts'
 import { badParameter } from './api-error.ts'
+import { type ChatChoice, type ChatDelta, type ChatFinish, createChatChoice, joinDeltas } from './chat-choice.ts'
 import { templateMessages } from './chat-messages.ts'
 import { type ChatRequest, chatRequest } from './chat-schema.ts'
 import { type Exchange, jsonResponse, readBody, useModel } from './exchange.ts'
 import { newId, unixSeconds } from './ids.ts'
+import type { ChatLogprob } from './logprobs.ts'
 import { chatTokens } from './prompt.ts'
-import { samplingOptions } from './sampling-parameters.ts'
+import { checkLogitBias, samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
-
-/** What OpenAI's API calls the ends of a generation. */
-export const finishReasonOf = (reason: FinishReason): 'stop' | 'length' => (reason === 'length' ? 'length' : 'stop')
 
 /** What the parameters say together. @throws ApiError 400 */
 const checkRequest = (request: ChatRequest, maxChoices: number): void => {
@@ -31,7 +30,11 @@ const answerRequests = (request: ChatRequest, ids: readonly number[], most: numb
   return Array.from({ length: request.n ?? 1 }, (_, index) => ({
     ids,
     continuation: false,
-    options: { ...samplingOptions(request, index), maxNewTokens: Math.min(wanted, most) },
+    options: {
+      ...samplingOptions(request, index),
+      maxNewTokens: Math.min(wanted, most),
+      logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
+    },
   }))
 }
 
@@ -41,56 +44,92 @@ export const createChatCompletion = async (exchange: Exchange): Promise<Response
   const request = await readBody(exchange, chatRequest)
   checkRequest(request, settings.limits.maxChoices)
   const model: LanguageModel = await useModel(exchange, request.model)
-  const ids = chatTokens(model, templateMessages(request.messages), undefined)
+  const ids = await chatTokens(model, { messages: templateMessages(request.messages) }, scope.signal)
+  checkLogitBias(request.logit_bias, model.description.config.vocabSize)
   scope.record.promptTokens = ids.length
   const answers = startAnswers(exchange, model, answerRequests(request, ids, settings.limits.maxTokens))
-  const common = { id: newId('chatcmpl-'), created: unixSeconds(), model: scope.record.model as string }
-  return request.stream
-    ? streamChat(exchange, request, answers, ids.length, common)
-    : await wholeChat(answers, ids.length, common)
+  const writing: Writing = {
+    answers,
+    choices: answers.generations.map(() => createChatChoice(model)),
+    common: { id: newId('chatcmpl-'), created: unixSeconds(), model: scope.record.model as string },
+    logprobsWanted: request.logprobs === true,
+    usageWanted: request.stream_options?.include_usage === true,
+    usage: (results) => usageOf(ids.length, results),
+  }
+  return request.stream ? streamChat(exchange, writing) : await wholeChat(writing)
 }
 
-interface Common {
-  readonly id: string
-  readonly created: number
-  readonly model: string
+/** What the two ways of answering share. */
+interface Writing {
+  readonly answers: Answers
+  readonly choices: readonly ChatChoice[]
+  readonly common: { readonly id: string; readonly created: number; readonly model: string }
+  readonly logprobsWanted: boolean
+  readonly usageWanted: boolean
+  readonly usage: (results: readonly GenerationResult[]) => ReturnType<typeof usageOf>
 }
 
-const wholeChat = async (answers: Answers, promptTokens: number, common: Common): Promise<Response> => {
-  const results = await answers.run(() => undefined)
-  const choice = ({ text, finishReason }: GenerationResult, index: number) => ({
-    index,
-    message: { role: 'assistant', content: text, refusal: null, annotations: [] },
-    logprobs: null,
-    finish_reason: finishReasonOf(finishReason),
-  })
+const logprobsOf = (content: readonly ChatLogprob[], wanted: boolean) => (wanted ? { content, refusal: null } : null)
+
+const wholeChat = async ({ answers, choices, common, logprobsWanted, usage }: Writing): Promise<Response> => {
+  const deltas: ChatDelta[][] = choices.map(() => [])
+  const finishes: ChatFinish[] = []
+  const results = await answers.run(
+    (index, event) => {
+      const delta = choices[index]?.push(event)
+      if (delta) deltas[index]?.push(delta)
+      return undefined
+    },
+    (index, result) => {
+      const end = (choices[index] as ChatChoice).end(result)
+      if (end.delta) deltas[index]?.push(end.delta)
+      finishes[index] = end.finish
+      return undefined
+    },
+  )
   return jsonResponse({
     ...common,
     object: 'chat.completion',
-    choices: results.map(choice),
-    usage: usageOf(promptTokens, results),
+    choices: deltas.map((parts, index) => {
+      const { content, logprobs } = joinDeltas(parts)
+      return {
+        index,
+        message: { role: 'assistant', content, refusal: null, annotations: [] },
+        logprobs: logprobsOf(logprobs, logprobsWanted),
+        finish_reason: finishes[index],
+      }
+    }),
+    usage: usage(results),
   })
 }
 
-const streamChat = (
-  exchange: Exchange,
-  request: ChatRequest,
-  answers: Answers,
-  promptTokens: number,
-  common: Common,
-): Response =>
+const streamChat = (exchange: Exchange, writing: Writing): Response =>
   streamAnswer(exchange, async (sink) => {
-    const withUsage = request.stream_options?.include_usage === true
-    const chunk = (choices: readonly unknown[], usage: unknown = null): string =>
-      JSON.stringify({ ...common, object: 'chat.completion.chunk', choices, ...(withUsage ? { usage } : {}) })
-    const delta = (index: number, part: object, finish_reason: string | null = null) =>
-      sink.send(chunk([{ index, delta: part, logprobs: null, finish_reason }]))
-    for (const index of answers.generations.keys())
-      await delta(index, { role: 'assistant', content: '', refusal: null })
+    const { answers, choices, common, logprobsWanted, usageWanted } = writing
+    const chunk = (parts: readonly unknown[], usage: unknown = null): string =>
+      JSON.stringify({ ...common, object: 'chat.completion.chunk', choices: parts, ...(usageWanted ? { usage } : {}) })
+    const send = (
+      index: number,
+      { logprobs, ...delta }: ChatDelta & { role?: string },
+      finish: ChatFinish | null = null,
+    ) =>
+      sink.send(
+        chunk([
+          { index, delta, logprobs: logprobs ? logprobsOf(logprobs, logprobsWanted) : null, finish_reason: finish },
+        ]),
+      )
+    for (const index of choices.keys()) await send(index, { role: 'assistant', content: '' })
     const results = await answers.run(
-      (index, { text }) => (text === '' ? undefined : delta(index, { content: text })),
-      (index, { finishReason }) => delta(index, {}, finishReasonOf(finishReason)),
+      (index, event) => {
+        const delta = choices[index]?.push(event)
+        return delta && send(index, delta)
+      },
+      async (index, result) => {
+        const { delta, finish } = (choices[index] as ChatChoice).end(result)
+        if (delta) await send(index, delta)
+        await send(index, {}, finish)
+      },
     )
-    if (withUsage) await sink.send(chunk([], usageOf(promptTokens, results)))
+    if (usageWanted) await sink.send(chunk([], writing.usage(results)))
     await sink.send('[DONE]')
   })

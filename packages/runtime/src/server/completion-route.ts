@@ -1,13 +1,14 @@
-import type { GenerationResult } from '../generation.ts'
+import type { GenerationEvent, GenerationResult } from '../generation.ts'
 import type { LanguageModel } from '../language-model.ts'
 import { type Answers, startAnswers, usageOf } from './answers.ts'
 import { badParameter } from './api-error.ts'
-import { finishReasonOf } from './chat-route.ts'
+import { finishReasonOf } from './chat-choice.ts'
 import { type CompletionRequest, completionRequest } from './completion-schema.ts'
 import { type Exchange, jsonResponse, readBody, useModel } from './exchange.ts'
 import { newId, unixSeconds } from './ids.ts'
+import { type CompletionLogprobs, completionLogprobs, joinLogprobs } from './logprobs.ts'
 import { promptTokens } from './prompt.ts'
-import { samplingOptions } from './sampling-parameters.ts'
+import { checkLogitBias, samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
 
 type Prompt = string | readonly number[]
@@ -39,6 +40,9 @@ const checkRequest = (request: CompletionRequest, choices: number, maxChoices: n
       'integer_below_minimum_value',
     )
   }
+  if (request.echo && typeof request.logprobs === 'number') {
+    throw badParameter('logprobs', "'logprobs' of a prompt that 'echo' repeats are not supported.", 'unsupported_value')
+  }
   if (choices > maxChoices) {
     throw badParameter(
       'n',
@@ -55,9 +59,12 @@ export const createCompletion = async (exchange: Exchange): Promise<Response> =>
   const n = request.n ?? 1
   checkRequest(request, prompts.length * n, settings.limits.maxChoices)
   const model: LanguageModel = await useModel(exchange, request.model)
-  const tokens = prompts.map((prompt) => promptTokens(model, prompt))
+  checkLogitBias(request.logit_bias, model.description.config.vocabSize)
+  const tokens: number[][] = []
+  for (const prompt of prompts) tokens.push(await promptTokens(model, prompt, scope.signal))
   const counted = tokens.reduce((sum, { length }) => sum + length, 0)
   scope.record.promptTokens = counted
+  const logprobs = request.logprobs ?? undefined
   const maxNewTokens = Math.min(request.max_tokens ?? 16, settings.limits.maxTokens)
   const answers = startAnswers(
     exchange,
@@ -66,58 +73,84 @@ export const createCompletion = async (exchange: Exchange): Promise<Response> =>
       Array.from({ length: n }, (_, index) => ({
         ids,
         continuation: true,
-        options: { ...samplingOptions(request, index), maxNewTokens },
+        options: { ...samplingOptions(request, index), maxNewTokens, logprobs },
       })),
     ),
   )
-  const echoes = request.echo
-    ? prompts.map((prompt) => (typeof prompt === 'string' ? prompt : model.tokenizer.decode(prompt)))
-    : undefined
-  const echoOf = (index: number): string => echoes?.[Math.floor(index / n)] ?? ''
-  const common = {
-    id: newId('cmpl-'),
-    object: 'text_completion',
-    created: unixSeconds(),
-    model: scope.record.model as string,
+  const texts = prompts.map((prompt) => (typeof prompt === 'string' ? prompt : model.tokenizer.decode(prompt)))
+  const eosIds = new Set(model.tokenizer.eosIds)
+  const writing: Writing = {
+    answers,
+    common: {
+      id: newId('cmpl-'),
+      object: 'text_completion',
+      created: unixSeconds(),
+      model: scope.record.model as string,
+    },
+    echoes: answers.generations.map((_, index) => (request.echo ? (texts[Math.floor(index / n)] ?? '') : '')),
+    logprobs: answers.generations.map((_, index) => {
+      if (logprobs === undefined) return () => undefined
+      const write = completionLogprobs(model.tokenizer, logprobs, texts[Math.floor(index / n)]?.length ?? 0)
+      return (event) => (eosIds.has(event.id) ? undefined : write(event))
+    }),
+    usage: (results) => usageOf(counted, results),
   }
-  const choice = (index: number, text: string, finish_reason: string | null) => ({
-    index,
-    text,
-    logprobs: null,
-    finish_reason,
-  })
-  if (request.stream) return streamCompletion(exchange, request, answers, counted, { common, choice, echoOf })
-  const results = await answers.run(() => undefined)
-  const choices = results.map(({ text, finishReason }, index) =>
-    choice(index, echoOf(index) + text, finishReasonOf(finishReason)),
-  )
-  return jsonResponse({ ...common, choices, usage: usageOf(counted, results) })
+  return request.stream
+    ? streamCompletion(exchange, writing, request.stream_options?.include_usage === true)
+    : await wholeCompletion(writing, logprobs !== undefined)
 }
 
+/** What the two ways of answering share; the lists have one entry per answer. */
 interface Writing {
+  readonly answers: Answers
   readonly common: object
-  readonly choice: (index: number, text: string, finish_reason: string | null) => object
-  readonly echoOf: (index: number) => string
+  readonly echoes: readonly string[]
+  readonly logprobs: readonly ((event: GenerationEvent) => CompletionLogprobs | undefined)[]
+  readonly usage: (results: readonly GenerationResult[]) => object
 }
 
-const streamCompletion = (
-  exchange: Exchange,
-  request: CompletionRequest,
-  answers: Answers,
-  counted: number,
-  { common, choice, echoOf }: Writing,
-): Response =>
+const choiceOf = (index: number, text: string, logprobs: CompletionLogprobs | null, finish_reason: string | null) => ({
+  index,
+  text,
+  logprobs,
+  finish_reason,
+})
+
+const wholeCompletion = async (writing: Writing, logprobsWanted: boolean): Promise<Response> => {
+  const { answers, common, echoes, usage } = writing
+  const parts: CompletionLogprobs[][] = echoes.map(() => [])
+  const results = await answers.run((index, event) => {
+    const logprobs = writing.logprobs[index]?.(event)
+    if (logprobs) parts[index]?.push(logprobs)
+    return undefined
+  })
+  const choices = results.map(({ text, finishReason }, index) =>
+    choiceOf(
+      index,
+      (echoes[index] ?? '') + text,
+      logprobsWanted ? joinLogprobs(parts[index] ?? []) : null,
+      finishReasonOf(finishReason),
+    ),
+  )
+  return jsonResponse({ ...common, choices, usage: usage(results) })
+}
+
+const streamCompletion = (exchange: Exchange, writing: Writing, usageWanted: boolean): Response =>
   streamAnswer(exchange, async (sink) => {
-    const withUsage = request.stream_options?.include_usage === true
+    const { answers, common, echoes, logprobs } = writing
     const chunk = (choices: readonly object[], usage: unknown = null): string =>
-      JSON.stringify({ ...common, choices, ...(withUsage ? { usage } : {}) })
-    for (const index of answers.generations.keys()) {
-      if (echoOf(index) !== '') await sink.send(chunk([choice(index, echoOf(index), null)]))
+      JSON.stringify({ ...common, choices, ...(usageWanted ? { usage } : {}) })
+    for (const [index, echo] of echoes.entries()) {
+      if (echo !== '') await sink.send(chunk([choiceOf(index, echo, null, null)]))
     }
-    const results: readonly GenerationResult[] = await answers.run(
-      (index, { text }) => (text === '' ? undefined : sink.send(chunk([choice(index, text, null)]))),
-      (index, { finishReason }) => sink.send(chunk([choice(index, '', finishReasonOf(finishReason))])),
+    const results = await answers.run(
+      (index, event) => {
+        const logprob = logprobs[index]?.(event)
+        if (event.text === '' && !logprob) return undefined
+        return sink.send(chunk([choiceOf(index, event.text, logprob ?? null, null)]))
+      },
+      (index, { finishReason }) => sink.send(chunk([choiceOf(index, '', null, finishReasonOf(finishReason))])),
     )
-    if (withUsage) await sink.send(chunk([], usageOf(counted, results)))
+    if (usageWanted) await sink.send(chunk([], writing.usage(results)))
     await sink.send('[DONE]')
   })

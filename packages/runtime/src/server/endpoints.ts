@@ -3,9 +3,11 @@ import { createChatCompletion } from './chat-route.ts'
 import { chatRequest, chatResponse } from './chat-schema.ts'
 import { createCompletion } from './completion-route.ts'
 import { completionRequest, completionResponse } from './completion-schema.ts'
-import type { Exchange } from './exchange.ts'
+import { createEmbedding, embeddingRequest } from './embeddings-route.ts'
+import { type Exchange, jsonResponse } from './exchange.ts'
 import { health } from './health-route.ts'
 import { listModels, retrieveModel } from './models-route.ts'
+import { openApiDocument } from './openapi.ts'
 
 /** One row of the API: the router, the check of keys and `/openapi.json` follow from it. */
 export interface Endpoint {
@@ -19,6 +21,8 @@ export interface Endpoint {
   readonly response?: z.ZodType
   /** With `stream`, the answer is server-sent events. */
   readonly streams?: true
+  /** Media type of the answer; JSON by default. */
+  readonly produces?: string
   readonly handle: (exchange: Exchange) => Promise<Response>
 }
 
@@ -42,7 +46,31 @@ export const endpoints: readonly Endpoint[] = [
     streams: true,
     handle: createCompletion,
   },
+  {
+    method: 'POST',
+    path: '/v1/embeddings',
+    summary: 'Vectors of texts (501: no model here is made for it)',
+    request: embeddingRequest,
+    handle: createEmbedding,
+  },
   { method: 'GET', path: '/v1/models', summary: 'The models of this server', handle: listModels },
   { method: 'GET', path: '/v1/models/{model}', summary: 'One model', handle: retrieveModel },
   { method: 'GET', path: '/health', summary: 'Whether requests are taken', open: true, handle: health },
+  {
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Figures for Prometheus',
+    produces: 'text/plain',
+    handle: async ({ metrics }) => {
+      const { contentType, text } = await metrics()
+      return new Response(text, { headers: { 'content-type': contentType } })
+    },
+  },
+  {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This description',
+    open: true,
+    handle: async () => jsonResponse(openApiDocument(endpoints)),
+  },
 ]

@@ -4,7 +4,7 @@ import { ApiError } from './api-error.ts'
 import { readJson } from './body.ts'
 import type { ModelRegistry } from './registry.ts'
 import type { Scope } from './scope.ts'
-import type { HandlerSettings } from './settings.ts'
+import type { HandlerSettings, MetricsText } from './settings.ts'
 import { parseBody } from './validation.ts'
 
 /** A request and what answers it. */
@@ -14,6 +14,8 @@ export interface Exchange {
   readonly settings: HandlerSettings
   /** Parts of the path, by name. */
   readonly parameters: Readonly<Record<string, string>>
+  /** The text of `/metrics`. */
+  readonly metrics: () => Promise<MetricsText>
   /** The server takes no new requests any more. */
   readonly stopping: () => boolean
   /** Closes the connection without another word. */

@@ -2,6 +2,7 @@ import { AwqError, messageOf } from '@awq/tensor'
 import type { ChatMessage } from '@awq/text'
 import type { LanguageModel } from '../language-model.ts'
 import { ApiError, badParameter } from './api-error.ts'
+import { surelyMoreTokens } from './count-tokens.ts'
 
 /** The error of a prompt that is longer than the context. */
 export const contextExceeded = (contextLength: number, tokens: number | string, param: string): ApiError =>
@@ -17,16 +18,23 @@ const checkLength = (ids: number[], contextLength: number, param: string): numbe
   return ids
 }
 
+/** A conversation to answer. */
+export interface ChatPrompt {
+  readonly messages: readonly ChatMessage[]
+  readonly tools?: readonly unknown[] | undefined
+  /** What the request calls the messages. */
+  readonly param?: string
+}
+
 /**
  * The tokens of a conversation, opened for the assistant's answer.
  * @throws ApiError 400 for a model without a chat template, a template that refuses the messages, too many tokens
  */
-export const chatTokens = (
+export const chatTokens = async (
   { tokenizer, contextLength }: LanguageModel,
-  messages: readonly ChatMessage[],
-  tools: readonly unknown[] | undefined,
-  param = 'messages',
-): number[] => {
+  { messages, tools, param = 'messages' }: ChatPrompt,
+  signal: AbortSignal,
+): Promise<number[]> => {
   if (tokenizer.chatTemplate === undefined) {
     throw badParameter(
       'model',
@@ -45,6 +53,8 @@ export const chatTokens = (
     if (!AwqError.is(error) || error.code !== 'INVALID_ARGUMENT' || cause === undefined) throw error
     throw badParameter(param, `The chat template of this model refuses the ${param}: ${messageOf(cause)}`)
   }
+  const more = await surelyMoreTokens(tokenizer, text, contextLength, signal)
+  if (more !== undefined) throw contextExceeded(contextLength, `at least ${more}`, param)
   return checkLength(tokenizer.encode(text), contextLength, param)
 }
 
@@ -52,9 +62,16 @@ export const chatTokens = (
  * The tokens of a text to continue, or those given.
  * @throws ApiError 400 for too many tokens, or ids outside the vocabulary
  */
-export const promptTokens = (model: LanguageModel, prompt: string | readonly number[], param = 'prompt'): number[] => {
-  const { contextLength, description } = model
+export const promptTokens = async (
+  model: LanguageModel,
+  prompt: string | readonly number[],
+  signal: AbortSignal,
+  param = 'prompt',
+): Promise<number[]> => {
+  const { contextLength, description, tokenizer } = model
   if (typeof prompt === 'string') {
+    const more = await surelyMoreTokens(tokenizer, prompt, contextLength, signal)
+    if (more !== undefined) throw contextExceeded(contextLength, `at least ${more}`, param)
     const ids = model.encode({ prompt })
     if (ids.length === 0) throw badParameter(param, `The ${param} has no tokens.`)
     return checkLength(ids, contextLength, param)
@@ -64,5 +81,5 @@ export const promptTokens = (model: LanguageModel, prompt: string | readonly num
   if (wrong !== undefined) {
     throw badParameter(param, `Token id ${wrong} is outside the vocabulary of ${description.config.vocabSize} tokens.`)
   }
-  return checkLength([...prompt], contextLength, param)
+  return checkLength(prompt.slice(), contextLength, param)
 }

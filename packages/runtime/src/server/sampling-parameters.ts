@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { GenerateOptions } from '../generation-options.ts'
+import { badParameter } from './api-error.ts'
 
 /** A parameter that may be absent or null. */
 export const maybe = <S extends z.ZodType>(schema: S) => schema.nullish()
@@ -50,6 +51,16 @@ const foldSeed = (value: number): number => {
 
 const present = <T>(value: T | null | undefined): T | undefined => value ?? undefined
 
+/** @throws ApiError 400 for a bias of a token that the model does not have */
+export const checkLogitBias = (biases: Sampling['logit_bias'], vocabulary: number): void => {
+  const wrong = Object.keys(biases ?? {}).find((id) => Number(id) >= vocabulary)
+  if (wrong === undefined) return
+  throw badParameter(
+    'logit_bias',
+    `Invalid 'logit_bias': the model has ${vocabulary} tokens, and none with the id ${wrong}.`,
+  )
+}
+
 /** The options of `generate` for what a request asks for; answer `index` of several gets a seed of its own. */
 export const samplingOptions = (request: Sampling, index = 0): GenerateOptions => {
   const { stop, top_k, top_p } = request
@@ -60,6 +71,9 @@ export const samplingOptions = (request: Sampling, index = 0): GenerateOptions =
     topK: Math.max(top_k ?? 0, 0),
     minP: present(request.min_p),
     repetitionPenalty: present(request.repetition_penalty),
+    presencePenalty: present(request.presence_penalty),
+    frequencyPenalty: present(request.frequency_penalty),
+    logitBias: present(request.logit_bias),
     seed: request.seed === null || request.seed === undefined ? undefined : foldSeed(request.seed + index),
     stop: typeof stop === 'string' ? [stop] : (present(stop) ?? []),
   }

@@ -41,6 +41,16 @@ export interface HandlerOptions {
   readonly log?: Logger | undefined
   /** Log what was asked and answered, too; false by default. */
   readonly logPrompts?: boolean | undefined
+  /**
+   * The text of `/metrics`, given that of this server: for one that adds up the figures of several processes.
+   */
+  readonly collectMetrics?: ((own: () => Promise<MetricsText>) => Promise<MetricsText>) | undefined
+}
+
+/** Metrics in Prometheus' text format. */
+export interface MetricsText {
+  readonly contentType: string
+  readonly text: string
 }
 
 /** HandlerOptions, checked, with every value present. */
@@ -54,6 +64,7 @@ export interface HandlerSettings {
   readonly hosts: readonly string[] | undefined
   readonly limits: { readonly [K in keyof Required<ServerLimits>]: number }
   readonly log: Logger | undefined
+  readonly collectMetrics: (own: () => Promise<MetricsText>) => Promise<MetricsText>
 }
 
 const defaults: HandlerSettings['limits'] = {
@@ -86,7 +97,15 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     }
     Object.assign(limits, { [name]: value })
   }
-  const { models, apiKeys = [], cors = localOrigins, hosts, log, logPrompts = false } = options
+  const {
+    models,
+    apiKeys = [],
+    cors = localOrigins,
+    hosts,
+    log,
+    logPrompts = false,
+    collectMetrics = (own) => own(),
+  } = options
   return {
     ...(isRegistry(models)
       ? { models, borrowed: false }
@@ -97,6 +116,7 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     limits,
     log,
     logPrompts,
+    collectMetrics,
   }
 }
 

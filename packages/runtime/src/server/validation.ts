@@ -1,3 +1,4 @@
+import { quoted } from '@awq/tensor'
 import type { z } from 'zod'
 import { ApiError } from './api-error.ts'
 
@@ -36,15 +37,30 @@ const expectedWords: Readonly<Record<string, string>> = {
   record: 'an object',
 }
 
-/** Of the alternatives of a union, the issues of the one that the value comes closest to: the deepest path, then the fewest. */
-const closestBranch = (issue: Extract<Issue, { code: 'invalid_union' }>): Issue | undefined => {
-  const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map(({ path }) => path.length))
-  const branches = [...(issue.errors as readonly (readonly Issue[])[])]
-  const deepest = Math.max(0, ...branches.map(depth))
-  if (deepest === 0) return undefined
-  const best = branches.filter((issues) => depth(issues) === deepest).sort((a, b) => a.length - b.length)[0]
-  const first = best?.[0]
-  return first && { ...first, path: [...issue.path, ...first.path] }
+type UnionIssue = Extract<Issue, { code: 'invalid_union' }>
+
+/**
+ * Of the alternatives of a union, the first issue of the one that the value comes closest to: the deepest path, then one that
+ * is about more than the type, then the fewest issues. Undefined when all are about the type alone.
+ */
+const closestBranch = (issue: UnionIssue): Issue | undefined => {
+  const closeness = (issues: readonly Issue[]): number =>
+    Math.max(...issues.map(({ path, code }) => 2 * path.length + Number(code !== 'invalid_type')))
+  const branches = (issue.errors as readonly (readonly Issue[])[]).filter((issues) => issues.length > 0)
+  const ranked = branches
+    .map((issues) => ({ issues, closeness: closeness(issues) }))
+    .sort((a, b) => b.closeness - a.closeness || a.issues.length - b.issues.length)
+  const best = ranked[0]
+  const first = best?.issues[0]
+  return first && best.closeness > 0 ? { ...first, path: [...issue.path, ...first.path] } : undefined
+}
+
+/** What the alternatives of a union are, in words: `a string or an array`. */
+const alternatives = (issue: UnionIssue): string => {
+  const words = (issue.errors as readonly (readonly Issue[])[]).flatMap(([first]) =>
+    first?.code === 'invalid_type' ? [expectedWords[first.expected] ?? first.expected] : [],
+  )
+  return [...new Set(words)].join(' or ')
 }
 
 const sizeMessage = (
@@ -79,29 +95,39 @@ const sizeMessage = (
   ]
 }
 
+const unsupportedValue = (name: string, value: unknown, supported: readonly unknown[]): [string, string] => {
+  const allowed = supported.map((word) => `'${String(word)}'`).join(', ')
+  const got = typeof value === 'string' ? quoted(value) : kindOf(value)
+  return [`Invalid value for '${name}': ${got}. Supported values are: ${allowed}.`, 'invalid_value']
+}
+
 const messageOf = (issue: Issue, name: string, value: unknown): [message: string, code: string] => {
+  if (value === undefined) return [`Missing required parameter: '${name}'.`, 'missing_required_parameter']
   switch (issue.code) {
     case 'invalid_type': {
-      if (value === undefined) return [`Missing required parameter: '${name}'.`, 'missing_required_parameter']
       const expected = expectedWords[issue.expected] ?? issue.expected
       return [`Invalid type for '${name}': expected ${expected}, but got ${kindOf(value)} instead.`, 'invalid_type']
     }
-    case 'invalid_value': {
-      const allowed = issue.values.map((word) => `'${String(word)}'`).join(', ')
-      if (value === undefined) return [`Missing required parameter: '${name}'.`, 'missing_required_parameter']
-      const got = typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : kindOf(value)
-      return [`Invalid value for '${name}': ${got}. Supported values are: ${allowed}.`, 'invalid_value']
-    }
+    case 'invalid_value':
+      return unsupportedValue(name, value, issue.values)
     case 'too_big':
     case 'too_small':
       return sizeMessage(issue, name, value)
-    case 'invalid_union':
-      if (value === undefined) return [`Missing required parameter: '${name}'.`, 'missing_required_parameter']
-      return [`Invalid type for '${name}': ${kindOf(value)} is none of what it may be.`, 'invalid_type']
+    case 'invalid_union': {
+      // Newer than its type: what a discriminator may be.
+      const { options } = issue as { options?: readonly unknown[] }
+      if (options) return unsupportedValue(name, value, options)
+      return [
+        `Invalid type for '${name}': expected ${alternatives(issue)}, but got ${kindOf(value)} instead.`,
+        'invalid_type',
+      ]
+    }
+    case 'invalid_key':
+      return [`Invalid '${name}': ${issue.issues[0]?.message ?? 'the key is not allowed'}.`, 'invalid_value']
     case 'custom':
-      return [`Invalid '${name}': ${issue.message}`, 'invalid_value']
+      return [`Invalid '${name}': ${issue.message}.`, 'invalid_value']
     default:
-      return [`Invalid '${name}': ${issue.message}`, 'invalid_value']
+      return [`Invalid '${name}': ${issue.message}.`, 'invalid_value']
   }
 }
 
