@@ -6,7 +6,7 @@ import { AwqError } from '@awq/tensor'
 import type { Generation, GenerationEvent, GenerationResult } from '../generation.ts'
 import type { GenerateOptions } from '../generation-options.ts'
 import type { LanguageModel } from '../language-model.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError, badParameter } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
 
 /** What one answer of a request is made from. */
@@ -41,6 +41,7 @@ export const startAnswers = (
 ): Answers => {
   const { signal, record } = scope
   signal.throwIfAborted()
+  checkRoom(model, requests.length)
   const generations = requests.map(({ ids, continuation, options }) => {
     try {
       return model.generate({ ids, continuation }, { ...options, signal })
@@ -50,12 +51,20 @@ export const startAnswers = (
       throw refused(error)
     }
   })
+  // Each takes its place in the queue at once, so that what was found free stays so.
+  const iterators = generations.map((generation) => generation[Symbol.asyncIterator]())
+  const firstEvents = iterators.map((iterator) => {
+    const first = iterator.next()
+    first.catch(() => {})
+    return first
+  })
   const run: Answers['run'] = async (onEvent, onEnd) => {
     const drive = async (generation: Generation, index: number): Promise<GenerationResult> => {
-      for await (const event of generation) {
+      const iterator = iterators[index] as AsyncIterator<GenerationEvent>
+      for (let next = await firstEvents[index]; next && !next.done; next = await iterator.next()) {
         record.firstTokenSeconds ??= (performance.now() - scope.started) / 1000
         record.newTokens++
-        await onEvent(index, event)
+        await onEvent(index, next.value)
       }
       const result = await generation.result
       await onEnd?.(index, result)
@@ -80,6 +89,17 @@ export const startAnswers = (
     return results
   }
   return { generations, run }
+}
+
+/** All answers of a request find room in the batch and its queue, or none is begun. */
+const checkRoom = ({ load }: LanguageModel, answers: number): void => {
+  if (!load) return
+  const { active, waiting, maxBatch, maxQueue } = load
+  const room = maxBatch + maxQueue
+  if (answers > room) {
+    throw badParameter('n', `This server takes up to ${room} answers at a time.`, 'integer_above_max_value')
+  }
+  if (active + waiting + answers > room) throw new AwqError('BUSY', 'The queue is full.')
 }
 
 /** What `generate` refuses at once is about its options, and these are the request's. */

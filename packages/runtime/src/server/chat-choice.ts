@@ -1,17 +1,27 @@
 /**
- * One answer of a conversation, token by token: what of it is content, and what its logprobs are.
+ * One answer of a conversation, token by token: what of it is content, what a call of a function, what its logprobs are.
  * @module
  */
 import type { FinishReason, GenerationEvent, GenerationResult } from '../generation.ts'
 import type { LanguageModel } from '../language-model.ts'
+import type { ToolCallParser, ToolCallPart } from '../tool-calls/index.ts'
+import { newId } from './ids.ts'
 import { type ChatLogprob, chatLogprob } from './logprobs.ts'
 
 /** Why an answer ended, in the words of OpenAI's API. */
 export type ChatFinish = 'stop' | 'length' | 'tool_calls'
 
+/** A call of a function in an answer. */
+export interface ChatToolCall {
+  readonly id: string
+  readonly type: 'function'
+  readonly function: { readonly name: string; readonly arguments: string }
+}
+
 /** What became known of an answer with one token. */
 export interface ChatDelta {
   readonly content?: string
+  readonly tool_calls?: readonly ChatToolCall[]
   readonly logprobs?: readonly ChatLogprob[]
 }
 
@@ -25,21 +35,45 @@ export interface ChatChoice {
 /** What OpenAI's API calls the ends of a generation. */
 export const finishReasonOf = (reason: FinishReason): 'stop' | 'length' => (reason === 'length' ? 'length' : 'stop')
 
-/** Begins an answer. */
-export const createChatChoice = ({ tokenizer }: LanguageModel): ChatChoice => {
+/** Begins an answer; with a parser, calls of functions are told from content, `mostCalls` of them at most. */
+export const createChatChoice = (
+  { tokenizer }: Pick<LanguageModel, 'tokenizer'>,
+  parser?: ToolCallParser,
+  mostCalls = Number.POSITIVE_INFINITY,
+): ChatChoice => {
   const eosIds = new Set(tokenizer.eosIds)
+  let calls = 0
+  const read = (parts: readonly ToolCallPart[]): ChatDelta => {
+    let content = ''
+    const made: ChatToolCall[] = []
+    for (const part of parts) {
+      if (part.type === 'content') content += part.text
+      else if (calls < mostCalls) {
+        calls++
+        const { name, arguments: given } = part.call
+        made.push({ id: newId('call_'), type: 'function', function: { name, arguments: given } })
+      }
+    }
+    return { ...(content === '' ? {} : { content }), ...(made.length === 0 ? {} : { tool_calls: made }) }
+  }
+  const known = (delta: ChatDelta): ChatDelta | undefined => (Object.keys(delta).length === 0 ? undefined : delta)
   return {
     push(event) {
       const logprob = eosIds.has(event.id) ? undefined : chatLogprob(tokenizer, event)
-      if (event.text === '' && !logprob) return undefined
-      return { content: event.text, ...(logprob ? { logprobs: [logprob] } : {}) }
+      const delta = parser ? read(parser.push(event.text)) : event.text === '' ? {} : { content: event.text }
+      return known({ ...delta, ...(logprob ? { logprobs: [logprob] } : {}) })
     },
-    end: ({ finishReason }) => ({ finish: finishReasonOf(finishReason) }),
+    end({ finishReason }) {
+      const delta = parser && known(read(parser.flush()))
+      const finish = finishReasonOf(finishReason)
+      return { ...(delta ? { delta } : {}), finish: calls > 0 && finish === 'stop' ? 'tool_calls' : finish }
+    },
   }
 }
 
 /** A whole answer from its parts. */
-export const joinDeltas = (deltas: readonly ChatDelta[]): { content: string; logprobs: ChatLogprob[] } => ({
+export const joinDeltas = (deltas: readonly ChatDelta[]) => ({
   content: deltas.map(({ content }) => content ?? '').join(''),
+  toolCalls: deltas.flatMap(({ tool_calls }) => tool_calls ?? []),
   logprobs: deltas.flatMap(({ logprobs }) => logprobs ?? []),
 })

@@ -1,5 +1,6 @@
 import type { GenerationResult } from '../generation.ts'
 import type { LanguageModel } from '../language-model.ts'
+import type { Tool } from '../tool-calls/index.ts'
 import { type AnswerRequest, type Answers, startAnswers, usageOf } from './answers.ts'
 import { badParameter } from './api-error.ts'
 import { type ChatChoice, type ChatDelta, type ChatFinish, createChatChoice, joinDeltas } from './chat-choice.ts'
@@ -11,6 +12,7 @@ import type { ChatLogprob } from './logprobs.ts'
 import { chatTokens } from './prompt.ts'
 import { checkLogitBias, samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
+import { prepareTools } from './tools.ts'
 
 /** What the parameters say together. @throws ApiError 400 */
 const checkRequest = (request: ChatRequest, maxChoices: number): void => {
@@ -25,7 +27,24 @@ const checkRequest = (request: ChatRequest, maxChoices: number): void => {
   }
 }
 
-const answerRequests = (request: ChatRequest, ids: readonly number[], most: number): AnswerRequest[] => {
+/** The functions that may be called. */
+const toolsOf = ({ tools, tool_choice }: ChatRequest): Tool[] => {
+  if (!tools || tool_choice === 'none') return []
+  if (tool_choice === 'required' || typeof tool_choice === 'object') {
+    if (tool_choice) throw badParameter('tool_choice', "Only 'auto' and 'none' are supported.", 'unsupported_value')
+  }
+  return tools.map(({ function: { name, description, parameters } }) => ({
+    type: 'function',
+    function: { name, ...(description ? { description } : {}), ...(parameters ? { parameters } : {}) },
+  }))
+}
+
+const answerRequests = (
+  request: ChatRequest,
+  ids: readonly number[],
+  visibleTokens: readonly number[],
+  most: number,
+): AnswerRequest[] => {
   const wanted = request.max_completion_tokens ?? request.max_tokens ?? Number.MAX_SAFE_INTEGER
   return Array.from({ length: request.n ?? 1 }, (_, index) => ({
     ids,
@@ -33,6 +52,7 @@ const answerRequests = (request: ChatRequest, ids: readonly number[], most: numb
     options: {
       ...samplingOptions(request, index),
       maxNewTokens: Math.min(wanted, most),
+      visibleTokens,
       logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
     },
   }))
@@ -44,13 +64,20 @@ export const createChatCompletion = async (exchange: Exchange): Promise<Response
   const request = await readBody(exchange, chatRequest)
   checkRequest(request, settings.limits.maxChoices)
   const model: LanguageModel = await useModel(exchange, request.model)
-  const ids = await chatTokens(model, { messages: templateMessages(request.messages) }, scope.signal)
+  const toolUse = prepareTools(model.tokenizer, templateMessages(request.messages), toolsOf(request))
+  const ids = await chatTokens(model, toolUse, scope.signal)
   checkLogitBias(request.logit_bias, model.description.config.vocabSize)
   scope.record.promptTokens = ids.length
-  const answers = startAnswers(exchange, model, answerRequests(request, ids, settings.limits.maxTokens))
+  const answers = startAnswers(
+    exchange,
+    model,
+    answerRequests(request, ids, toolUse.visibleTokens, settings.limits.maxTokens),
+  )
   const writing: Writing = {
     answers,
-    choices: answers.generations.map(() => createChatChoice(model)),
+    choices: answers.generations.map(() =>
+      createChatChoice(model, toolUse.createParser?.(), request.parallel_tool_calls === false ? 1 : undefined),
+    ),
     common: { id: newId('chatcmpl-'), created: unixSeconds(), model: scope.record.model as string },
     logprobsWanted: request.logprobs === true,
     usageWanted: request.stream_options?.include_usage === true,
@@ -91,10 +118,17 @@ const wholeChat = async ({ answers, choices, common, logprobsWanted, usage }: Wr
     ...common,
     object: 'chat.completion',
     choices: deltas.map((parts, index) => {
-      const { content, logprobs } = joinDeltas(parts)
+      const { content, toolCalls, logprobs } = joinDeltas(parts)
+      const called = toolCalls.length > 0
       return {
         index,
-        message: { role: 'assistant', content, refusal: null, annotations: [] },
+        message: {
+          role: 'assistant',
+          content: called && content === '' ? null : content,
+          refusal: null,
+          annotations: [],
+          ...(called ? { tool_calls: toolCalls } : {}),
+        },
         logprobs: logprobsOf(logprobs, logprobsWanted),
         finish_reason: finishes[index],
       }
@@ -108,16 +142,21 @@ const streamChat = (exchange: Exchange, writing: Writing): Response =>
     const { answers, choices, common, logprobsWanted, usageWanted } = writing
     const chunk = (parts: readonly unknown[], usage: unknown = null): string =>
       JSON.stringify({ ...common, object: 'chat.completion.chunk', choices: parts, ...(usageWanted ? { usage } : {}) })
-    const send = (
-      index: number,
-      { logprobs, ...delta }: ChatDelta & { role?: string },
-      finish: ChatFinish | null = null,
-    ) =>
-      sink.send(
+    const called = choices.map(() => 0)
+    const send = (index: number, known: ChatDelta & { role?: string }, finish: ChatFinish | null = null) => {
+      const { logprobs, tool_calls, ...delta } = known
+      const calls = tool_calls?.map((call) => ({ index: (called[index] as number)++, ...call }))
+      return sink.send(
         chunk([
-          { index, delta, logprobs: logprobs ? logprobsOf(logprobs, logprobsWanted) : null, finish_reason: finish },
+          {
+            index,
+            delta: calls ? { ...delta, tool_calls: calls } : delta,
+            logprobs: logprobs ? logprobsOf(logprobs, logprobsWanted) : null,
+            finish_reason: finish,
+          },
         ]),
       )
+    }
     for (const index of choices.keys()) await send(index, { role: 'assistant', content: '' })
     const results = await answers.run(
       (index, event) => {

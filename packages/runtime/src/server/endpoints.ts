@@ -8,6 +8,8 @@ import { type Exchange, jsonResponse } from './exchange.ts'
 import { health } from './health-route.ts'
 import { listModels, retrieveModel } from './models-route.ts'
 import { openApiDocument } from './openapi.ts'
+import { createResponse } from './response-route.ts'
+import { responseObject, responseRequest } from './response-schema.ts'
 
 /** One row of the API: the router, the check of keys and `/openapi.json` follow from it. */
 export interface Endpoint {
@@ -45,6 +47,15 @@ export const endpoints: readonly Endpoint[] = [
     response: completionResponse,
     streams: true,
     handle: createCompletion,
+  },
+  {
+    method: 'POST',
+    path: '/v1/responses',
+    summary: 'Answer a conversation, as items',
+    request: responseRequest,
+    response: responseObject,
+    streams: true,
+    handle: createResponse,
   },
   {
     method: 'POST',

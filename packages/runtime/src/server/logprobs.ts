@@ -10,7 +10,7 @@ import type { Logprob } from '../logprobs.ts'
 export interface TokenText {
   readonly token: string
   readonly logprob: number
-  /** Its UTF-8; null for a token that is a part of a character. */
+  /** What it adds to a text, in UTF-8: a part of a character for some. */
   readonly bytes: readonly number[] | null
 }
 
@@ -19,15 +19,13 @@ export interface ChatLogprob extends TokenText {
   readonly top_logprobs: readonly TokenText[]
 }
 
-const encoder = new TextEncoder()
-
 const tokenText = (tokenizer: Tokenizer, { id, logprob }: Logprob): TokenText => {
-  const token = tokenizer.decode([id], { continuation: true })
+  const bytes = tokenizer.tokenBytes(id)
   // JSON has no -Infinity; what cannot be drawn is written as OpenAI writes it.
   return {
-    token,
+    token: bytes ? new TextDecoder().decode(bytes) : tokenizer.decode([id], { continuation: true }),
     logprob: Math.max(logprob, -9999),
-    bytes: token.includes('\u{fffd}') ? null : [...encoder.encode(token)],
+    bytes: bytes ? [...bytes] : null,
   }
 }
 

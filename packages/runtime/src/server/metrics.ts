@@ -17,11 +17,6 @@ export interface Metrics {
   readonly registry: Registry
 }
 
-/** A reading of how busy a model is, where it has one. */
-interface Load {
-  readonly [name: string]: number
-}
-
 const seconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 /** `usedTokens` -> `used_tokens`. */
@@ -100,10 +95,8 @@ export const createMetrics = (models: ModelRegistry, inFlight: () => number): Me
     collect() {
       this.reset()
       for (const { name, model } of models.list()) {
-        const load = (model as { load?: Load } | undefined)?.load ?? {}
-        for (const [what, value] of Object.entries(load)) {
-          if (Number.isFinite(value)) this.set({ model: name, what: snakeCase(what) }, value)
-        }
+        for (const [what, value] of Object.entries(model?.load ?? {}))
+          this.set({ model: name, what: snakeCase(what) }, value)
       }
     },
   })

@@ -37,6 +37,6 @@ export const timedOut = (seconds: number): ApiError =>
  */
 export const toApiError = (error: unknown, retryAfterSeconds = 1): ApiError => {
   if (error instanceof ApiError) return error
-  if (AwqError.is(error) && (error.code as string) === 'BUSY') return busy(retryAfterSeconds, error)
+  if (AwqError.is(error) && error.code === 'BUSY') return busy(retryAfterSeconds, error)
   return internalError(error)
 }
