@@ -79,8 +79,11 @@ export const createServer = async (options: ServerOptions): Promise<RunningServe
   const finish = async (): Promise<void> => {
     app.stop()
     const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
+    // A connection whose answer began before waits for another request when it is over.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50)
     server.closeIdleConnections()
     await stopped
+    clearInterval(sweep)
     if (!settings.borrowed) await settings.models.close()
   }
   const close = async ({ drainSeconds = 30 }: { drainSeconds?: number } = {}): Promise<void> => {
