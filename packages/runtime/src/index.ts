@@ -61,11 +61,14 @@ export {
   messagesWithTools,
   type Tool,
   type ToolCall,
+  type ToolCallConstraintOptions,
   type ToolCallFormat,
   type ToolCallParser,
   type ToolCallPart,
   type ToolSchemas,
+  toolCallConstraint,
   toolCallFormat,
+  toolCallMarkerIds,
   toolCallMarkers,
 } from './tool-calls/index.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'

@@ -10,6 +10,8 @@ export interface ToolCallFormat {
   readonly begin: string
   /** What stands behind a call, or behind all of them where they are a list; '' for nothing. */
   readonly end: string
+  /** Markers around all calls, which mean nothing by themselves. */
+  readonly around: readonly string[]
   /** One object for each call, a list of objects, or a name with the arguments behind it. */
   readonly body: 'object' | 'list' | 'named' | 'functions'
   /** What a name and arguments are called in an object. */
@@ -28,7 +30,7 @@ const format = (
   end: string,
   body: ToolCallFormat['body'],
   changes: Partial<ToolCallFormat> = {},
-): ToolCallFormat => ({ name, begin, end, body, keys: usual, bare: false, inTemplate: true, ...changes })
+): ToolCallFormat => ({ name, begin, end, body, keys: usual, around: [], bare: false, inTemplate: true, ...changes })
 
 /** What a template says, and what follows from it; the first row that fits decides. */
 const rows: readonly (readonly [says: RegExp, format: ToolCallFormat])[] = [
@@ -40,7 +42,12 @@ const rows: readonly (readonly [says: RegExp, format: ToolCallFormat])[] = [
       keys: { name: 'tool_name', arguments: 'parameters' },
     }),
   ],
-  [/<｜tool▁call▁begin｜>/, format('deepseek', '<｜tool▁call▁begin｜>', '<｜tool▁call▁end｜>', 'named')],
+  [
+    /<｜tool▁call▁begin｜>/,
+    format('deepseek', '<｜tool▁call▁begin｜>', '<｜tool▁call▁end｜>', 'named', {
+      around: ['<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>'],
+    }),
+  ],
   [/<tool_call>[\s\S]*<function=/, format('functions', '<tool_call>', '</tool_call>', 'functions')],
   [/<tool_call>/, format('hermes', '<tool_call>', '</tool_call>', 'object')],
   [/<\|tool_call\|>[\s\S]*<\|\/tool_call\|>/, format('list', '<|tool_call|>', '<|/tool_call|>', 'list')],
@@ -67,10 +74,10 @@ export const toolCallFormat = (chatTemplate: string | undefined): ToolCallFormat
  * The format's markers as they stand in text. Where the tokenizer has them as control tokens, they must be shown for a
  * parser to see them: give their ids to `generate` as `visibleTokens`.
  */
-export const toolCallMarkers = ({ name, begin, end }: ToolCallFormat): readonly string[] => {
+export const toolCallMarkers = ({ name, begin, end, around }: ToolCallFormat): readonly string[] => {
   const more: Partial<Record<ToolCallFormat['name'], readonly string[]>> = {
     'mistral-args': ['[CALL_ID]', '[ARGS]'],
-    deepseek: ['<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', '<｜tool▁sep｜>'],
+    deepseek: ['<｜tool▁sep｜>'],
   }
-  return [begin, end, ...(more[name] ?? [])].filter((marker) => marker !== '')
+  return [begin, end, ...around, ...(more[name] ?? [])].filter((marker) => marker !== '')
 }

@@ -28,7 +28,7 @@ const longestBody = 1_000_000
  * without quotes are read by their schemas
  */
 export const createToolCallParser = (format: ToolCallFormat, tools: ToolSchemas): ToolCallParser => {
-  const { begin, end } = format
+  const { begin, end, around } = format
   /** What was not decided on: white space, the beginning of a marker, a bare value, or the inside of a marked call. */
   let held = ''
   let mode: 'start' | 'text' | 'bare' | 'marked' = 'start'
@@ -37,7 +37,8 @@ export const createToolCallParser = (format: ToolCallFormat, tools: ToolSchemas)
   let called = false
   let parts: ToolCallPart[] = []
 
-  const content = (text: string): void => {
+  const content = (shown: string): void => {
+    const text = around.reduce((left, marker) => left.replaceAll(marker, ''), shown)
     if (text === '') return
     const last = parts[parts.length - 1]
     if (last?.type === 'content') parts[parts.length - 1] = { type: 'content', text: last.text + text }
@@ -103,7 +104,8 @@ export const createToolCallParser = (format: ToolCallFormat, tools: ToolSchemas)
       return true
     }
     // White space in front of a call is dropped, so it waits to be seen what comes.
-    const shown = begin === '' ? held.length : held.slice(0, held.length - pending(held, begin)).trimEnd().length
+    const shown =
+      begin === '' ? held.length : held.slice(0, held.length - pending(held, [begin, ...around])).trimEnd().length
     content(held.slice(0, shown))
     held = held.slice(shown)
     return false
@@ -176,12 +178,15 @@ export const createToolCallParser = (format: ToolCallFormat, tools: ToolSchemas)
   }
 }
 
-/** Length of the longest tail of `text` that is a beginning of `marker`. */
-const pending = (text: string, marker: string): number => {
-  for (let length = Math.min(marker.length - 1, text.length); length > 0; length--) {
-    if (text.endsWith(marker.slice(0, length))) return length
+/** Length of the longest tail of `text` that is a beginning of one of the markers. */
+const pending = (text: string, markers: readonly string[]): number => {
+  let most = 0
+  for (const marker of markers) {
+    for (let length = Math.min(marker.length - 1, text.length); length > most; length--) {
+      if (text.endsWith(marker.slice(0, length))) most = length
+    }
   }
-  return 0
+  return most
 }
 
 /** Whether the JSON value in a text is over, so that no more text makes it one that can be read. */
