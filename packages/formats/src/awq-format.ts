@@ -2,7 +2,6 @@
  * Our own store as a format.
  * @module
  */
-import { describeModel } from '@awq/models'
 import {
   checkSpec,
   MANIFEST_FILE,
@@ -18,7 +17,7 @@ import {
 import { messageOf } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
 import { folderCompanions, writeCompanions } from './folder/companions.ts'
-import { readFolderConfig } from './folder/config.ts'
+import { describeConfig, readFolderConfig } from './folder/config.ts'
 import { configText } from './folder/config-text.ts'
 import { openTensorFiles } from './folder/tensor-files.ts'
 import type { Format, WriteOptions } from './format.ts'
@@ -38,7 +37,7 @@ const commonSpec = ({ parameters, description }: PortableModel): QuantSpec | und
 
 const read: Format['read'] = async (folder, { signal } = {}) => {
   const { config } = await readFolderConfig(folder)
-  const description = describeModel(config)
+  const description = describeConfig(config, `${folder.name}/config.json`)
   const store = await openStore(folder, { signal })
   const quantized = ({
     name,

@@ -3,10 +3,10 @@
  * @module
  */
 
-import { describeModel, modelParameters, openFloatCheckpoint } from '@awq/models'
+import { modelParameters, openFloatCheckpoint } from '@awq/models'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
 import { folderCompanions, writeCompanions } from './folder/companions.ts'
-import { peekFolderConfig, readFolderConfig } from './folder/config.ts'
+import { describeConfig, peekFolderConfig, readFolderConfig } from './folder/config.ts'
 import { configText } from './folder/config-text.ts'
 import { openTensorFiles } from './folder/tensor-files.ts'
 import type { Format } from './format.ts'
@@ -29,7 +29,10 @@ const recognise: Format['recognise'] = async (folder) => {
 
 const read: Format['read'] = async (folder, { signal } = {}) => {
   const { config, quantization } = await readFolderConfig(folder)
-  const description = describeModel(quantization ? { ...config, quantization_config: quantization } : config)
+  const description = describeConfig(
+    quantization ? { ...config, quantization_config: quantization } : config,
+    `${folder.name}/config.json`,
+  )
   const checkpoint = await openFloatCheckpoint(folder, description, { signal })
   const parameters = new Map<string, Parameter>()
   for (const { name } of modelParameters(description)) {

@@ -2,7 +2,7 @@
  * Reads checkpoints of compressed-tensors (llm-compressor, vLLM): packed integers, and int8 as it is.
  * @module
  */
-import { alignCheckpoint, describeModel } from '@awq/models'
+import { alignCheckpoint } from '@awq/models'
 import {
   AwqError,
   type Checkpoint,
@@ -14,7 +14,7 @@ import {
   type TensorEntry,
 } from '@awq/tensor'
 import { folderCompanions } from '../folder/companions.ts'
-import { readFolderConfig } from '../folder/config.ts'
+import { describeConfig, readFolderConfig } from '../folder/config.ts'
 import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { type Float16Scales, float16Scales } from '../packed/float16-scales.ts'
 import { moveColumns, orderOfGroups } from '../packed/group-index.ts'
@@ -80,9 +80,9 @@ const fits = (
 ): boolean => {
   const { bits, groupSize, symmetric } = scheme
   if (packed ? packingOf(width, bits, codes.shape[1]!) === null : bits !== 8) return false
-  const rows = groupSize === 0 ? 1 : out
-  const scales = scale.shape.reduce((product, size) => product * size, 1)
-  return scales === rows * groupsIn(width, scheme) && scale.shape.length <= 2 && symmetric === (zero === undefined)
+  const [rows, groups] = [groupSize === 0 ? 1 : out, groupsIn(width, scheme)]
+  const [first = 1, second = 1, ...others] = scale.shape
+  return first === rows && second === groups && others.length === 0 && symmetric === (zero === undefined)
 }
 
 /** The scheme that a matrix' tensors have; bits that fill words without gaps go before those that do not. */
@@ -240,7 +240,7 @@ interface Standing extends TensorEntry {
 export const readCompressedTensors = async (folder: Folder, options: ReadOptions = {}): Promise<PortableModel> => {
   const { config, quantization = {} } = await readFolderConfig(folder)
   const schemes = readSchemes(quantization, folder.name, options)
-  const description = describeModel(config)
+  const description = describeConfig(config, `${folder.name}/config.json`)
   const checkpoint = await openCheckpoint(folder, options)
   const scales = float16Scales(options)
   try {

@@ -2,7 +2,7 @@
  * The config.json of a model's folder, with what it says of quantization set apart.
  * @module
  */
-import { readModelConfig } from '@awq/models'
+import { describeModel, type ModelDescription, readModelConfig } from '@awq/models'
 import { AwqError, type Folder, quoted } from '@awq/tensor'
 
 /** An object of a JSON file. */
@@ -47,6 +47,18 @@ export const readFolderConfig = async (folder: Folder): Promise<FolderConfig> =>
   const { quantization_config: quantization, ...config } = json
   if (quantization === undefined || quantization === null) return { config, quantization: undefined }
   return isObject(quantization) ? { config, quantization } : refuse('quantization_config')
+}
+
+/**
+ * What a config.json describes.
+ * @throws AwqError as `describeModel`, naming the file
+ */
+export const describeConfig = (config: unknown, file: string): ModelDescription => {
+  try {
+    return describeModel(config)
+  } catch (error) {
+    throw AwqError.is(error) ? new AwqError(error.code, `${file}: ${error.message}`, { cause: error }) : error
+  }
 }
 
 /** The same, or undefined for a folder that has no config.json or one that is no use: for recognising. */

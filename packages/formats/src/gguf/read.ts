@@ -2,8 +2,9 @@
  * Reads a GGUF file: its metadata as config.json and tokenizer files, its tensors under our names.
  * @module
  */
-import { describeModel, type ModelDescription } from '@awq/models'
+import type { ModelDescription } from '@awq/models'
 import { AwqError, type Folder, quoted, readFloat32, type TensorEntry } from '@awq/tensor'
+import { describeConfig } from '../folder/config.ts'
 import type { Parameter, PortableModel, ReadOptions } from '../model.ts'
 import { sourceOf } from '../provenance.ts'
 import { type GgufArchitecture, parameterName, permutedHeads, settingTensors } from './architectures.ts'
@@ -85,7 +86,7 @@ export const openGguf = async (folder: Folder, options: ReadOptions = {}): Promi
       short: await readDivisors(files, settingTensors.short),
     }
     const config = configOf(files.name, files, rope)
-    const description = describeModel(config)
+    const description = describeConfig(config, files.name)
     const tensors = parametersOf(files, architecture, description)
     return { files, config, description, tensors, texts: { ...tokenizerTexts(files.name, files) } }
   } catch (error) {

@@ -2,10 +2,10 @@
  * Opens checkpoints whose matrices are `MODULE.qweight`.
  * @module
  */
-import { alignCheckpoint, describeModel, ignoredTensors, type ModelDescription, modelParameters } from '@awq/models'
+import { alignCheckpoint, ignoredTensors, type ModelDescription, modelParameters } from '@awq/models'
 import { AwqError, type Folder, openCheckpoint, quoted, type TensorEntry } from '@awq/tensor'
 import { folderCompanions } from '../folder/companions.ts'
-import { type JsonObject, readFolderConfig } from '../folder/config.ts'
+import { describeConfig, type JsonObject, readFolderConfig } from '../folder/config.ts'
 import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { type Float16Scales, float16Scales } from '../packed/float16-scales.ts'
 import { refuseTensor } from '../packed/tensor-checks.ts'
@@ -63,7 +63,7 @@ export const readQweights = async (
 ): Promise<PortableModel> => {
   const { config } = await readFolderConfig(folder)
   const quantization = await quantizationOf(folder)
-  const description = describeModel(config)
+  const description = describeConfig(config, `${folder.name}/config.json`)
   const checkpoint = await openCheckpoint(folder, options)
   const scales = float16Scales(options)
   try {
