@@ -1,9 +1,8 @@
 import type { GenerationResult } from '../generation.ts'
 import type { LanguageModel } from '../language-model.ts'
-import type { Tool } from '../tool-calls/index.ts'
 import { type AnswerRequest, type Answers, startAnswers, usageOf } from './answers.ts'
 import { badParameter } from './api-error.ts'
-import { type ChatChoice, type ChatDelta, type ChatFinish, createChatChoice, joinDeltas } from './chat-choice.ts'
+import { type ChatChoice, type ChatDelta, type ChatFinish, joinDeltas } from './chat-choice.ts'
 import { templateMessages } from './chat-messages.ts'
 import { type ChatRequest, chatRequest } from './chat-schema.ts'
 import { type Exchange, jsonResponse, readBody, useModel } from './exchange.ts'
@@ -12,7 +11,7 @@ import type { ChatLogprob } from './logprobs.ts'
 import { chatTokens } from './prompt.ts'
 import { checkLogitBias, samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
-import { prepareTools } from './tools.ts'
+import { prepareTools, type ToolRequest, type ToolUse } from './tools.ts'
 
 /** What the parameters say together. @throws ApiError 400 */
 const checkRequest = (request: ChatRequest, maxChoices: number): void => {
@@ -27,22 +26,27 @@ const checkRequest = (request: ChatRequest, maxChoices: number): void => {
   }
 }
 
-/** The functions that may be called. */
-const toolsOf = ({ tools, tool_choice }: ChatRequest): Tool[] => {
-  if (!tools || tool_choice === 'none') return []
-  if (tool_choice === 'required' || typeof tool_choice === 'object') {
-    if (tool_choice) throw badParameter('tool_choice', "Only 'auto' and 'none' are supported.", 'unsupported_value')
-  }
-  return tools.map(({ function: { name, description, parameters } }) => ({
+/** What a request says of functions and of the form of its answer. */
+const toolRequest = ({ tools, tool_choice, parallel_tool_calls, response_format }: ChatRequest): ToolRequest => ({
+  tools: (tools ?? []).map(({ function: { name, description, parameters } }) => ({
     type: 'function',
     function: { name, ...(description ? { description } : {}), ...(parameters ? { parameters } : {}) },
-  }))
+  })),
+  choice: typeof tool_choice === 'object' && tool_choice ? tool_choice.function : (tool_choice ?? 'auto'),
+  single: parallel_tool_calls === false,
+  schema: formatSchema(response_format),
+  names: { messages: 'messages', choice: 'tool_choice', schema: 'response_format' },
+})
+
+const formatSchema = (format: ChatRequest['response_format']): Readonly<Record<string, unknown>> | undefined => {
+  if (format?.type === 'json_object') return { type: 'object' }
+  return format?.type === 'json_schema' ? (format.json_schema.schema ?? { type: 'object' }) : undefined
 }
 
 const answerRequests = (
   request: ChatRequest,
   ids: readonly number[],
-  visibleTokens: readonly number[],
+  { visibleTokens, constraint }: ToolUse,
   most: number,
 ): AnswerRequest[] => {
   const wanted = request.max_completion_tokens ?? request.max_tokens ?? Number.MAX_SAFE_INTEGER
@@ -51,8 +55,9 @@ const answerRequests = (
     continuation: false,
     options: {
       ...samplingOptions(request, index),
-      maxNewTokens: Math.min(wanted, most),
       visibleTokens,
+      constraint,
+      maxNewTokens: Math.min(wanted, most),
       logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
     },
   }))
@@ -64,20 +69,15 @@ export const createChatCompletion = async (exchange: Exchange): Promise<Response
   const request = await readBody(exchange, chatRequest)
   checkRequest(request, settings.limits.maxChoices)
   const model: LanguageModel = await useModel(exchange, request.model)
-  const toolUse = prepareTools(model.tokenizer, templateMessages(request.messages), toolsOf(request))
+  const messages = templateMessages(request.messages)
+  const toolUse = await prepareTools(model, messages, toolRequest(request), scope.signal)
   const ids = await chatTokens(model, toolUse, scope.signal)
   checkLogitBias(request.logit_bias, model.description.config.vocabSize)
   scope.record.promptTokens = ids.length
-  const answers = startAnswers(
-    exchange,
-    model,
-    answerRequests(request, ids, toolUse.visibleTokens, settings.limits.maxTokens),
-  )
+  const answers = startAnswers(exchange, model, answerRequests(request, ids, toolUse, settings.limits.maxTokens))
   const writing: Writing = {
     answers,
-    choices: answers.generations.map(() =>
-      createChatChoice(model, toolUse.createParser?.(), request.parallel_tool_calls === false ? 1 : undefined),
-    ),
+    choices: answers.generations.map(() => toolUse.createChoice()),
     common: { id: newId('chatcmpl-'), created: unixSeconds(), model: scope.record.model as string },
     logprobsWanted: request.logprobs === true,
     usageWanted: request.stream_options?.include_usage === true,

@@ -22,6 +22,8 @@ const checkLength = (ids: number[], contextLength: number, param: string): numbe
 export interface ChatPrompt {
   readonly messages: readonly ChatMessage[]
   readonly tools?: readonly unknown[] | undefined
+  /** What the answer begins with. */
+  readonly opening?: string
   /** What the request calls the messages. */
   readonly param?: string
 }
@@ -32,7 +34,7 @@ export interface ChatPrompt {
  */
 export const chatTokens = async (
   { tokenizer, contextLength }: LanguageModel,
-  { messages, tools, param = 'messages' }: ChatPrompt,
+  { messages, tools, opening = '', param = 'messages' }: ChatPrompt,
   signal: AbortSignal,
 ): Promise<number[]> => {
   if (tokenizer.chatTemplate === undefined) {
@@ -46,7 +48,7 @@ export const chatTokens = async (
   if (messages.length > contextLength) throw contextExceeded(contextLength, `more than ${contextLength}`, param)
   let text: string
   try {
-    text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools })
+    text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools }) + opening
   } catch (error) {
     // The template's own words, without the name of the model's folder.
     const cause = AwqError.is(error) ? error.cause : undefined

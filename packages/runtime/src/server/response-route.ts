@@ -1,8 +1,7 @@
 import type { GenerationResult } from '../generation.ts'
-import type { Tool } from '../tool-calls/index.ts'
 import { type Answers, startAnswers, usageOf } from './answers.ts'
 import { badParameter } from './api-error.ts'
-import { type ChatChoice, createChatChoice } from './chat-choice.ts'
+import type { ChatChoice } from './chat-choice.ts'
 import { type Exchange, jsonResponse, readBody, useModel } from './exchange.ts'
 import { newId, unixSeconds } from './ids.ts'
 import { chatTokens } from './prompt.ts'
@@ -11,7 +10,7 @@ import { createResponseOutput, type OutputEvent } from './response-output.ts'
 import { type ResponseRequest, responseRequest } from './response-schema.ts'
 import { samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
-import { prepareTools } from './tools.ts'
+import { prepareTools, type ToolRequest } from './tools.ts'
 
 /** Nothing is kept between requests. @throws ApiError 400 for what would need it */
 const checkRequest = (request: ResponseRequest): void => {
@@ -22,17 +21,22 @@ const checkRequest = (request: ResponseRequest): void => {
   if (request.background) throw refuse('background', 'Responses in the background are not supported.')
 }
 
-/** The functions that may be called. */
-const toolsOf = ({ tools, tool_choice }: ResponseRequest): Tool[] => {
-  if (!tools || tool_choice === 'none') return []
-  if (tool_choice === 'required' || typeof tool_choice === 'object') {
-    if (tool_choice) throw badParameter('tool_choice', "Only 'auto' and 'none' are supported.", 'unsupported_value')
-  }
-  return tools.map(({ name, description, parameters }) => ({
+/** What a request says of functions and of the form of its answer. */
+const toolRequest = ({ tools, tool_choice, parallel_tool_calls, text }: ResponseRequest): ToolRequest => ({
+  tools: (tools ?? []).map(({ name, description, parameters }) => ({
     type: 'function',
     function: { name, ...(description ? { description } : {}), ...(parameters ? { parameters } : {}) },
-  }))
-}
+  })),
+  choice: tool_choice ?? 'auto',
+  single: parallel_tool_calls === false,
+  schema:
+    text?.format?.type === 'json_schema'
+      ? text.format.schema
+      : text?.format?.type === 'json_object'
+        ? { type: 'object' }
+        : undefined,
+  names: { messages: 'input', choice: 'tool_choice', schema: 'text.format' },
+})
 
 /** `POST /v1/responses`. */
 export const createResponse = async (exchange: Exchange): Promise<Response> => {
@@ -40,7 +44,7 @@ export const createResponse = async (exchange: Exchange): Promise<Response> => {
   const request = await readBody(exchange, responseRequest)
   checkRequest(request)
   const model = await useModel(exchange, request.model)
-  const toolUse = prepareTools(model.tokenizer, responseMessages(request), toolsOf(request), 'input')
+  const toolUse = await prepareTools(model, responseMessages(request), toolRequest(request), scope.signal)
   const ids = await chatTokens(model, { ...toolUse, param: 'input' }, scope.signal)
   scope.record.promptTokens = ids.length
   const wantsLogprobs = request.top_logprobs || request.include?.includes('message.output_text.logprobs')
@@ -51,16 +55,13 @@ export const createResponse = async (exchange: Exchange): Promise<Response> => {
       options: {
         ...samplingOptions(request),
         visibleTokens: toolUse.visibleTokens,
+        constraint: toolUse.constraint,
         maxNewTokens: Math.min(request.max_output_tokens ?? Number.MAX_SAFE_INTEGER, settings.limits.maxTokens),
         logprobs: wantsLogprobs ? (request.top_logprobs ?? 0) : undefined,
       },
     },
   ])
-  const choice = createChatChoice(
-    model,
-    toolUse.createParser?.(),
-    request.parallel_tool_calls === false ? 1 : undefined,
-  )
+  const choice = toolUse.createChoice()
   const frame = responseFrame(request, scope.record.model as string)
   return request.stream ? streamResponse(exchange, answers, choice, frame) : await wholeResponse(answers, choice, frame)
 }

@@ -1,5 +1,7 @@
 import { AwqError } from '@awq/tensor'
-import type { ChatMessage, Tokenizer } from '@awq/text'
+import type { ChatMessage } from '@awq/text'
+import type { LanguageModel } from '../language-model.ts'
+import type { Constraint } from '../token-constraint.ts'
 import {
   createToolCallParser,
   messagesWithTools,
@@ -9,45 +11,96 @@ import {
   toolCallFormat,
   toolCallMarkers,
 } from '../tool-calls/index.ts'
+import { answerConstraint, createWholeParser } from './answer-format.ts'
 import { badParameter } from './api-error.ts'
+import { type ChatChoice, createChatChoice } from './chat-choice.ts'
 
-/** What a model is to know of functions, and how its calls are read. */
+/** Which functions may be called, and whether one must be. */
+export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string }
+
+/** What a request says of functions and of the form of its answer. */
+export interface ToolRequest {
+  readonly tools: readonly Tool[]
+  readonly choice: ToolChoice
+  /** One call at most. */
+  readonly single: boolean
+  /** JSON schema of the answer's content. */
+  readonly schema: Readonly<Record<string, unknown>> | undefined
+  /** What the request calls its messages, its choice and its schema. */
+  readonly names: { readonly messages: string; readonly choice: string; readonly schema: string }
+}
+
+/** How a conversation is put to a model and its answers are read. */
 export interface ToolUse {
   /** For the chat template. */
   readonly messages: readonly ChatMessage[]
   readonly tools: readonly Tool[] | undefined
-  readonly format: ToolCallFormat
+  /** What the answer begins with, written for the model. */
+  readonly opening: string
   /** Control tokens around calls, which the parser has to see. */
   readonly visibleTokens: readonly number[]
-  /** One per answer; undefined when nothing may be called. */
-  readonly createParser: (() => ToolCallParser) | undefined
+  readonly constraint: Constraint | undefined
+  /** One answer's reader. */
+  readonly createChoice: () => ChatChoice
 }
 
 /**
- * Brings a conversation and the functions that may be called into the form of the model's chat template.
- * @throws ApiError 400 for earlier calls whose arguments are no JSON
+ * Brings a conversation, the functions that may be called and the form of the answer to a model.
+ * @throws ApiError 400 for earlier calls whose arguments are no JSON, a choice of a function that there is not, a schema that
+ * is not supported
  */
-export const prepareTools = (
-  tokenizer: Pick<Tokenizer, 'chatTemplate' | 'tokenId'>,
+export const prepareTools = async (
+  model: LanguageModel,
   messages: readonly ChatMessage[],
-  tools: readonly Tool[],
-  param = 'messages',
-): ToolUse => {
+  request: ToolRequest,
+  signal: AbortSignal,
+): Promise<ToolUse> => {
+  const { choice, schema, names } = request
+  const { tokenizer } = model
   const format = toolCallFormat(tokenizer.chatTemplate)
-  let shown: ReturnType<typeof messagesWithTools>
+  const shown = choice === 'none' ? [] : request.tools
+  const forced = forcedTools(shown, request)
+  const rendered = withTools(messages, shown, format, names.messages)
+  // With a schema, a call is JSON as well: one value, which is read when it is whole.
+  const calls = forced.length > 0 ? forced : schema ? shown : []
+  const constraint = await answerConstraint(model, { schema: forced.length > 0 ? undefined : schema, calls }, format, {
+    param: forced.length > 0 ? 'tools' : names.schema,
+    signal,
+  })
+  const schemas = new Map(shown.map(({ function: { name, parameters } }) => [name, parameters]))
+  const markers = shown.length === 0 ? [] : toolCallMarkers(format)
+  const createParser = (): ToolCallParser | undefined => {
+    if (calls.length > 0) return createWholeParser(calls)
+    return shown.length === 0 ? undefined : createToolCallParser(format, schemas)
+  }
+  return {
+    messages: rendered.messages,
+    tools: rendered.tools.length === 0 ? undefined : rendered.tools,
+    opening: forced.length > 0 && format.body === 'object' && format.begin !== '' ? `${format.begin}\n` : '',
+    visibleTokens: markers.flatMap((marker) => tokenizer.tokenId(marker) ?? []),
+    constraint,
+    createChoice: () => createChatChoice(model, createParser(), request.single ? 1 : undefined),
+  }
+}
+
+/** The functions of which one must be called; none when none must. */
+const forcedTools = (tools: readonly Tool[], { choice, names }: ToolRequest): readonly Tool[] => {
+  if (typeof choice === 'string') {
+    if (choice === 'required' && tools.length === 0) {
+      throw badParameter(names.choice, `'${names.choice}' is 'required', but there are no tools.`)
+    }
+    return choice === 'required' ? tools : []
+  }
+  const named = tools.filter((tool) => tool.function.name === choice.name)
+  if (named.length > 0) return named
+  throw badParameter(names.choice, `'${names.choice}' names a function that is not among the tools.`)
+}
+
+const withTools = (messages: readonly ChatMessage[], tools: readonly Tool[], format: ToolCallFormat, param: string) => {
   try {
-    shown = messagesWithTools(messages, tools, format)
+    return messagesWithTools(messages, tools, format)
   } catch (error) {
     if (AwqError.is(error) && error.code === 'INVALID_ARGUMENT') throw badParameter(param, error.message)
     throw error
-  }
-  const schemas = new Map(tools.map(({ function: { name, parameters } }) => [name, parameters]))
-  const markers = tools.length === 0 ? [] : toolCallMarkers(format)
-  return {
-    messages: shown.messages,
-    tools: shown.tools.length === 0 ? undefined : shown.tools,
-    format,
-    visibleTokens: markers.flatMap((marker) => tokenizer.tokenId(marker) ?? []),
-    createParser: tools.length === 0 ? undefined : () => createToolCallParser(format, schemas),
   }
 }
