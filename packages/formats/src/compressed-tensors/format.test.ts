@@ -112,6 +112,18 @@ test('experts that transformers does not read are told of', async () => {
   expect(await told(specs[1] as QuantSpec)).toEqual([])
 })
 
+test('the group of the experts is where transformers looks for it', async () => {
+  await using float = await floatModel('mixtral')
+  const model = roundedModel(float, (name) =>
+    isTable(name) ? null : { bits: name.includes('experts') ? 4 : 8, groupSize: -1, symmetric: true },
+  )
+  const folder = await written(model)
+  const { config_groups: groups } = JSON.parse(await folder.readText('config.json')).quantization_config
+  expect(groups.group_0.weights.num_bits).toBe(4)
+  expect(groups.group_0.targets.every((target: string) => target.includes('.experts.'))).toBe(true)
+  expect(groups.group_1.weights.num_bits).toBe(8)
+})
+
 test('what it cannot hold is said', async () => {
   await using float = await floatModel('llama')
   const model = roundedModel(float, () => specs[0] as QuantSpec)

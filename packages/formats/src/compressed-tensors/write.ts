@@ -7,10 +7,11 @@ import type { QuantizedMatrix } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
-import { floatModules, isTable, moduleOf, siteNames, transposedMatrices } from '../matrix-names.ts'
+import { floatModules, isTable, moduleOf, transposedMatrices } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { writePackedCheckpoint } from '../packed/checkpoint.ts'
 import { scaleVectorProblems } from '../unit-scales.ts'
+import { warnOfSiblings } from '../vllm-siblings.ts'
 import { type SchemeGroup, type WeightScheme, writeSchemes } from './config.ts'
 import { packColumns, packedWords, packRows } from './layout.ts'
 
@@ -76,7 +77,10 @@ const pack = (module: string, matrix: QuantizedMatrix): Map<string, ArrayBufferV
   return parts
 }
 
-/** Groups of equal schemes. With one scheme it is that of all linears, else modules are named: vLLM looks for classes first. */
+/**
+ * Groups of equal schemes. With one scheme it is that of all linears, else modules are named: vLLM looks for classes first.
+ * That of the experts is the first, which is where transformers looks for it: experts are no modules there.
+ */
 const schemeGroups = (parameters: readonly DescribedParameter[], model: PortableModel): SchemeGroup[] => {
   const groups = new Map<string, { readonly scheme: WeightScheme; readonly targets: string[] }>()
   for (const { spec, parameter } of parameters) {
@@ -87,7 +91,8 @@ const schemeGroups = (parameters: readonly DescribedParameter[], model: Portable
     group.targets.push(moduleOf(spec.name))
     groups.set(key, group)
   }
-  const found = [...groups.values()]
+  const hasExperts = ({ targets }: SchemeGroup): boolean => targets.some((target) => target.includes('.experts.'))
+  const found = [...groups.values()].sort((one, other) => Number(hasExperts(other)) - Number(hasExperts(one)))
   return found.length === 1 ? found.map((group) => ({ ...group, targets: ['Linear'] })) : found
 }
 
@@ -96,29 +101,9 @@ const ignored = (model: PortableModel): string[] => [
   ...new Set([...floatModules(model), moduleOf(model.description.headTable)]),
 ]
 
-/** vLLM runs matrices that read one value as one, which takes equal schemes. */
-const warnOfSiblings = (
-  parameters: readonly DescribedParameter[],
-  model: PortableModel,
-  options: WriteOptions,
-): void => {
-  const sites = siteNames(model.description)
-  const schemes = new Map<string, { readonly key: string; readonly name: string }>()
-  for (const { spec, parameter } of parameters) {
-    const site = sites.get(spec.name)
-    if (site === undefined) continue
-    const key = parameter.kind === 'float' ? 'float' : JSON.stringify(schemeOf(parameter))
-    const other = schemes.get(site)
-    if (other && other.key !== key) {
-      options.onWarning?.(
-        `${other.name} and ${spec.name} read one value and are quantized otherwise: transformers loads that, vLLM, which ` +
-          'makes one matrix of them, does not',
-      )
-      return
-    }
-    schemes.set(site, { key, name: spec.name })
-  }
-}
+/** A text for each way in which a matrix can be quantized. */
+const schemeText = ({ parameter }: DescribedParameter): string =>
+  parameter.kind === 'float' ? 'float' : JSON.stringify(schemeOf(parameter))
 
 /** transformers puts experts into one tensor while it reads them: with one scheme for all, and without zero points. */
 const warnOfExperts = (parameters: readonly DescribedParameter[], options: WriteOptions): void => {
@@ -143,7 +128,8 @@ export const writeCompressedTensors = async (
   options: WriteOptions = {},
 ): Promise<void> => {
   const parameters = describedParameters(model)
-  warnOfSiblings(parameters, model, options)
+  const schemes = new Map(parameters.map((described) => [described.spec.name, schemeText(described)]))
+  warnOfSiblings(model, (name) => schemes.get(name), options)
   warnOfExperts(parameters, options)
   const quantization = writeSchemes(schemeGroups(parameters, model), ignored(model))
   await writePackedCheckpoint(model, into, { entries: entriesOf, pack, quantization }, options)

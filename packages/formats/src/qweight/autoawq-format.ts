@@ -25,7 +25,7 @@ export const autoAwqFormat: Format = {
 /** GEMV. */
 export const autoAwqGemvFormat: Format = {
   name: 'autoawq-gemv',
-  title: '4 bits in the layout of AutoAWQ (GEMV), for transformers and AutoAWQ',
+  title: '4 bits in the layout of AutoAWQ (GEMV), for AutoAWQ and gptqmodel on CUDA',
   recognise: async (folder) => (await detectLayout(folder)) === 'gemv',
   read: (folder, options) => readAutoAwq(folder, 'autoawq-gemv', options),
   problems: (model) => autoAwqProblems(model, 'gemv'),

@@ -1,12 +1,23 @@
 import { float32ToFloat16Bits, type QuantizedMatrix } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import golden from '../fixtures/autoawq-layout.json' with { type: 'json' }
-import { type AutoAwqLayout, autoAwqProblem, autoAwqShapes, packAutoAwq, unpackAutoAwq } from './autoawq-layout.ts'
+import llmAwq from '../fixtures/llm-awq-layout.json' with { type: 'json' }
+import {
+  type AutoAwqLayout,
+  autoAwqProblem,
+  autoAwqShapes,
+  float16Products,
+  packAutoAwq,
+  unpackAutoAwq,
+} from './autoawq-layout.ts'
 
 type Case = (typeof golden.cases)[number]
 
 /** As in tools/fixtures/formats/make_autoawq.py. */
-const matrixOf = ({ rows, columns, group }: Case): QuantizedMatrix => {
+const matrixOf = (
+  { rows, columns, group }: Pick<Case, 'rows' | 'columns' | 'group'>,
+  scaleOf = (row: number, g: number): number => (1 + ((row + 2 * g) % 7)) / 64,
+): QuantizedMatrix => {
   const by = (width: number, value: (row: number, column: number) => number) =>
     Array.from({ length: rows * width }, (_, at) => value(Math.floor(at / width), at % width))
   const groups = columns / group
@@ -16,7 +27,7 @@ const matrixOf = ({ rows, columns, group }: Case): QuantizedMatrix => {
     shape: [rows, columns],
     codes: Uint8Array.from(by(columns, (row, column) => (row * 37 + column * 11 + row * column) % 16)),
     zeroPoints: Uint8Array.from(by(groups, (row, g) => (row * 5 + g * 3) % 16)),
-    scales: Uint16Array.from(by(groups, (row, g) => float32ToFloat16Bits((1 + ((row + 2 * g) % 7)) / 64))),
+    scales: Uint16Array.from(by(groups, (row, g) => float32ToFloat16Bits(scaleOf(row, g)))),
   }
 }
 
@@ -49,6 +60,37 @@ describe.each(golden.cases)('AutoAWQ $layout, $rows x $columns, groups of $group
     const unpacked = unpackAutoAwq(layout, packAutoAwq(layout, { ...matrix, zeroPoints: null }), matrix)
     expect(unpacked.zeroPoints!.every((zero) => zero === 8)).toBe(true)
     expect(unpacked.codes).toEqual(matrix.codes)
+  })
+})
+
+describe.each(llmAwq.cases)('llm-awq, $dtype, $rows x $columns, groups of $group', (one) => {
+  // As in tools/fixtures/formats/make_llm_awq.py.
+  const matrix = matrixOf(one, (row, g) => (129 + ((row * 3 + 2 * g) % 127)) / 2 ** 13)
+  const qweight = Uint16Array.from(one.qweight.words)
+  const bytes = (words: readonly number[]) => new Uint8Array(Uint16Array.from(words).buffer)
+
+  test('is unpacked to what it packed', () => {
+    const shapes = autoAwqShapes('gemv_fast', matrix)
+    expect([shapes.qweight, shapes.scales, shapes.qzeros]).toEqual([
+      one.qweight.shape,
+      one.scales.shape,
+      one.scaled_zeros.shape,
+    ])
+    const own = packAutoAwq('gemv_fast', matrix)
+    expect([...own.qweight]).toEqual(one.qweight.words)
+    const qzeros =
+      one.dtype === 'float16'
+        ? Uint16Array.from(one.scaled_zeros.words)
+        : float16Products(bytes(one.scaled_zeros.words), bytes(one.scales.words), own.scales)
+    expect(unpackAutoAwq('gemv_fast', { qweight, qzeros, scales: own.scales }, matrix)).toEqual(matrix)
+  })
+
+  test('with a zero point between two steps is refused', () => {
+    if (one.dtype === 'float16') return
+    const words = [...one.scaled_zeros.words]
+    words[words.findIndex((word) => word & 0x7fff)]! ^= 0x20
+    const own = packAutoAwq('gemv_fast', matrix)
+    expect(() => float16Products(bytes(words), bytes(one.scales.words), own.scales)).toThrow(/no whole number of steps/)
   })
 })
 

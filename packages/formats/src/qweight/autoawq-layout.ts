@@ -4,15 +4,17 @@
  * - GEMM packs codes and zero points along the outputs, eight to a word in the order 0 2 4 6 1 3 5 7;
  * - GEMV packs them along the inputs and along the groups in their natural order, and pads the groups;
  * - GEMV_FAST, which llm-awq calls version 2, packs four rows to a 16-bit word, inputs shuffled within each 32, and holds zero
- *   points multiplied: -scale * zero in float16.
+ *   points multiplied: -scale * zero in float16, in llm-awq also bfloat16.
  * @module
  */
 import {
   AwqError,
   float16BitsToFloat32,
   float32ToFloat16Bits,
+  fromFloat32,
   groupCount,
   type QuantizedMatrix,
+  toFloat32,
   transposed,
 } from '@awq/tensor'
 import { alongRows, packLines, unpackLines } from '../packed/lines.ts'
@@ -128,6 +130,31 @@ const eachFast = ([out, width]: QuantizedMatrix['shape'], visit: (at: number, wo
     }
 }
 
+const refuseProduct = (product: number, scale: number): never => {
+  throw new AwqError('INVALID_FILE', `the zero point ${product} is no whole number of steps of ${scale} (0 to 15)`)
+}
+
+/**
+ * -scale * zero in float16, from bfloat16: what llm-awq writes for models of that type.
+ * @param float16 the same scales in float16
+ * @throws AwqError INVALID_FILE for one that is no whole number of steps
+ */
+export const float16Products = (products: Uint8Array, scales: Uint8Array, float16: Uint16Array): Uint16Array => {
+  const [values, steps] = [toFloat32(products, 'BF16'), toFloat32(scales, 'BF16')]
+  const zeros = values.map((value, at) => (value === 0 ? 0 : Math.round(-value / steps[at]!)))
+  const again = toFloat32(
+    fromFloat32(
+      Float32Array.from(zeros, (zero, at) => -steps[at]! * zero),
+      'BF16',
+    ),
+    'BF16',
+  )
+  return Uint16Array.from(zeros, (zero, at) => {
+    if (again[at] !== values[at]) refuseProduct(values[at]!, steps[at]!)
+    return float32ToFloat16Bits(-float16BitsToFloat32(float16[at]!) * zero)
+  })
+}
+
 /** Zero points of GEMV_FAST [out, groups] from -scale * zero. */
 const zerosOfProducts = (products: Uint16Array, scales: Uint16Array): Uint8Array =>
   Uint8Array.from(products, (bits, at) => {
@@ -136,7 +163,7 @@ const zerosOfProducts = (products: Uint16Array, scales: Uint16Array): Uint8Array
     if (product === 0) return 0
     const zero = Math.round(-product / scale)
     if (zero >= 0 && zero < 16 && float32ToFloat16Bits(-scale * zero) === bits) return zero
-    throw new AwqError('INVALID_FILE', `the zero point ${product} is no whole number of steps of ${scale} (0 to 15)`)
+    return refuseProduct(product, scale)
   })
 
 /**

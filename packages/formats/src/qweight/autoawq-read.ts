@@ -7,7 +7,14 @@ import { statedInteger } from '../folder/config.ts'
 import type { PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
 import { heldGroupSize, regroup } from '../packed/regroup.ts'
 import { expectTensor, refuseTensor, tensorText, words16, words32 } from '../packed/tensor-checks.ts'
-import { type AutoAwqLayout, autoAwqProblem, autoAwqShapes, paddedGroups, unpackAutoAwq } from './autoawq-layout.ts'
+import {
+  type AutoAwqLayout,
+  autoAwqProblem,
+  autoAwqShapes,
+  float16Products,
+  paddedGroups,
+  unpackAutoAwq,
+} from './autoawq-layout.ts'
 import { type QweightContext, readQweights } from './read.ts'
 import { scalesOfActivations } from './scaled-activations.ts'
 import { layoutOfTensors, type QweightTensors } from './tensors.ts'
@@ -57,8 +64,9 @@ const readMatrix = async (
   if (problem !== null) refuseTensor(qweight, `cannot be [${shape.join(', ')}] in the layout ${layout}: ${problem}`)
   const expected = autoAwqShapes(layout, size)
   expectTensor(qweight, [fast ? 'I16' : 'I32'], expected.qweight)
-  expectTensor(zeros, [fast ? 'F16' : 'I32'], expected.qzeros)
-  expectTensor(scales, fast ? ['F16'] : ['F16', 'BF16', 'F32'], expected.scales)
+  expectTensor(zeros, fast ? ['F16', 'BF16'] : ['I32'], expected.qzeros)
+  // Zero points that are multiplied are in the type of the scales.
+  expectTensor(scales, fast ? [zeros.dtype] : ['F16', 'BF16', 'F32'], expected.scales)
   const held = heldGroupSize(groupSize, shape[1])
   if (held === null) {
     throw new AwqError(
@@ -74,12 +82,12 @@ const readMatrix = async (
     denseColumns: 0,
     inputOrder: false,
     async read(options = {}) {
-      const packed = {
-        qweight: words(await qweight.read(options)),
-        qzeros: words(await zeros.read(options)),
-        scales: given.convert(await scales.read(options), scales.dtype, scales.name),
-      }
+      const [points, steps] = [await zeros.read(options), await scales.read(options)]
+      const float16 = given.convert(steps, scales.dtype, scales.name)
+      const codes = words(await qweight.read(options))
       try {
+        const qzeros = zeros.dtype === 'BF16' ? float16Products(points, steps, float16) : words(points)
+        const packed = { qweight: codes, qzeros, scales: float16 }
         return regroup(unpackAutoAwq(layout, packed, size), held)
       } catch (cause) {
         throw AwqError.is(cause) ? new AwqError(cause.code, `${zeros.file}: ${zeros.name}: ${messageOf(cause)}`) : cause

@@ -11,6 +11,7 @@ import { floatModules, moduleOf, transposedMatrices } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { type PackedWriter, writePackedCheckpoint } from '../packed/checkpoint.ts'
 import { usualSpec } from '../packed/usual-spec.ts'
+import { warnOfSiblings } from '../vllm-siblings.ts'
 import { type AutoAwqLayout, type AutoAwqShape, autoAwqProblem, autoAwqShapes, packAutoAwq } from './autoawq-layout.ts'
 import { packedMatrices, qweightProblems } from './write.ts'
 
@@ -81,5 +82,7 @@ export const writeAutoAwq = async (
     quantization: configOf(model, layout),
     configFile: 'quant_config.json',
   }
+  const packed = new Set(packedMatrices(model).map(([name]) => name))
+  warnOfSiblings(model, (name) => (packed.has(name) ? 'packed' : 'float'), options)
   await writePackedCheckpoint(model, into, writer, options)
 }

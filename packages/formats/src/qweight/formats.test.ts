@@ -1,5 +1,14 @@
 import type { QuantSpec } from '@awq/quantize'
-import { dequantize, type Folder, float32ToFloat16Bits, memoryFolder, memorySink, writeSafetensors } from '@awq/tensor'
+import {
+  dequantize,
+  type Folder,
+  float32ToFloat16Bits,
+  fromFloat32,
+  memoryFolder,
+  memorySink,
+  toFloat32,
+  writeSafetensors,
+} from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { checkHolds, openPortable, writeModel } from '../convert.ts'
 import { floatModel, roundedModel } from '../fixtures/models.ts'
@@ -91,6 +100,62 @@ describe('written and read again', () => {
     expect(modules).toContain('model.layers.1.mlp.up_proj')
     expect(modules).not.toContain('model.layers.0.mlp.up_proj')
     await expect(checkHolds(model, 'autoawq')).rejects.toThrow(/down_proj.weight has 8 bits, and AutoAWQ 4/)
+  })
+
+  test('rules of siblings hold for the one matrix that vLLM makes of them', async () => {
+    await using float = await wideModel()
+    const model = roundedModel(float, (name) => {
+      if (isTable(name) || /layers\.0\..*(gate|up)_proj/.test(name)) return null
+      return { bits: /[qkv]_proj/.test(name) ? 8 : 4, groupSize: 16, symmetric: true }
+    })
+    const warnings: string[] = []
+    const folder = await written(model, 'gptq', warnings)
+    expect(warnings.filter((line) => line.includes('vLLM reads no GPTQ') || line.includes('read one value'))).toEqual(
+      [],
+    )
+    const { dynamic } = JSON.parse(await folder.readText('config.json')).quantization_config
+    const rules = Object.keys(dynamic)
+    const ruleOf = (module: string) => rules.filter((rule) => new RegExp(rule.slice(2)).test(module))
+    // Rules or none, if theirs are the usual bits: the whole has what its parts have.
+    const attention = ['q_proj', 'k_proj', 'v_proj', 'qkv_proj'].map((one) => ruleOf(`model.layers.1.self_attn.${one}`))
+    expect(new Set(attention.map((found) => found.join())).size).toBe(1)
+    for (const one of ['gate_proj', 'up_proj', 'gate_up_proj']) {
+      expect(ruleOf(`model.layers.0.mlp.${one}`)).toEqual([
+        '-:^model\\.layers\\.0\\.mlp\\.(?:gate_proj|up_proj|gate_up_proj)$',
+      ])
+    }
+    await expectSame(model, await openPortable(folder))
+  })
+
+  test.each<[string, (name: string) => QuantSpec | null, RegExp]>([
+    [
+      '3 bits',
+      () => ({ bits: 3, groupSize: 32, symmetric: true }),
+      /no GPTQ with bits other than 4 and 8; .*compressed/,
+    ],
+    ['zero points', () => ({ bits: 4, groupSize: 32, symmetric: false }), /no GPTQ with zero points/],
+    [
+      'siblings that differ',
+      (name) => ({ bits: name.includes('k_proj') ? 8 : 4, groupSize: 32, symmetric: true }),
+      /q_proj.weight and .*k_proj.weight read one value .*vLLM/,
+    ],
+  ])('what vLLM does not read is told of: %s', async (_, specOf, message) => {
+    await using float = await wideModel()
+    const warnings: string[] = []
+    await written(
+      roundedModel(float, (name) => (isTable(name) ? null : specOf(name))),
+      'gptq',
+      warnings,
+    )
+    expect(warnings.join()).toMatch(message)
+  })
+
+  test('AutoAWQ with a sibling that stays float is told of', async () => {
+    await using float = await wideModel()
+    const warnings: string[] = []
+    const model = roundedModel(float, (name) => (isTable(name) || name.includes('k_proj') ? null : four))
+    await written(model, 'autoawq', warnings)
+    expect(warnings).toEqual([expect.stringMatching(/k_proj.weight read one value/)])
   })
 
   test('inputs in an order of their own, which AutoAWQ cannot hold', async () => {
@@ -217,6 +282,33 @@ describe('read', () => {
     await using read = await openPortable(await made(format))
     expect(read.format).toBe(format === 'llm-awq' ? 'llm-awq' : 'autoawq-gemv-fast')
     await expectSame(model, read)
+  })
+
+  test('llm-awq of a bfloat16 model', async () => {
+    const folder = await made('llm-awq', ({ tensors }) => {
+      for (const [name, tensor] of tensors) {
+        if (!name.endsWith('.scales')) continue
+        const zeros = tensors.get(name.replace('.scales', '.scaled_zeros'))!
+        const [steps, products] = [tensor, zeros].map(({ data }) => toFloat32(data.slice(), 'F16'))
+        const scales = fromFloat32(steps!, 'BF16')
+        const points = toFloat32(scales, 'BF16').map((step, at) => {
+          const zero = products![at] === 0 ? 0 : Math.round(-products![at]! / steps![at]!)
+          return -step * zero
+        })
+        tensors.set(name, { ...tensor, dtype: 'BF16', data: scales })
+        tensors.set(name.replace('.scales', '.scaled_zeros'), {
+          ...{ ...zeros, dtype: 'BF16' },
+          data: fromFloat32(points, 'BF16'),
+        })
+      }
+    })
+    await using float16 = await openPortable(await made('llm-awq'))
+    await using read = await openPortable(folder)
+    const matrixOf = (model: PortableModel) => (model.parameters.get(`${target}.weight`) as QuantizedParameter).read()
+    const [one, other] = [await matrixOf(float16), await matrixOf(read)]
+    expect(other.codes).toEqual(one.codes)
+    expect(other.zeroPoints).toEqual(one.zeroPoints)
+    expect(other.scales).not.toEqual(one.scales)
   })
 
   test('GPTQ without g_idx, with biases of zero, rotary frequencies, and bfloat16 scales', async () => {

@@ -14,7 +14,8 @@ export const gptqFormat: Format = {
   title:
     'integers of 2, 3, 4 and 8 bits for gptqmodel, transformers and vLLM (version 2 where matrices have zero points)',
   usage: transformersUsage(
-    'transformers reads it with the packages gptqmodel and optimum, vLLM as it is: `vllm serve OUT`.',
+    'vLLM reads it where all matrices are symmetric and have 4 or 8 bits: `vllm serve OUT`; transformers with the packages ' +
+      'gptqmodel and optimum:',
   ),
   recognise: async (folder) => (await detectLayout(folder)) === 'gptq',
   read: readGptq,

@@ -11,6 +11,7 @@ import { floatModules, moduleOf } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { type PackedWriter, writePackedCheckpoint } from '../packed/checkpoint.ts'
 import { usualSpec } from '../packed/usual-spec.ts'
+import { FUSED_MODULES, warnOfSiblings } from '../vllm-siblings.ts'
 import { type GptqVersion, gptqShapes, groupsOfOrder, packGptq } from './gptq-layout.ts'
 import { packedMatrices, qweightProblems } from './write.ts'
 
@@ -50,14 +51,37 @@ export const gptqV1Problems = async (model: PortableModel): Promise<string[]> =>
 
 const literal = (name: string): string => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** What matrices that differ from the usual are: rules by name, which gptqmodel and vLLM follow. */
-const exceptions = (model: PortableModel, matrices: Matrices, usual: QuantSpec, symmetric: boolean): JsonObject => {
-  const rules: Record<string, JsonObject> = {}
+/** The rule of each module that differs from the usual: its spec, or none where it stays float. */
+const exceptions = (
+  model: PortableModel,
+  matrices: Matrices,
+  usual: QuantSpec,
+  symmetric: boolean,
+): Map<string, JsonObject | null> => {
+  const found = new Map<string, JsonObject | null>()
   for (const [name, { spec }] of matrices) {
     if (spec.bits === usual.bits && spec.groupSize === usual.groupSize) continue
-    rules[`+:^${literal(moduleOf(name))}$`] = { bits: spec.bits, group_size: spec.groupSize, sym: symmetric }
+    found.set(moduleOf(name), { bits: spec.bits, group_size: spec.groupSize, sym: symmetric })
   }
-  for (const module of floatModules(model)) rules[`-:^${literal(module)}$`] = {}
+  for (const module of floatModules(model)) found.set(module, null)
+  return found
+}
+
+/** What matrices that differ from the usual are: rules by name, which gptqmodel and vLLM follow. */
+const rulesOf = (found: ReadonlyMap<string, JsonObject | null>): JsonObject => {
+  const rules: Record<string, JsonObject> = {}
+  const told = new Set<string>()
+  for (const [module, rule] of found) {
+    if (told.has(module)) continue
+    const [, parent = '', own = ''] = /^(.*\.)?([^.]+)$/.exec(module) ?? []
+    // vLLM asks for the one matrix that it makes of siblings, by a name of its own: where all have the rule, so has that.
+    const [fused, parts = []] = Object.entries(FUSED_MODULES).find(([, modules]) => modules.includes(own)) ?? []
+    const siblings = parts.map((part) => parent + part)
+    const alike = siblings.every((one) => found.has(one) && JSON.stringify(found.get(one)) === JSON.stringify(rule))
+    const names = fused !== undefined && alike ? `(?:${[...parts, fused].join('|')})` : literal(own)
+    for (const one of fused !== undefined && alike ? siblings : [module]) told.add(one)
+    rules[`${rule === null ? '-' : '+'}:^${literal(parent)}${names}$`] = rule ?? {}
+  }
   return rules
 }
 
@@ -73,7 +97,7 @@ const configOf = (model: PortableModel, version: GptqVersion): JsonObject => {
   const matrices = packedMatrices(model)
   const usual = usualSpec(matrices)!
   const symmetric = isSymmetric(matrices)
-  const dynamic = exceptions(model, matrices, usual, symmetric)
+  const dynamic = rulesOf(exceptions(model, matrices, usual, symmetric))
   const ordered = matrices.some(([, { inputOrder }]) => inputOrder)
   const isWhole = floatModules(model).length === 0
   return {
@@ -121,6 +145,22 @@ const writerOf = (model: PortableModel, version: GptqVersion): PackedWriter => (
   configFile: 'quantize_config.json',
 })
 
+/** What vLLM's reader of GPTQ refuses, since it runs Marlin's kernels alone. */
+const warnOfVllm = (model: PortableModel, matrices: Matrices, options: WriteOptions): void => {
+  const reasons = [
+    matrices.some(([, { spec }]) => spec.bits !== 4 && spec.bits !== 8) ? 'bits other than 4 and 8' : undefined,
+    matrices.every(([, { spec }]) => spec.symmetric) ? undefined : 'zero points',
+    matrices.some(([, { inputOrder }]) => inputOrder) ? 'activation order' : undefined,
+  ].filter((reason) => reason !== undefined)
+  if (reasons.length > 0) {
+    const instead = reasons.includes('activation order') ? '' : '; it reads them from compressed-tensors'
+    options.onWarning?.(`vLLM reads no GPTQ with ${reasons.join(' or ')}${instead}`)
+    return
+  }
+  const specs = new Map(matrices.map(([name, { spec }]) => [name, `${spec.bits} ${spec.groupSize}`]))
+  warnOfSiblings(model, (name) => specs.get(name) ?? 'float', options)
+}
+
 /** Writes a folder of GPTQ. */
 export const writeGptq = async (
   model: PortableModel,
@@ -128,12 +168,14 @@ export const writeGptq = async (
   version: GptqVersion,
   options: WriteOptions = {},
 ): Promise<void> => {
-  const sizes = new Set(packedMatrices(model).map(([, { spec }]) => `${spec.bits} ${spec.groupSize}`))
+  const matrices = packedMatrices(model)
+  const sizes = new Set(matrices.map(([, { spec }]) => `${spec.bits} ${spec.groupSize}`))
   if (sizes.size > 1) {
     options.onWarning?.(
       'matrices are of several bits or group sizes: gptqmodel and vLLM follow the rules ("dynamic") that say which, ' +
         'transformers does not',
     )
   }
+  warnOfVllm(model, matrices, options)
   await writePackedCheckpoint(model, into, writerOf(model, version), options)
 }
