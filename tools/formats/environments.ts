@@ -13,9 +13,12 @@ const { AWQ_FORMAT_PEERS: root = fileURLToPath(new URL('.peers', import.meta.url
 export const output = (
   program: string,
   args: readonly string[],
-  options: { cwd?: string; input?: string } = {},
+  { quiet = false, ...options }: { cwd?: string; input?: string; quiet?: boolean } = {},
 ): string =>
-  execFileSync(program, args, { encoding: 'utf8', stdio: ['pipe', 'pipe', 'inherit'], maxBuffer: 2 ** 28, ...options })
+  execFileSync(program, args, {
+    ...{ encoding: 'utf8', stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'], maxBuffer: 2 ** 28 },
+    ...options,
+  })
 
 /** Makes a folder once for each list of packages. */
 const environment = (name: string, packages: readonly string[], make: (folder: string) => void): string => {

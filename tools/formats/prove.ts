@@ -5,6 +5,8 @@
 const proofs: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<boolean>>>> = {
   'compressed-tensors': async () => (await import('./compressed-tensors.ts')).proveCompressedTensors,
   qweight: async () => (await import('./qweight.ts')).proveQweights,
+  calibrated: async () => (await import('./calibrated.ts')).proveCalibrated,
+  loaded: async () => (await import('./loaded.ts')).proveLoaded,
   gguf: async () => (await import('./gguf.ts')).proveGguf,
   generators: async () => (await import('./generators.ts')).proveGenerators,
 }

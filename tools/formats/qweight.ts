@@ -12,27 +12,13 @@ import { convert, openPortable, writeModel } from '@awq/formats'
 import { openFolderWriter } from '@awq/formats/node'
 import { modelLogits } from '@awq/runtime'
 import { openFolder } from '@awq/tensor/node'
-import { output, pythonWith } from './environments.ts'
+import { output } from './environments.ts'
+import { gptqmodel } from './interpreters.ts'
 import { compareWeights } from './qweight-compare.ts'
 import { difference } from './tiny-models.ts'
 
-const PACKAGES = [
-  ...['torch==2.13.0', 'transformers==5.17.0', 'accelerate==1.15.0', 'optimum', 'setuptools>=77', 'wheel', 'torchao'],
-  ...['device-smi', 'pypcre', 'tokenicer', 'logbar', 'defuser', 'threadpoolctl', 'datasets'],
-]
 const ids = [1, 504, 282, 3725, 1234, 99, 4000, 17]
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
-
-/** A Python with gptqmodel, whose own list of packages asks for a newer torch than the others take. */
-const interpreter = (): string => {
-  const python = pythonWith('gptqmodel', PACKAGES)
-  try {
-    output(python, ['-c', 'import importlib.metadata as m; m.version("gptqmodel")'])
-  } catch {
-    output(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-build-isolation', 'gptqmodel==7.7.0'])
-  }
-  return python
-}
 
 const logitsOf = (file: string): number[] => JSON.parse(readFileSync(file, 'utf8')).logits.flat()
 
@@ -51,7 +37,7 @@ const told = (label: string, weights: { equal: number; differing: readonly strin
 
 /** @returns whether all agree */
 export const proveQweights = async ([float, ...stores]: readonly string[]): Promise<boolean> => {
-  const python = interpreter()
+  const python = gptqmodel()
   const scratch = mkdtempSync(join(tmpdir(), 'awq-qweight-'))
   let good = true
   try {
