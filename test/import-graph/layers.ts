@@ -30,13 +30,16 @@ const packageOf = (specifier: string): string =>
 
 const isTest = (path: string): boolean => /\.test\.ts$|\/fixtures\//.test(path)
 
+/** Pages are bundled whole into the build: what they import is needed to make it, not to run it. */
+const isBundled = (path: string): boolean => /\/page\//.test(path)
+
 const declared = (manifest: Manifest): string[] =>
   Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
 
 /**
  * What is wrong with the packages' imports, one line each: an import from the same or a higher layer (so also every
  * circle), an import that package.json does not declare, a declared dependency that nothing imports, a relative import
- * that leaves its package. Tests keep to the layers too, but may use what only the root declares.
+ * that leaves its package. Tests and pages keep to the layers too, but may use what only the root declares.
  */
 export function checkLayers(repository: Repository): string[] {
   const wrong: string[] = []
@@ -59,7 +62,7 @@ export function checkLayers(repository: Repository): string[] {
         if (other !== undefined && other !== folder && heightOf(other) >= heightOf(folder)) {
           wrong.push(`${path} imports ${specifier}: not below ${folder}`)
         }
-        if (isTest(path)) continue
+        if (isTest(path) || isBundled(path)) continue
         used.add(name)
         if (!declared(manifest).includes(name)) wrong.push(`${path} imports ${specifier}: not in its package.json`)
       }

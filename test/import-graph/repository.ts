@@ -28,7 +28,7 @@ export function repositoryOnDisk(root: string): Repository {
   return {
     packages: packages.sort(),
     manifest: (name) => JSON.parse(read(`packages/${name}/package.json`)!) as Manifest,
-    sources: (name) => globSync(`packages/${name}/src/**/*.ts`, { cwd: root }).sort(),
+    sources: (name) => globSync(`packages/${name}/src/**/*.{ts,tsx}`, { cwd: root }).sort(),
     read,
   }
 }
@@ -39,7 +39,7 @@ export function repositoryInMemory(files: Readonly<Record<string, string>>): Rep
   return {
     packages: [...new Set(paths.map((path) => path.split('/')[1]!))],
     manifest: (name) => JSON.parse(files[`packages/${name}/package.json`]!) as Manifest,
-    sources: (name) => paths.filter((path) => path.startsWith(`packages/${name}/src/`) && path.endsWith('.ts')),
+    sources: (name) => paths.filter((path) => path.startsWith(`packages/${name}/src/`) && /\.tsx?$/.test(path)),
     read: (path) => files[path],
   }
 }

@@ -8,6 +8,7 @@ import { type Exchange, jsonResponse } from './exchange.ts'
 import { health } from './health-route.ts'
 import { listModels, retrieveModel } from './models-route.ts'
 import { openApiDocument } from './openapi.ts'
+import { chatPage } from './page-route.ts'
 import { createResponse } from './response-route.ts'
 import { responseObject, responseRequest } from './response-schema.ts'
 
@@ -30,6 +31,14 @@ export interface Endpoint {
 
 /** Every endpoint. */
 export const endpoints: readonly Endpoint[] = [
+  {
+    method: 'GET',
+    path: '/',
+    summary: 'A page to chat with the models',
+    open: true,
+    produces: 'text/html',
+    handle: chatPage,
+  },
   {
     method: 'POST',
     path: '/v1/chat/completions',

@@ -1,14 +1,15 @@
 import { type Exchange, jsonResponse, unknownModel } from './exchange.ts'
+import { modelFacts } from './model-facts.ts'
 import type { ModelStatus } from './registry.ts'
 
-const modelObject = ({ name, created, state, facts, model }: ModelStatus) => ({
+const modelObject = async ({ name, created, state, facts, model }: ModelStatus) => ({
   id: name,
   object: 'model',
   created,
   owned_by: 'awq',
   state,
+  ...(model ? { ...factsOf(model), awq: await modelFacts(model) } : {}),
   ...facts,
-  ...(model ? factsOf(model) : {}),
 })
 
 const factsOf = ({ contextLength, kind, accuracy, description, tokenizer }: NonNullable<ModelStatus['model']>) => ({
@@ -23,12 +24,12 @@ const factsOf = ({ contextLength, kind, accuracy, description, tokenizer }: NonN
 
 /** `GET /v1/models`. */
 export const listModels = async ({ settings }: Exchange): Promise<Response> =>
-  jsonResponse({ object: 'list', data: settings.models.list().map(modelObject) })
+  jsonResponse({ object: 'list', data: await Promise.all(settings.models.list().map(modelObject)) })
 
 /** `GET /v1/models/{model}`; a name may contain slashes. */
 export const retrieveModel = async ({ settings, parameters }: Exchange): Promise<Response> => {
   const name = parameters.model ?? ''
   const status = settings.models.find(name)
   if (!status) throw unknownModel(name, settings.models)
-  return jsonResponse(modelObject(status))
+  return jsonResponse(await modelObject(status))
 }

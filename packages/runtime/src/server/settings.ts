@@ -36,6 +36,8 @@ export interface HandlerOptions {
    * `createServer` does.
    */
   readonly hosts?: readonly string[] | undefined
+  /** `GET /` answers with a chat page; true by default. It holds nothing that a key protects. */
+  readonly page?: boolean | undefined
   readonly limits?: ServerLimits | undefined
   /** One entry per request and per failure; none by default. A pino logger fits. */
   readonly log?: Logger | undefined
@@ -61,6 +63,7 @@ export interface HandlerSettings {
   readonly apiKeys: readonly string[]
   readonly cors: readonly string[]
   readonly logPrompts: boolean
+  readonly page: boolean
   readonly hosts: readonly string[] | undefined
   readonly limits: { readonly [K in keyof Required<ServerLimits>]: number }
   readonly log: Logger | undefined
@@ -104,6 +107,7 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     hosts,
     log,
     logPrompts = false,
+    page = true,
     collectMetrics = (own) => own(),
   } = options
   return {
@@ -117,6 +121,7 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     log,
     logPrompts,
     collectMetrics,
+    page,
   }
 }
 
