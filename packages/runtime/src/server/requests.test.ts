@@ -71,7 +71,7 @@ describe('what is wrong with a request', () => {
 
   it.each<[string, string, string, number]>([
     ['GET', '/v1/nothing', 'unknown_url', 404],
-    ['POST', '/', 'unknown_url', 404],
+    ['POST', '/', 'method_not_supported', 405],
     ['GET', '/../../etc/passwd', 'unknown_url', 404],
     ['GET', '/v1/models/..%2f..%2fetc%2fpasswd', 'model_not_found', 404],
     ['GET', '/v1/chat/completions', 'method_not_supported', 405],
