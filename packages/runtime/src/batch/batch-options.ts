@@ -3,7 +3,7 @@ import { AwqError } from '@awq/tensor'
 
 /** How a model serves many generations at once. */
 export interface BatchOptions {
-  /** Generations that run at a time; an integer from 1 to 256, 8 by default. More wait in a queue. */
+  /** Generations that run at a time; an integer from 1 to 256, 16 by default. More wait in a queue. */
   readonly maxBatch?: number | undefined
   /**
    * Tokens that the caches of all running generations have room for together. By default as many as fit 1 GiB, at least one
@@ -50,7 +50,7 @@ export const tokenBytes = ({ blocks }: ModelDescription, dtype: ActivationType):
  * @throws AwqError INVALID_ARGUMENT naming the option, its value and what is allowed
  */
 export const batchSettings = (options: BatchOptions, contextLength: number, bytes: number): BatchSettings => {
-  const maxBatch = checked('maxBatch', options.maxBatch ?? 8, 1, 256)
+  const maxBatch = checked('maxBatch', options.maxBatch ?? 16, 1, 256)
   const most = maxBatch * contextLength
   const affordable = Math.max(contextLength, Math.floor(defaultBytes / bytes))
   const cacheTokens = Math.min(most, checked('cacheTokens', options.cacheTokens ?? affordable, 1, 2 ** 40))

@@ -119,17 +119,6 @@ export const createBatch = ({ settings, vocabSize, open, tuning }: BatchParts): 
   const wish = ({ ids, most }: Job): number =>
     Math.max(ids.length, Math.min(contextLength, most, Math.ceil((ids.length + ahead) / ahead) * ahead))
 
-  /** Gives slots to those that wait, in their order, while there are some. */
-  const admit = async (): Promise<void> => {
-    let admitted = false
-    for (let job = queue[0]; job && places!.take(job, wish(job)); job = queue[0]) {
-      queue.shift()
-      if (job.pending?.from === 0) job.reused = cached(job)
-      admitted = true
-    }
-    if (admitted) await executor!.reserve(places!.needs())
-  }
-
   /** Moves jobs from the end into slots that nobody has. */
   const moveTogether = async (movable: readonly Job[]): Promise<void> => {
     for (const job of [...movable].sort((a, b) => b.slot! - a.slot!)) {
@@ -137,6 +126,26 @@ export const createBatch = ({ settings, vocabSize, open, tuning }: BatchParts): 
       if (hole === undefined) return
       await places!.move(job, hole)
     }
+  }
+
+  /** Memory that lies between slots in use is had by moving these together. */
+  const take = async (job: Job): Promise<boolean> => {
+    if (places!.take(job, wish(job))) return true
+    const before = places!.needs().join()
+    await moveTogether(places!.active.filter(({ pending }) => pending))
+    // Meanwhile it may have gone away.
+    return places!.needs().join() !== before && job === queue[0] && places!.take(job, wish(job))
+  }
+
+  /** Gives slots to those that wait, in their order, while there are some. */
+  const admit = async (): Promise<void> => {
+    let admitted = false
+    for (let job = queue[0]; job && (await take(job)); job = queue[0]) {
+      queue.shift()
+      if (job.pending?.from === 0) job.reused = cached(job)
+      admitted = true
+    }
+    if (admitted) await executor!.reserve(places!.needs())
   }
 
   /**
