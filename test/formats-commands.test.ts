@@ -34,10 +34,10 @@ afterEach(() => {
 afterAll(() => rm(scratch, { recursive: true, force: true }))
 
 /** A small quantized model in a format: its files. */
-const filesOf = async (format: string): Promise<Record<string, Uint8Array>> => {
+const filesOf = async (format: string, spec = four): Promise<Record<string, Uint8Array>> => {
   await using float = await wideModel()
   const writer = memoryWriter('made')
-  const model = roundedModel(withByteTokenizer(float), (name) => (/embed|lm_head/.test(name) ? null : four))
+  const model = roundedModel(withByteTokenizer(float), (name) => (/embed|lm_head/.test(name) ? null : spec))
   await writeModel(model, format, writer)
   const folder = writer.folder()
   const files: Record<string, Uint8Array> = {}
@@ -122,6 +122,20 @@ describe('export and convert', () => {
     expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/--accuracy is for transformersjs and genai/)])
     const converted = await awq('convert', store, '--format', 'gptq', '-o', newOutput(), '--accuracy', 'exact')
     expect(converted.code).toBe(2)
+  })
+
+  test('of several formats, those that cannot hold the model are named, and those that can', async () => {
+    const store16 = newOutput()
+    await mkdir(store16)
+    for (const [file, bytes] of Object.entries(await filesOf('awq', { ...four, groupSize: 16 })))
+      await writeFile(join(store16, file), bytes)
+    const output = newOutput()
+    const { code, stderr } = await awq('export', store16, '--format', 'gguf,gptq,autoawq-gemv,genai', '-o', output)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /gguf cannot hold .*blocks of 32.*autoawq-gemv cannot hold .*no groups of 16.*Nothing was written; .* gptq, genai can/,
+    )
+    expect(existsSync(output)).toBe(false)
   })
 
   test('files that are not those that were written are refused, unless nobody looks', async () => {

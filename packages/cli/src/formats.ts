@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { AwqError } from '@awq/tensor'
 import type { Session } from './command.ts'
 import { formatBytes, formatSeconds } from './format.ts'
 import type { FormatsLibrary, PortableModel } from './libraries.ts'
@@ -51,6 +52,28 @@ const checkAccuracy = ({ formats }: FormatsLibrary, names: readonly string[], mo
   throw new UsageError(`--accuracy is for ${taking.join(' and ')}: other formats leave it to what reads them`)
 }
 
+/** @throws AwqError UNSUPPORTED with the reasons of the formats that cannot hold a model, and which of those asked for can */
+const checkTargets = async (
+  model: PortableModel,
+  targets: readonly Target[],
+  checkHolds: FormatsLibrary['checkHolds'],
+): Promise<void> => {
+  const refusals: string[] = []
+  const holding: string[] = []
+  for (const { format } of targets)
+    await checkHolds(model, format).then(
+      () => holding.push(format),
+      (error: unknown) => {
+        if (!AwqError.is(error) || error.code !== 'UNSUPPORTED') throw error
+        refusals.push(error.message)
+      },
+    )
+  if (refusals.length === 0) return
+  const others =
+    holding.length > 0 ? `. Nothing was written; of those asked for, ${holding.join(', ')} can hold it` : ''
+  throw new AwqError('UNSUPPORTED', `${refusals.join('. ')}${others}`)
+}
+
 /** Writes an open model in every format asked for, each whole or not at all; whether all can hold it is asked first. */
 export const writeTargets = async (
   session: Session,
@@ -61,7 +84,7 @@ export const writeTargets = async (
   const { reporter, signal, context, command } = session
   const { checkHolds, writeModel } = await context.libraries.formats()
   const { openFolderWriter } = await context.libraries.formatFolders()
-  for (const { format } of targets) await checkHolds(model, format)
+  await checkTargets(model, targets, checkHolds)
   const written: Written[] = []
   for (const target of targets) {
     const into = await openFolderWriter(target.path)

@@ -151,7 +151,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 /** The store that `awq quantize` writes and `awq run` reads. */
 export const awqFormat: Format = {
   name: 'awq',
-  title: 'the store of this program, which awq run reads',
+  title: 'the store of the program awq, which awq run reads',
   usage: ['```sh', 'awq run OUT --prompt "Once upon a time"', '```'].join('\n'),
   recognise: (folder) => folder.has(MANIFEST_FILE),
   read,

@@ -112,7 +112,10 @@ export const writeModel = async (
     const format = writableFormat(name)
     const written = withCommand(await heldBy(name, model, options), options.command)
     options.signal?.throwIfAborted()
-    await into.writeText(CARD_FILE, modelCard({ ...written, format }))
+    await into.writeText(
+      CARD_FILE,
+      modelCard({ ...written, parameters: format.forms?.(written) ?? written.parameters, format }),
+    )
     await format.write(written, into, options)
     if (name !== awqFormat.name) await writeProvenance(written, name, into, options)
     options.signal?.throwIfAborted()

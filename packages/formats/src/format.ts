@@ -5,6 +5,7 @@
 import type { Accuracy } from '@awq/runtime'
 import type { Folder } from '@awq/tensor'
 import type { FolderWriter } from './folder/writer.ts'
+import type { ModelForms } from './matrix-kinds.ts'
 import type { PortableModel, ReadOptions } from './model.ts'
 
 /** How far a write has come. */
@@ -52,6 +53,11 @@ export interface Format {
    * Called before anything is written. Absent where the format is only read.
    */
   readonly problems?: (model: PortableModel) => string[] | Promise<string[]>
+  /**
+   * How it stores the parameters of a model that it can hold, for the model card; absent where as they are. Tables become
+   * floats in some, codes wider ones.
+   */
+  readonly forms?: ((model: PortableModel) => ModelForms['parameters']) | undefined
   /** Writes all files; the caller commits or discards them. */
   readonly write?: (model: PortableModel, into: FolderWriter, options?: WriteOptions) => Promise<void>
 }

@@ -37,11 +37,13 @@ const table = (heading: readonly string[], rows: readonly (readonly string[])[])
 const number = (value: number, digits: number): string =>
   Number.isFinite(value) ? value.toFixed(digits) : String(value)
 
-const frontMatter = ({ repository }: Provenance['source']): string[] => [
+const frontMatter = ({ provenance: { source, method }, format }: CardParts): string[] => [
   '---',
-  ...(repository === undefined ? [] : [`base_model: ${JSON.stringify(repository)}`, 'base_model_relation: quantized']),
+  ...(source.repository === undefined
+    ? []
+    : [`base_model: ${JSON.stringify(source.repository)}`, 'base_model_relation: quantized']),
   'pipeline_tag: text-generation',
-  'tags: [awq, quantized]',
+  `tags: [${[...new Set([...(method.includes('awq') ? ['awq'] : []), format.name, 'quantized'])].join(', ')}]`,
   '---',
 ]
 
@@ -75,7 +77,7 @@ export const modelCard = (parts: CardParts): string => {
     ? `${plain(calibration.source)}, ${calibration.samples} x ${calibration.length} tokens`
     : 'none: the method looks at no text'
   return `${[
-    ...frontMatter(source),
+    ...frontMatter(parts),
     '',
     `# ${origin}, quantized`,
     '',
@@ -99,6 +101,10 @@ export const modelCard = (parts: CardParts): string => {
     ),
     '',
     ...measured(provenance),
+    '## Files',
+    '',
+    `Their SHA-256 are in \`${format.name === 'awq' ? 'quantization.json' : 'provenance.json'}\`; \`awq inspect OUT\` compares them.`,
+    '',
     ...(format.usage === undefined ? [] : ['## Use', '', format.usage.trim(), '']),
   ]
     .join('\n')

@@ -5,6 +5,7 @@
 
 import { peekFolderConfig } from '../folder/config.ts'
 import type { Format } from '../format.ts'
+import { packedForms } from '../packed/checkpoint.ts'
 import { transformersUsage } from '../packed/transformers-usage.ts'
 import { readCompressedTensors } from './read.ts'
 import { compressedTensorsProblems, writeCompressedTensors } from './write.ts'
@@ -30,5 +31,6 @@ export const compressedTensorsFormat: Format = {
   recognise,
   read: readCompressedTensors,
   problems: compressedTensorsProblems,
+  forms: (model) => packedForms(model),
   write: writeCompressedTensors,
 }

@@ -5,7 +5,7 @@
 import type { Format } from '../format.ts'
 import { ggufFiles } from './files.ts'
 import { readGguf } from './read.ts'
-import { ggufProblems, writeGguf } from './write.ts'
+import { ggufForms, ggufProblems, writeGguf } from './write.ts'
 
 /**
  * Read: floats, Q4_0, Q4_1, Q5_0 and Q8_0 as integers, K-quants as the numbers that they stand for. Written: 2, 3 and 4 bits as
@@ -24,5 +24,6 @@ export const ggufFormat: Format = {
   recognise: async (folder) => (await ggufFiles(folder)).length > 0,
   read: readGguf,
   problems: ggufProblems,
+  forms: ggufForms,
   write: writeGguf,
 }

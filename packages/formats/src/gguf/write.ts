@@ -8,6 +8,7 @@ import { describedParameters } from '../check-model.ts'
 import { companionText } from '../folder/companions.ts'
 import type { FileWriter, FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import type { ModelForms, ParameterForm } from '../matrix-kinds.ts'
 import { isTable } from '../matrix-names.ts'
 import type { Parameter, PortableModel } from '../model.ts'
 import { float16Rows } from '../packed/float-table.ts'
@@ -15,7 +16,7 @@ import { type GgufArchitecture, ggufArchitectures, ggufName, permutedHeads, perm
 import { type GgufField, type GgufTensorToWrite, planGguf } from './encode.ts'
 import { integerType, writeIntegers } from './integers.ts'
 import { ggufMetadata } from './metadata.ts'
-import { type GgufType, ggufType } from './types.ts'
+import { BLOCK, type GgufType, ggufType } from './types.ts'
 import { vocabularyFields } from './vocabulary.ts'
 
 /** A parameter with its name and type there. */
@@ -68,6 +69,18 @@ export const ggufProblems = async (model: PortableModel): Promise<string[]> => {
   }
   return found
 }
+
+/** How GGUF stores parameters: in blocks of 32, of 4 or 8 bits; tables that fit none as float16. */
+export const ggufForms = (model: PortableModel): ModelForms['parameters'] =>
+  new Map(
+    [...model.parameters].map(([name, found]): [string, ParameterForm] => {
+      if (found.kind === 'float')
+        return [name, { kind: 'float', entry: { ...found.entry, dtype: floatType(found).name } }]
+      const type = integerType({ ...found.spec, shape: found.shape })
+      if (typeof type === 'string') return [name, { kind: 'float', entry: { dtype: 'F16', shape: found.shape } }]
+      return [name, { ...found, spec: { ...found.spec, bits: type.name === 'Q8_0' ? 8 : 4, groupSize: BLOCK } }]
+    }),
+  )
 
 /** Vectors are float32, as llama.cpp asks; matrices are as they are. */
 const floatType = ({ entry }: Parameter & { kind: 'float' }): GgufType =>

@@ -2,7 +2,7 @@
  * Writes checkpoints of Hugging Face's layout whose matrices are several tensors of packed integers.
  * @module
  */
-import type { StoreEntry } from '@awq/quantize'
+import type { QuantSpec, StoreEntry } from '@awq/quantize'
 import { bytesOf, type QuantizedMatrix } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
 import { writeCompanions } from '../folder/companions.ts'
@@ -11,6 +11,7 @@ import { configText } from '../folder/config-text.ts'
 import { openTensorFiles } from '../folder/tensor-files.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
+import type { ModelForms, ParameterForm } from '../matrix-kinds.ts'
 import { isTable, moduleOf } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { float16Rows } from './float-table.ts'
@@ -36,6 +37,19 @@ const entriesOf = (
   if (isTable(model, name)) return [{ name, dtype: 'F16', shape: parameter.shape }]
   return writer.entries(moduleOf(name), parameter)
 }
+
+/** How these formats store parameters: quantized tables become float16; `change` is what else a format does. */
+export const packedForms = (
+  model: PortableModel,
+  change: (spec: QuantSpec) => QuantSpec = (spec) => spec,
+): ModelForms['parameters'] =>
+  new Map(
+    [...model.parameters].map(([name, found]): [string, ParameterForm] =>
+      found.kind === 'quantized' && isTable(model, name)
+        ? [name, { kind: 'float', entry: { dtype: 'F16', shape: found.shape } }]
+        : [name, found.kind === 'quantized' ? { ...found, spec: change(found.spec) } : found],
+    ),
+  )
 
 /** Numbers of checkpoints are float16, as scales are, unless they were float32. */
 const configOf = ({ config: { dtype, torch_dtype: older, ...config } }: PortableModel, quantization: JsonObject) => {

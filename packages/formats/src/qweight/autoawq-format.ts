@@ -4,10 +4,14 @@
  */
 
 import type { Format } from '../format.ts'
+import { packedForms } from '../packed/checkpoint.ts'
 import { transformersUsage } from '../packed/transformers-usage.ts'
 import { readAutoAwq } from './autoawq-read.ts'
 import { autoAwqProblems, writeAutoAwq } from './autoawq-write.ts'
 import { detectLayout } from './tensors.ts'
+
+/** Symmetric matrices have zero points too there: the middle. */
+const withZeroPoints: Format['forms'] = (model) => packedForms(model, (spec) => ({ ...spec, symmetric: false }))
 
 /** GEMM, the layout that all readers have. */
 export const autoAwqFormat: Format = {
@@ -19,6 +23,7 @@ export const autoAwqFormat: Format = {
   recognise: async (folder) => (await detectLayout(folder)) === 'gemm',
   read: (folder, options) => readAutoAwq(folder, 'autoawq', options),
   problems: (model) => autoAwqProblems(model, 'gemm'),
+  forms: withZeroPoints,
   write: (model, into, options) => writeAutoAwq(model, into, 'gemm', options),
 }
 
@@ -29,6 +34,7 @@ export const autoAwqGemvFormat: Format = {
   recognise: async (folder) => (await detectLayout(folder)) === 'gemv',
   read: (folder, options) => readAutoAwq(folder, 'autoawq-gemv', options),
   problems: (model) => autoAwqProblems(model, 'gemv'),
+  forms: withZeroPoints,
   write: (model, into, options) => writeAutoAwq(model, into, 'gemv', options),
 }
 

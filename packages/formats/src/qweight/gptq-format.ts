@@ -2,7 +2,9 @@
  * GPTQ, the checkpoints of AutoGPTQ and gptqmodel, as formats.
  * @module
  */
+
 import type { Format } from '../format.ts'
+import { packedForms } from '../packed/checkpoint.ts'
 import { transformersUsage } from '../packed/transformers-usage.ts'
 import { readGptq } from './gptq-read.ts'
 import { gptqProblems, gptqV1Problems, usualVersion, writeGptq } from './gptq-write.ts'
@@ -20,6 +22,7 @@ export const gptqFormat: Format = {
   recognise: async (folder) => (await detectLayout(folder)) === 'gptq',
   read: readGptq,
   problems: gptqProblems,
+  forms: (model) => packedForms(model),
   write: (model, into, options) => writeGptq(model, into, usualVersion(model), options),
 }
 
@@ -28,6 +31,7 @@ export const gptqV1Format: Format = {
   name: 'gptq-v1',
   title: 'GPTQ version 1, for programs that have no version 2; no zero point may be 0',
   problems: gptqV1Problems,
+  forms: (model) => packedForms(model),
   write: (model, into, options) => writeGptq(model, into, 1, options),
 }
 
@@ -36,5 +40,6 @@ export const gptqV2Format: Format = {
   name: 'gptq-v2',
   title: 'GPTQ version 2, for gptqmodel and what builds on it',
   problems: gptqProblems,
+  forms: (model) => packedForms(model),
   write: (model, into, options) => writeGptq(model, into, 2, options),
 }
