@@ -56,7 +56,10 @@ let prepared: Promise<SentPage> | undefined
 /** `GET /`: the chat page. It holds nothing of the models, so that it needs no key. @throws ApiError 404 without a page */
 export const chatPage = async ({ request, settings }: Exchange): Promise<Response> => {
   if (!settings.page) throw new ApiError(404, 'This server has no page.', { code: 'not_found' })
-  prepared ??= preparePage()
+  prepared ??= preparePage().catch((error: unknown) => {
+    prepared = undefined
+    throw error
+  })
   const { text, gzipped, headers } = await prepared
   if (request.headers.get('if-none-match')?.includes(headers.etag ?? ''))
     return new Response(null, { status: 304, headers })
