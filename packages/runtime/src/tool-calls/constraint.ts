@@ -5,7 +5,7 @@
 import { AwqError } from '@awq/tensor'
 import type { Tokenizer } from '@awq/text'
 import { expressionConstraint } from '../constrain/constraint.ts'
-import { choice, controlToken, type Expression, end, repeat, sequence, text } from '../constrain/expression.ts'
+import { choice, controlToken, type Expression, end, none, repeat, sequence, text } from '../constrain/expression.ts'
 import { type ConstraintOptions, preparedExpression, prepareVocabulary } from '../constrain/json-constraint.ts'
 import { listOf, member, objectOf } from '../constrain/json-text.ts'
 import type { TokenSource } from '../constrain/vocabulary.ts'
@@ -30,6 +30,8 @@ export const toolCallMarkerIds = (format: ToolCallFormat, tokenizer: MarkerSourc
 export interface ToolCallConstraintOptions extends ConstraintOptions {
   /** Up to 8 calls instead of one; false by default. */
   readonly parallel?: boolean | undefined
+  /** JSON schema of an answer that may come instead of calls. */
+  readonly otherwise?: unknown
 }
 
 const mostCalls = 8
@@ -43,7 +45,7 @@ export const toolCallConstraint = async (
   tools: readonly Tool[],
   format: ToolCallFormat,
   tokenizer: TokenSource & MarkerSource,
-  { parallel = false, ...options }: ToolCallConstraintOptions = {},
+  { parallel = false, otherwise, ...options }: ToolCallConstraintOptions = {},
 ): Promise<Constraint> => {
   if (tools.length === 0) throw new AwqError('INVALID_ARGUMENT', 'A call was asked for, but there are no functions.')
   const prepared = await prepareVocabulary(tokenizer)
@@ -57,7 +59,8 @@ export const toolCallConstraint = async (
     const id = tokenizer.tokenId(spelling)
     return id !== undefined && controlIds.includes(id) ? controlToken(id) : text(spelling)
   }
-  const language = callsIn(format, calls, parallel ? mostCalls : 1, marker)
+  const answer = otherwise === undefined ? none : await preparedExpression(otherwise, prepared, options)
+  const language = choice(callsIn(format, calls, parallel ? mostCalls : 1, marker), answer)
   return expressionConstraint(language, prepared.vocabulary, prepared.masks, controlIds)
 }
 
