@@ -34,7 +34,7 @@ const isTest = (path: string): boolean => /\.test\.ts$|\/fixtures\//.test(path)
 const isBundled = (path: string): boolean => /\/page\//.test(path)
 
 const declared = (manifest: Manifest): string[] =>
-  Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })
+  Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies })
 
 /**
  * What is wrong with the packages' imports, one line each: an import from the same or a higher layer (so also every
