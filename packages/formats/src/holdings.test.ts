@@ -86,7 +86,7 @@ const computesTheSame = async (model: PortableModel, format: string): Promise<vo
   const [expected] = await modelLogits(store.folder(), ids, { engine })
   const port =
     format === 'genai' ? ({ padding: 'right', logits: 'all' } as const) : ({ padding: 'left', logits: 'kept' } as const)
-  await using decoder = await openExported(engine, model, { port, experts: format === 'genai' ? 'chosen' : 'masked' })
+  await using decoder = await openExported(engine, model, { port, experts: format === 'genai' ? 'chosen' : 'spare' })
   const [rows] = await decoder.run([ids], [ids.map(() => 1)])
   for (const [j, value] of rows!.at(-1)!.entries()) expect(value).toBeCloseTo(expected![j]!, 3)
 }

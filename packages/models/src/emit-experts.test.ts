@@ -115,16 +115,19 @@ describe('a mixture', () => {
     })
   }
 
-  test.each<ExpertTokens>(['chosen', 'masked', 'all'])('is the weighted sum of its experts: %s', async (form) => {
-    const outputs = await run(form)
-    expect(outputs.y!.shape).toEqual([BATCH, LENGTH, width])
-    x.forEach((value, at) => {
-      const token = Math.floor(at / width)
-      const factor = (0.25 + token / 64) * ((token % 5) + 1) + 0.5 * 6
-      expect(Number(outputs.y!.data[at])).toBeCloseTo(value * factor, 5)
-    })
-    const reached = Array.from({ length: EXPERTS }, (_, expert) => Number(outputs[`reached.${expert}`]!.data[0]))
-    const total = BATCH * LENGTH
-    expect(reached).toEqual(form === 'all' ? new Array(EXPERTS).fill(total) : [2, 2, 2, 2, 2, total, 0, 0])
-  })
+  test.each<ExpertTokens>(['chosen', 'spare', 'masked', 'all'])(
+    'is the weighted sum of its experts: %s',
+    async (form) => {
+      const outputs = await run(form)
+      expect(outputs.y!.shape).toEqual([BATCH, LENGTH, width])
+      x.forEach((value, at) => {
+        const token = Math.floor(at / width)
+        const factor = (0.25 + token / 64) * ((token % 5) + 1) + 0.5 * 6
+        expect(Number(outputs.y!.data[at])).toBeCloseTo(value * factor, 5)
+      })
+      const reached = Array.from({ length: EXPERTS }, (_, expert) => Number(outputs[`reached.${expert}`]!.data[0]))
+      const total = BATCH * LENGTH
+      expect(reached).toEqual(form === 'all' ? new Array(EXPERTS).fill(total) : [2, 2, 2, 2, 2, total, 0, 0])
+    },
+  )
 })

@@ -4,8 +4,10 @@
  * `chosen`: the tokens are sorted by expert and cut into one piece for each, which is empty where no token goes: an expert
  * computes its own tokens alone. There is no branch: kernels return at once for a piece of no rows.
  *
- * `masked`: every expert computes every token, and the weights of those that are not its own are zero: for devices whose
- * kernels take no empty pieces. `all`: the same, and statistics count every token for every expert.
+ * `spare`: the same with one more row for each expert, whose output nobody takes, so that no piece is empty: for devices whose
+ * kernels take none. Prompts cost what their tokens' own experts do; a single token is computed by all experts.
+ *
+ * `masked`: every expert computes every token, and the weights of those that are not its own are zero. `all`: the same, and statistics count every token for every expert.
  * @module
  */
 import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
@@ -14,7 +16,7 @@ import { expertValue } from './expert-steps.ts'
 import type { ExpertsStep } from './steps.ts'
 
 /** Which tokens experts compute. */
-export type ExpertTokens = 'chosen' | 'masked' | 'all'
+export type ExpertTokens = 'chosen' | 'spare' | 'masked' | 'all'
 
 /** What statistics must know of a value that only some tokens come by at. */
 export interface RoutedTokens {
@@ -76,7 +78,10 @@ export const emitExperts = (
   step: ExpertsStep,
   form: ExpertTokens,
   run: RunExpert,
-): Value => (form === 'chosen' ? emitChosen(graph, x, routing, step, run) : emitAll(graph, x, routing, step, form, run))
+): Value =>
+  form === 'chosen' || form === 'spare'
+    ? emitChosen(graph, x, routing, step, form === 'spare', run)
+    : emitAll(graph, x, routing, step, form, run)
 
 const emitAll = (
   graph: Graph,
@@ -103,7 +108,14 @@ const emitAll = (
     .reduce((sum, part) => graph.add('Add', [sum, part]))
 }
 
-const emitChosen = (graph: Graph, x: Value, routing: Value, step: ExpertsStep, run: RunExpert): Value => {
+const emitChosen = (
+  graph: Graph,
+  x: Value,
+  routing: Value,
+  step: ExpertsStep,
+  spare: boolean,
+  run: RunExpert,
+): Value => {
   const { experts, chosen } = step
   const tokens = flatten(graph, x)
   const [weights, places] = graph.addAll(
@@ -112,8 +124,10 @@ const emitChosen = (graph: Graph, x: Value, routing: Value, step: ExpertsStep, r
     { axis: -1 },
     { outputs: 2 },
   ) as [Value, Value]
-  // Pairs of token and expert, token by token; then sorted by expert, tokens in order.
-  const expertOf = reshape(graph, places, [-1])
+  const total = later(() => sizeOf(graph, tokens, 0))
+  // Pairs of token and expert, token by token, and behind them the spare ones; then sorted by expert, tokens in order.
+  const own = reshape(graph, places, [-1])
+  const expertOf = spare ? graph.add('Concat', [own, int64s(graph, range(experts))], { axis: 0 }) : own
   const pairs = sizeOf(graph, expertOf, 0)
   const place = countUp(graph, pairs)
   const key = graph.add('Add', [graph.add('Mul', [expertOf, pairs]), place])
@@ -124,18 +138,27 @@ const emitChosen = (graph: Graph, x: Value, routing: Value, step: ExpertsStep, r
   const counts = graph.add('ReduceSum', [graph.add('Cast', [isExpert], { to: 'int64' }), int64s(graph, [0])], {
     keepdims: 0,
   })
-  const owner = graph.add('Div', [order, scalar(graph, 'int64', chosen)])
+  const pairOwner = graph.add('Div', [order, scalar(graph, 'int64', chosen)])
+  const lastToken = later(() => graph.add('Sub', [total(), scalar(graph, 'int64', 1)]))
+  const owner = spare ? graph.add('Min', [pairOwner, lastToken()]) : pairOwner
   const pieces = cut(graph, sorted(tokens, owner), counts, experts)
-  const shares = later(() => cut(graph, sorted(reshape(graph, weights, [-1, 1]), order), counts, experts))
-  const total = later(() => sizeOf(graph, tokens, 0))
+  const pairWeights = later(() => {
+    const given = reshape(graph, weights, [-1, 1])
+    const none = () => graph.constant(x.dtype as 'float32', [experts, 1], new Array<number>(experts).fill(0))
+    return spare ? graph.add('Concat', [given, none()], { axis: 0 }) : given
+  })
+  const shares = later(() => cut(graph, sorted(pairWeights(), order), counts, experts))
   const outputs = pieces.map((value, expert) => {
-    const own = { total, reached: () => sizeOf(graph, value, 1), weight: () => shares()[expert] }
-    return run(expert, { value, tokens: own })
+    const rows = () => sizeOf(graph, value, 1)
+    const reached = () => (spare ? graph.add('Sub', [rows(), scalar(graph, 'int64', 1)]) : rows())
+    return run(expert, { value, tokens: { total, reached, weight: () => shares()[expert] } })
   })
   const width = outputs[0]!.shape.at(-1) as number
   const joined = reshape(graph, graph.add('Concat', outputs, { axis: 1 }), [-1, width])
   // Where each pair has gone in the sorted list.
-  const back = graph.add('ScatterElements', [place, order, place], { axis: 0 })
+  const placed = graph.add('ScatterElements', [place, order, place], { axis: 0 })
+  const ends = () => [int64s(graph, [0]), sizeOf(graph, own, 0), int64s(graph, [0])]
+  const back = spare ? graph.add('Slice', [placed, ...ends()]) : placed
   const paired = reshape(graph, graph.add('Gather', [joined, back], { axis: 0 }), [-1, chosen, width])
   const mixed = graph.add('MatMul', [reshape(graph, weights, [-1, 1, chosen]), paired])
   const shape = graph.add('Concat', [sizeOf(graph, x, 0), sizeOf(graph, x, 1), int64s(graph, [width])], { axis: 0 })

@@ -123,7 +123,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
       dtype: activations,
       port: { padding: 'left', logits: 'kept' },
       // Graphs also run on WebGPU, whose kernels take no empty values.
-      experts: 'masked',
+      experts: 'spare',
       accuracy: options.accuracy,
     })
     await writeBytes(into, `onnx/${file}`, graph.toBytes())
