@@ -147,7 +147,7 @@ describe.skipIf(!existsSync(executablePath))('in Chromium', { timeout: 120_000 }
       await answer.getByText('stopped').waitFor()
       await vi.waitFor(() => expect(slow.running()).toBe(0), { timeout: 10_000 })
       expect(await answer.locator('.markdown').textContent()).toBe('one two')
-      expect(await focused(page)).toBe('draft')
+      await vi.waitFor(async () => expect(await focused(page)).toBe('draft'))
       await page.getByRole('button', { name: 'Edit' }).click()
       expect(await field(page).inputValue()).toBe('Count')
     }
@@ -255,12 +255,14 @@ describe.skipIf(!existsSync(executablePath))('in Chromium', { timeout: 120_000 }
     await page.keyboard.press('Tab')
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
-    expect(await focused(page)).toBe('draft')
+    await vi.waitFor(async () => expect(await focused(page)).toBe('draft'))
     await page.getByRole('button', { name: 'Settings' }).focus()
     await page.keyboard.press('Enter')
-    expect(await page.evaluate(() => document.activeElement?.closest('dialog') !== null)).toBe(true)
+    await vi.waitFor(async () =>
+      expect(await page.evaluate(() => document.activeElement?.closest('dialog'))).not.toBe(null),
+    )
     await page.keyboard.press('Escape')
-    expect(await focused(page)).toBe('Settings')
+    await vi.waitFor(async () => expect(await focused(page)).toBe('Settings'))
   })
 
   test('roles and names: landmarks, headings, a log of sentences, nothing without a name', async () => {

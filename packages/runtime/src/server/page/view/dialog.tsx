@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { Icon } from './icon.tsx'
 
 /** What a dialog needs. */
@@ -13,7 +13,7 @@ export interface DialogProps {
 /** A drawer over the page; the browser keeps the focus in it, closes it on Escape and gives the focus back. */
 export const Dialog = ({ title, side, onClose, children }: DialogProps) => {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current
     element?.showModal()
     return () => element?.close()
