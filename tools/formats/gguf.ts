@@ -1,7 +1,7 @@
 /**
  * Proof of GGUF files: llama.cpp has the probabilities and the greedy tokens from our file that our runtime has from the store
  * or the float checkpoint. Arguments: stores, names of tiny checkpoints, or none for all
- * of these of the families that are written; they are taken as float32 and in blocks of 4 bits.
+ * of these of the families that are written; they are taken as float32 and in blocks of 4 and 8 bits.
  *
  * llama.cpp rounds activations to 8 bits in products with blocks, keys and values to float16, and looks some functions up in
  * tables of float16: where its greedy tokens differ, the figure is by how much our logits prefer ours.
@@ -118,10 +118,10 @@ export const proveGguf = async (args: readonly string[]): Promise<boolean> => {
     for (const name of tiny) {
       await using opened = await tinyModel(name)
       const model = prepared(opened, name)
-      const blocks = rounded(model, (_, width) =>
-        width % 32 === 0 ? { bits: 4, groupSize: 32, symmetric: true } : null,
-      )
-      for (const [kind, given] of Object.entries({ float: model, blocks })) {
+      const blocks = (bits: 4 | 8, symmetric: boolean) =>
+        rounded(model, (_, width) => (width % 32 === 0 ? { bits, groupSize: 32, symmetric } : null))
+      const kinds = { float: model, Q4_0: blocks(4, true), Q4_1: blocks(4, false), Q8_0: blocks(8, true) }
+      for (const [kind, given] of Object.entries(kinds)) {
         const found = await prepare(given, `${name} ${kind}`, scratch)
         if (!found) break
         cases.push(found)

@@ -90,10 +90,6 @@ export const loadedCases: readonly LoadedCase[] = [
     formats: { 'compressed-tensors': ['compressed-tensors', 'vllm'] },
   },
   {
-    ...{ kind: 'mixtral', scheme: '8 bits, experts 4', specOf: experts(4, 8) },
-    formats: { 'compressed-tensors': ['compressed-tensors'] },
-  },
-  {
     ...{ kind: 'qwen3-moe', scheme: '4 bits, experts 3', specOf: experts(3, 4) },
     formats: { 'compressed-tensors': ['compressed-tensors'] },
   },

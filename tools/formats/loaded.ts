@@ -1,6 +1,7 @@
 /**
  * Proof of AutoAWQ, GPTQ and compressed-tensors folders by those who load them: AutoAWQ unpacks our integers, bit for bit;
- * transformers, gptqmodel and vLLM (on a CPU) compute what our runtime does. Arguments: programs or kinds of models; none for all.
+ * transformers, gptqmodel and vLLM (on a CPU) compute what our runtime does. Arguments: programs, kinds of models or schemes, or one
+ * with a program (`qwen2/vllm`); none for all.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -144,10 +145,11 @@ const loaders: Readonly<Record<Loader, Load>> = {
 /** @returns whether all agree */
 export const proveLoaded = async (args: readonly string[]): Promise<boolean> => {
   const scratch = mkdtempSync(join(tmpdir(), 'awq-loaded-'))
-  const wanted = (kind: string, loader: Loader) =>
-    args.length === 0 || args.includes(loader) || args.includes(kind) || args.includes(`${kind}/${loader}`)
-  const cases = loadedCases.filter(({ kind, formats }) =>
-    Object.values(formats).some((programs) => programs.some((loader) => wanted(kind, loader))),
+  const wanted = (kind: string, scheme: string, loader: Loader) =>
+    args.length === 0 ||
+    [loader, kind, scheme, `${kind}/${loader}`, `${scheme}/${loader}`].some((one) => args.includes(one))
+  const cases = loadedCases.filter(({ kind, scheme, formats }) =>
+    Object.values(formats).some((programs) => programs.some((loader) => wanted(kind, scheme, loader))),
   )
   let good = true
   try {
@@ -159,7 +161,7 @@ export const proveLoaded = async (args: readonly string[]): Promise<boolean> => 
       const store = join(scratch, `${index}-awq`)
       await writeModel(model, 'awq', await openFolderWriter(store))
       for (const [format, programs] of Object.entries(formats)) {
-        const asked = programs.filter((loader) => wanted(kind, loader))
+        const asked = programs.filter((loader) => wanted(kind, scheme, loader))
         if (asked.length === 0) continue
         const folder = join(scratch, `${index}-${format}`)
         const label = `${kind}, ${scheme}, ${format}`
