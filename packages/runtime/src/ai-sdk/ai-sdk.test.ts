@@ -4,6 +4,7 @@ import {
   generateObject,
   generateText,
   jsonSchema,
+  Output,
   type LanguageModel as SdkModel,
   stepCountIs,
   streamText,
@@ -88,6 +89,38 @@ describe.each<[string, (script: Script) => SdkModel]>([
     expect(types).not.toContain('error')
   })
 
+  it('gives objects of a schema, whatever it would rather say', async () => {
+    const schema = jsonSchema<{ name: string; age: number }>({
+      type: 'object',
+      properties: { name: { type: 'string', maxLength: 6 }, age: { type: 'integer', minimum: 1, maximum: 99 } },
+      required: ['name', 'age'],
+      additionalProperties: false,
+    })
+    const said = { model: model({ answer: 'No!' }), prompt: 'Who?', maxRetries: 0 }
+    const { output } = await generateText({ ...said, output: Output.object({ schema }) })
+    const { object } = await generateObject({ ...said, schema })
+    for (const { name, age } of [object, output]) {
+      expect([...name].length).toBeLessThanOrEqual(6)
+      expect(age).toBeGreaterThanOrEqual(1)
+      expect(age).toBeLessThanOrEqual(99)
+    }
+  })
+
+  it.each(['required', { type: 'tool', toolName: 'weather' }] as const)(
+    'calls when it must: %j',
+    async (toolChoice) => {
+      const { toolCalls } = await generateText({
+        model: model({ answer: 'No!' }),
+        tools: { weather },
+        toolChoice,
+        prompt: 'Hi',
+        maxRetries: 0,
+      })
+      expect(toolCalls.length).toBeGreaterThan(0)
+      expect(toolCalls[0]).toMatchObject({ toolName: 'weather', input: { city: expect.any(String) } })
+    },
+  )
+
   it('says what is wrong with a prompt that is too long', async () => {
     const error = await generateText({ ...call, model: model({ contextLength: 8 }) }).catch((reason: unknown) => reason)
     expect(APICallError.isInstance(error) && error).toMatchObject({ statusCode: 400, isRetryable: false })
@@ -104,34 +137,6 @@ describe.each<[string, (script: Script) => SdkModel]>([
 })
 
 describe('a model in this process', () => {
-  it('gives objects of a schema, whatever it would rather say', async () => {
-    const schema = jsonSchema<{ name: string; age: number }>({
-      type: 'object',
-      properties: { name: { type: 'string', maxLength: 6 }, age: { type: 'integer', minimum: 1, maximum: 99 } },
-      required: ['name', 'age'],
-      additionalProperties: false,
-    })
-    const { object } = await generateObject({ model: local({ answer: 'No!' }), schema, prompt: 'Who?', maxRetries: 0 })
-    expect(object.name.length).toBeLessThanOrEqual(6)
-    expect(object.age).toBeGreaterThanOrEqual(1)
-    expect(object.age).toBeLessThanOrEqual(99)
-  })
-
-  it.each(['required', { type: 'tool', toolName: 'weather' }] as const)(
-    'calls when it must: %j',
-    async (toolChoice) => {
-      const { toolCalls } = await generateText({
-        model: local({ answer: 'No!' }),
-        tools: { weather },
-        toolChoice,
-        prompt: 'Hi',
-        maxRetries: 0,
-      })
-      expect(toolCalls.length).toBeGreaterThan(0)
-      expect(toolCalls[0]).toMatchObject({ toolName: 'weather', input: { city: expect.any(String) } })
-    },
-  )
-
   it('is tried again when it is busy', async () => {
     const { model } = scriptedModel({})
     let calls = 0
