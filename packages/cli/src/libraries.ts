@@ -11,7 +11,7 @@ import type {
   LoadOptions,
   LanguageModel as ServableModel,
 } from '@awq/runtime'
-import type { Logger, ModelRegistry, RunningServer, ServerLimits } from '@awq/runtime/server'
+import type { Logger, MetricValues, ModelRegistry, RunningServer, ServerLimits } from '@awq/runtime/server'
 import type { Folder } from '@awq/tensor'
 import type { ProgressEvent } from './progress.ts'
 
@@ -161,6 +161,7 @@ export interface ServerLibrary {
     limits: ServerLimits
     log: Logger
     logPrompts: boolean
+    collectMetrics?: (own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>
   }): Promise<RunningServer>
 }
 

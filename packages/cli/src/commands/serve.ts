@@ -1,12 +1,15 @@
-import type { ModelRegistry } from '@awq/runtime/server'
+import { availableParallelism } from 'node:os'
+import type { ModelRegistry, RunningServer } from '@awq/runtime/server'
 import { defineCommand, type Session } from '../command.ts'
 import { defined } from '../defined.ts'
+import { describeError } from '../describe-error.ts'
 import type { ServableModel } from '../libraries.ts'
 import { findModel, loadFolder } from '../model.ts'
 import { accuracy, flag, optional, repeated, withDefault } from '../options.ts'
 import { UsageError } from '../parse.ts'
 import { defaultMemory, servedModels, weightBytes } from '../serve-models.ts'
 import { byteSize, integer, number, oneOf, text } from '../values.ts'
+import { isWorker, startWorkers, type WorkerLink, workerLink } from '../workers.ts'
 
 export const serveCommand = defineCommand({
   name: 'serve',
@@ -33,6 +36,7 @@ export const serveCommand = defineCommand({
       'For all loaded models; the one used longest ago is unloaded for another (default: 80%)',
     ),
     timeout: withDefault('SECONDS', number(1), 600, 'For a whole request'),
+    workers: withDefault('N', integer(1, 256), 1, 'Processes that answer, each with its own copy of the caches'),
     drain: withDefault('SECONDS', number(0), 30, 'For requests that run when the server is stopped'),
     cors: repeated('ORIGIN', text, 'Let pages of this origin ask; * for all (default: pages of localhost)'),
     allowHost: repeated(
@@ -55,8 +59,23 @@ export const serveCommand = defineCommand({
   ],
   survivesClosedStdout: true,
   async run(session, references, options) {
-    const { context, reporter, interruption, signal } = session
+    const { context, signal } = session
     const served = servedModels(references)
+    const names = served.map(({ name }) => name)
+    const keys = apiKeys(session, options.apiKey)
+    const link = isWorker() ? workerLink() : undefined
+    if (options.workers > 1 && !link) {
+      const note = (line: string) => session.reporter.complain(`awq: ${line}`)
+      const workers = await startWorkers(options.workers, session.args, note)
+      announce(session, workers.url, names)
+      try {
+        await Promise.race([stopped(session), workers.failed])
+      } finally {
+        await drain(session, (seconds) => workers.close(seconds), options.drain)
+      }
+      signal.throwIfAborted()
+      return
+    }
     const { createLogger, createRegistry, createServer } = await context.libraries.server()
     const log = createLogger(options.logLevel, context.stderr)
     const batch = defined({ maxBatch: options.maxBatch, cacheTokens: options.cacheTokens, maxQueue: options.maxQueue })
@@ -66,7 +85,10 @@ export const serveCommand = defineCommand({
       keptConversations: options.maxBatch ?? 8,
       ...defined({ contextLength: options.contextLength }),
     }
-    const memoryBytes = options.memory ?? defaultMemory()
+    const memoryBytes = Math.floor((options.memory ?? defaultMemory()) / options.workers)
+    const threads =
+      options.threads ??
+      (options.workers > 1 ? Math.max(1, Math.floor(availableParallelism() / options.workers)) : undefined)
     const models = []
     for (const { name, aliases, reference } of served) {
       const folder = await findModel(session, reference, options)
@@ -75,7 +97,8 @@ export const serveCommand = defineCommand({
         aliases,
         bytes: await weightBytes(folder),
         // The runtime's models are whole; the commands see what they need of them.
-        load: () => loadFolder(session, folder, options, settings) as Promise<unknown> as Promise<ServableModel>,
+        load: () =>
+          loadFolder(session, folder, { ...options, threads }, settings) as Promise<unknown> as Promise<ServableModel>,
       })
     }
     const registry = createRegistry({
@@ -89,28 +112,63 @@ export const serveCommand = defineCommand({
         models: registry,
         host: options.host,
         port: options.port,
-        apiKeys: apiKeys(session, options.apiKey),
+        apiKeys: keys,
         ...(options.cors.length === 0 ? {} : { cors: options.cors }),
         ...(options.allowHost.length === 0 ? {} : { hosts: options.allowHost }),
         limits: { maxTokens: options.maxTokens, requestSeconds: options.timeout },
         log,
         logPrompts: options.logPrompts,
+        ...(link ? { collectMetrics: link.collectMetrics } : {}),
       })
-      reporter.clear()
-      reporter.event({ type: 'listening', url: server.url, models: served.map(({ name }) => name) })
-      reporter.print(`listening on ${server.url}`)
-      await stopped(session)
-      reporter.complain('awq: stopping: running requests end first (Ctrl-C again ends them)')
-      const giveBack = interruption.takeOver(() => void server.close({ drainSeconds: 0 }), { terminate: true })
-      await server.close({ drainSeconds: options.drain })
-      giveBack()
-      reporter.event({ type: 'done' })
+      const close = (drainSeconds: number) => server.close({ drainSeconds })
+      if (link) await workUntilTold(session, link, server)
+      else {
+        announce(session, server.url, names)
+        await stopped(session)
+        await drain(session, close, options.drain)
+      }
+    } catch (error) {
+      const { code, message } = describeError(error)
+      link?.failed(code, message)
+      throw error
     } finally {
       await registry.close()
     }
     signal.throwIfAborted()
   },
 })
+
+const announce = ({ reporter }: Session, url: string, models: readonly string[]): void => {
+  reporter.clear()
+  reporter.event({ type: 'listening', url, models })
+  reporter.print(`listening on ${url}`)
+}
+
+/** Lets running requests end; the next interrupt ends them. */
+const drain = async (
+  { reporter, interruption }: Session,
+  close: (drainSeconds: number) => Promise<void>,
+  seconds: number,
+): Promise<void> => {
+  reporter.complain('awq: stopping: running requests end first (Ctrl-C again ends them)')
+  const giveBack = interruption.takeOver(() => void close(0), { terminate: true })
+  await close(seconds)
+  giveBack()
+  reporter.event({ type: 'done' })
+}
+
+/** A worker stops when the process that watches says so, not by the signals that all of them get. */
+const workUntilTold = async ({ interruption }: Session, link: WorkerLink, server: RunningServer): Promise<void> => {
+  const giveBack = interruption.takeOver(() => {}, { terminate: true })
+  link.answerWith(() => server.metrics())
+  link.listening(server.url)
+  await new Promise<void>((resolve) => {
+    link.onClose((drainSeconds) => void server.close({ drainSeconds }).then(resolve))
+  })
+  giveBack()
+  // What connects the processes would keep this one running.
+  process.disconnect?.()
+}
 
 /** Loads the models before the first request, as many as have room together. */
 const preload = async ({ signal }: Session, registry: ModelRegistry, memoryBytes: number): Promise<void> => {

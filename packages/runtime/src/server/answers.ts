@@ -85,6 +85,7 @@ export const startAnswers = (
       if (outcome.status === 'rejected') throw outcome.reason
       return outcome.value
     })
+    if (scope.texts) scope.texts = { ...scope.texts, answers: results.map(({ text }) => text) }
     record.cachedTokens = results[0]?.reusedTokens ?? 0
     return results
   }

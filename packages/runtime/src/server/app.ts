@@ -10,15 +10,16 @@ import type { Exchange } from './exchange.ts'
 import { createHostCheck } from './hosts.ts'
 import { newId } from './ids.ts'
 import { createKeyCheck } from './keys.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, renderMetrics } from './metrics.ts'
 import { openScope, type Scope } from './scope.ts'
-import { type HandlerSettings, localOrigins } from './settings.ts'
+import { type HandlerSettings, localOrigins, type MetricValues } from './settings.ts'
 import { busy, shuttingDown, timedOut, toApiError } from './to-api-error.ts'
 
 /** The app, and what is running in it. */
 export interface App {
   readonly fetch: (request: Request, environment?: object) => Promise<Response>
   readonly scopes: ReadonlySet<Scope>
+  metrics(): Promise<MetricValues>
   /** From now on, new requests are refused. */
   stop(): void
 }
@@ -40,14 +41,18 @@ export const createApp = (settings: HandlerSettings): App => {
   const checkHost = createHostCheck(settings.hosts)
   const scopes = new Set<Scope>()
   const metrics = createMetrics(settings.models, () => scopes.size)
+  // Seconds of an answer, the latest ones weighing most.
+  let meanSeconds = 1
   let stopped = false
 
   const finish = (scope: Scope): void => {
     scopes.delete(scope)
     const { error, ...record } = scope.record
     metrics.observe(scope.record)
-    log?.info(record, 'request')
-    if (error !== undefined && record.status >= 500) log?.error({ id: record.id, err: error }, 'request failed')
+    if (record.newTokens > 0) meanSeconds += (record.seconds - meanSeconds) / 8
+    log?.info(settings.logPrompts && scope.texts ? { ...record, ...scope.texts } : record, 'request')
+    if (error !== undefined && record.status >= 500 && !(error instanceof ApiError))
+      log?.error({ id: record.id, err: error }, 'request failed')
   }
 
   const answer = async (endpoint: Endpoint, context: Context): Promise<Response> => {
@@ -67,7 +72,7 @@ export const createApp = (settings: HandlerSettings): App => {
       scope,
       settings,
       parameters: context.req.param(),
-      metrics: () => settings.collectMetrics(() => metrics.render()),
+      metrics: async () => renderMetrics(await settings.collectMetrics(() => metrics.values())),
       stopping: () => stopped,
       disconnect: () => outgoing?.destroy(),
     }
@@ -81,7 +86,7 @@ export const createApp = (settings: HandlerSettings): App => {
       }
       response = await Promise.race([endpoint.handle(exchange), rejection(scope.signal)])
     } catch (thrown) {
-      const error = toApiError(thrown)
+      const error = toApiError(thrown, Math.min(60, Math.max(1, Math.ceil(meanSeconds))))
       scope.record.error = thrown
       scope.record.status = error.status
       scope.abort(thrown)
@@ -116,6 +121,7 @@ export const createApp = (settings: HandlerSettings): App => {
   return {
     fetch: async (request, environment) => app.fetch(request, environment),
     scopes,
+    metrics: () => metrics.values(),
     stop() {
       stopped = true
     },

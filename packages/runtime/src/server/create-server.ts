@@ -4,7 +4,7 @@ import { AwqError } from '@awq/tensor'
 import { getRequestListener } from '@hono/node-server'
 import { createApp } from './app.ts'
 import { malformedRequest } from './malformed.ts'
-import { type HandlerOptions, handlerSettings } from './settings.ts'
+import { type HandlerOptions, handlerSettings, type MetricValues } from './settings.ts'
 import { shuttingDown } from './to-api-error.ts'
 
 /** Where a server listens, and how. */
@@ -24,6 +24,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly url: string
   readonly host: string
   readonly port: number
+  /** What `/metrics` tells, as JSON: for a process that adds up the figures of several. */
+  metrics(): Promise<MetricValues>
   /**
    * Takes no more requests, waits up to `drainSeconds` (30 by default) for those that run, ends what is left, and unloads the
    * models of a registry. A second call with fewer seconds hurries the first.
@@ -106,6 +108,7 @@ export const createServer = async (options: ServerOptions): Promise<RunningServe
     url: `http://${shownHost}:${address.port}`,
     host,
     port: address.port,
+    metrics: () => app.metrics(),
     close,
     [Symbol.asyncDispose]: () => close({ drainSeconds: 0 }),
   }

@@ -2,9 +2,10 @@ import type { z } from 'zod'
 import type { LanguageModel } from '../language-model.ts'
 import { ApiError } from './api-error.ts'
 import { readJson } from './body.ts'
+import type { MetricsText } from './metrics.ts'
 import type { ModelRegistry } from './registry.ts'
 import type { Scope } from './scope.ts'
-import type { HandlerSettings, MetricsText } from './settings.ts'
+import type { HandlerSettings } from './settings.ts'
 import { parseBody } from './validation.ts'
 
 /** A request and what answers it. */
@@ -23,8 +24,12 @@ export interface Exchange {
 }
 
 /** The body of a request by its schema. @throws ApiError 4xx */
-export const readBody = async <S extends z.ZodType>({ request, settings }: Exchange, schema: S): Promise<z.output<S>> =>
-  parseBody(schema, await readJson(request, settings.limits.bodyBytes))
+export const readBody = async <S extends z.ZodType>(exchange: Exchange, schema: S): Promise<z.output<S>> => {
+  const { request, settings, scope } = exchange
+  const body = parseBody(schema, await readJson(request, settings.limits.bodyBytes))
+  if (settings.logPrompts) scope.texts = { request: body, answers: [] }
+  return body
+}
 
 /** The 404 of a model that there is not. */
 export const unknownModel = (name: string, models: ModelRegistry): ApiError => {

@@ -9,4 +9,4 @@ export {
   type ModelStatus,
   type RegistryOptions,
 } from './registry.ts'
-export type { HandlerOptions, ServerLimits } from './settings.ts'
+export type { HandlerOptions, MetricValues, ServerLimits } from './settings.ts'

@@ -2,19 +2,29 @@
  * Figures for Prometheus.
  * @module
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ModelRegistry } from './registry.ts'
 import type { RequestRecord } from './scope.ts'
-import type { MetricsText } from './settings.ts'
+import type { MetricValues } from './settings.ts'
 
 /** What is counted, and its text. */
 export interface Metrics {
   /** A request that is over. */
   observe(record: RequestRecord): void
-  /** The text exposition format. */
-  render(): Promise<MetricsText>
-  /** The same as values, for a process that adds up those of several. */
-  readonly registry: Registry
+  /** What was counted, as JSON. */
+  values(): Promise<MetricValues>
+}
+
+/** Metrics in Prometheus' text format. */
+export interface MetricsText {
+  readonly contentType: string
+  readonly text: string
+}
+
+/** The figures of processes, added up, in Prometheus' text format. */
+export const renderMetrics = async (processes: readonly MetricValues[]): Promise<MetricsText> => {
+  const registry = AggregatorRegistry.aggregate(processes.map((values) => [...values]))
+  return { contentType: registry.contentType, text: await registry.metrics() }
 }
 
 const seconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
@@ -102,7 +112,6 @@ export const createMetrics = (models: ModelRegistry, inFlight: () => number): Me
   })
   const all = Registry.merge([processRegistry(), registry])
   return {
-    registry: all,
     observe(record) {
       const { route, status, model = '' } = record
       requests.inc({ route, model, status: record.aborted ? 499 : status })
@@ -117,6 +126,6 @@ export const createMetrics = (models: ModelRegistry, inFlight: () => number): Me
         perToken.observe({ model }, (record.seconds - record.firstTokenSeconds) / (record.newTokens - 1))
       }
     },
-    render: async () => ({ contentType: all.contentType, text: await all.metrics() }),
+    values: () => all.getMetricsAsJSON(),
   }
 }

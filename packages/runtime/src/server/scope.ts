@@ -34,6 +34,8 @@ export interface Scope {
   /** Aborts when the client has gone, the time is over or the server stops: then with an ApiError as its reason. */
   readonly signal: AbortSignal
   readonly started: number
+  /** What was asked and answered, where it is to be logged. */
+  texts?: { readonly request: unknown; readonly answers: readonly string[] }
   abort(reason: unknown): void
   /** Keeps a model until the end of the request. */
   hold(lease: ModelLease): void

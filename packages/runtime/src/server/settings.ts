@@ -44,16 +44,14 @@ export interface HandlerOptions {
   /** Log what was asked and answered, too; false by default. */
   readonly logPrompts?: boolean | undefined
   /**
-   * The text of `/metrics`, given that of this server: for one that adds up the figures of several processes.
+   * The figures of `/metrics`, given those of this server: for several processes that answer as one. Each element is what one
+   * process has; they are added up.
    */
-  readonly collectMetrics?: ((own: () => Promise<MetricsText>) => Promise<MetricsText>) | undefined
+  readonly collectMetrics?: ((own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>) | undefined
 }
 
-/** Metrics in Prometheus' text format. */
-export interface MetricsText {
-  readonly contentType: string
-  readonly text: string
-}
+/** The figures of one process, as JSON. */
+export type MetricValues = readonly object[]
 
 /** HandlerOptions, checked, with every value present. */
 export interface HandlerSettings {
@@ -67,7 +65,7 @@ export interface HandlerSettings {
   readonly hosts: readonly string[] | undefined
   readonly limits: { readonly [K in keyof Required<ServerLimits>]: number }
   readonly log: Logger | undefined
-  readonly collectMetrics: (own: () => Promise<MetricsText>) => Promise<MetricsText>
+  readonly collectMetrics: (own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>
 }
 
 const defaults: HandlerSettings['limits'] = {
@@ -108,7 +106,7 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     log,
     logPrompts = false,
     page = true,
-    collectMetrics = (own) => own(),
+    collectMetrics = async (own) => [await own()],
   } = options
   return {
     ...(isRegistry(models)
