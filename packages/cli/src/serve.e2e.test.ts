@@ -1,0 +1,65 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { startAwq } from './fixtures/spawn.ts'
+
+const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
+
+/** The address in the first line that has one. */
+const address = (child: ReturnType<typeof startAwq>['child']): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let text = ''
+    child.stdout.on('data', (more: string) => {
+      text += more
+      const [url] = /http:\/\/[\w.:]+/.exec(text) ?? []
+      if (url) resolve(url)
+    })
+    child.on('close', () => reject(new Error('it ended before it listened')))
+  })
+
+const complete = async (url: string, name: string): Promise<unknown> => {
+  const response = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: name, prompt: 'Once upon', max_tokens: 4, temperature: 0 }),
+  })
+  return (await response.json()).choices[0].text
+}
+
+describe('awq serve', () => {
+  it('says where it listens, answers, and ends with 0 on SIGTERM', async () => {
+    const { child, done } = startAwq(['serve', `a=${model}`, model, '--port', '0', '--json', '--log-level', 'silent'])
+    const url = await address(child)
+    expect(await complete(url, 'a')).toBe(await complete(url, 'stories260k'))
+    child.kill('SIGTERM')
+    const { code, events } = await done
+    expect(code).toBe(0)
+    expect(events.find(({ type }) => type === 'listening')).toEqual({
+      type: 'listening',
+      url,
+      models: ['a', 'stories260k'],
+    })
+    expect(events.at(-1)).toEqual({ type: 'done' })
+  }, 60_000)
+
+  it('answers by several processes, and replaces none of them when it is stopped', async () => {
+    const { child, done } = startAwq(['serve', model, '--port', '0', '--workers', '2'])
+    const url = await address(child)
+    await Promise.all([complete(url, 'stories260k'), complete(url, 'stories260k')])
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/awq_requests_total\{[^}]*status="200"\} 2/)
+    child.kill('SIGTERM')
+    const { code, stdout, stderr } = await done
+    expect([code, stdout]).toEqual([0, `listening on ${url}\n`])
+    expect(stderr).not.toContain('another one is started')
+  }, 60_000)
+
+  it.each<[string, string[], RegExp, number]>([
+    ['two models of one name', [model, model], /both be called stories260k/, 2],
+    ['a port that is none', [model, '--port', '70000'], /--port must be at most 65535/, 2],
+    ['no model', [], /MODEL is missing/, 2],
+    ['a key with a blank', [model, '--api-key', 'a b', '--port', '0'], /API key must be of visible/, 1],
+  ])('refuses %s', async (_, args, message, expected) => {
+    const { code, stderr } = await startAwq(['serve', ...args]).done
+    expect(stderr).toMatch(message)
+    expect(code).toBe(expected)
+  })
+})
