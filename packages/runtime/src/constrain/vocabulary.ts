@@ -74,6 +74,8 @@ const createTree = (vocabSize: number) => {
   let siblings = new Uint32Array(capacity)
   let tokens = new Int32Array(capacity).fill(-1)
   const sameAs = new Int32Array(vocabSize).fill(-1)
+  /** Nodes of one byte and of two, which have many siblings. */
+  const first = new Uint32Array(256 + 256 * 256)
   let count = 1
 
   const grow = (): void => {
@@ -94,6 +96,10 @@ const createTree = (vocabSize: number) => {
     for (let child = children[node] as number; child !== 0; child = siblings[child] as number) {
       if (bytes[child] === byte) return child
     }
+    return makeChild(node, byte)
+  }
+
+  const makeChild = (node: number, byte: number): number => {
     if (count === capacity) grow()
     const made = count++
     bytes[made] = byte
@@ -105,7 +111,17 @@ const createTree = (vocabSize: number) => {
   return {
     add(id: number, spelling: Uint8Array): void {
       let node = 0
-      for (const byte of spelling) node = childOf(node, byte)
+      for (let at = 0; at < spelling.length; at++) {
+        const byte = spelling[at] as number
+        if (at > 1) {
+          node = childOf(node, byte)
+          continue
+        }
+        const place = at === 0 ? byte : 256 + 256 * (spelling[0] as number) + byte
+        const child = first[place] || makeChild(node, byte)
+        first[place] = child
+        node = child
+      }
       sameAs[id] = tokens[node] as number
       tokens[node] = id
     },
