@@ -1,9 +1,10 @@
+import { describeModel } from '@awq/models'
 import { createEngine, type Engine, tensor } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openBlockRunner } from './block-runner.ts'
 import { openDrift } from './drift.ts'
-import { batch, block, wave, weights } from './fixtures/small-block.ts'
+import { batch, block, wave, wavesFor, weights } from './fixtures/small-block.ts'
 
 const inputs = [0.2, 1.3].map((seed) => batch(1, seed))
 const drifted = [0.25, 1.4].map((seed) => batch(1, seed))
@@ -43,6 +44,36 @@ describe('drift', () => {
     for (const [index, { data }] of (await walk.finish(weights)).entries())
       for (const [at, value] of (data as Float32Array).entries())
         expect(Math.abs(value - (outputs[index]!.data as Float32Array)[at]!)).toBeLessThan(1e-4)
+  })
+  test('in parallel branches with biases: the last one makes up for the whole stream', async () => {
+    const parallel = describeModel({
+      ...{ model_type: 'phi', hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2 },
+      ...{ num_key_value_heads: 2, vocab_size: 8 },
+    }).blocks[0]!
+    const weights = wavesFor(parallel)
+    const walk = openDrift(engine, { block: parallel, weights, inputs, quantizedInputs: drifted })
+    const found = []
+    for (const site of new Set(parallel.linears.map(({ site }) => site))) {
+      const linears = parallel.linears.filter((linear) => linear.site === site)
+      const { residual, targets, width } = await walk.measure(site, weights, weights.get(`${linears[0]!.name}.bias`))
+      found.push([linears.at(-1)!.name, residual])
+      expect(targets).toBe(residual ? 16 : width)
+    }
+    expect(found).toEqual([
+      ['mlp.fc1', false],
+      ['self_attn.dense', false],
+      ['mlp.fc2', true],
+    ])
+    const none = openDrift(engine, { block: parallel, weights, inputs, quantizedInputs: inputs })
+    const { halves, width, targets } = await none.measure('mlpInner', weights, weights.get('mlp.fc2.bias'))
+    const [gram, cross] = [mean(halves.map((half) => half.gram)), mean(halves.map((half) => half.cross))]
+    const weight = weights.get('mlp.fc2.weight')!
+    for (let i = 0; i < width; i++)
+      for (let j = 0; j < targets; j++) {
+        let expected = 0
+        for (let k = 0; k < width; k++) expected += gram[i * width + k]! * weight[j * width + k]!
+        expect(Math.abs(cross[i * targets + j]! - expected)).toBeLessThan(1e-3)
+      }
   })
   test('is seen in the inputs and in the linears before the site, and changes no inputs', async () => {
     const site = sites.at(-1)!

@@ -23,7 +23,8 @@ import { type DriftMeans, emitDriftSums, emptyDriftSums } from './drift-sums.ts'
 /**
  * Drift at one site. With q its value in the quantized model and t what its linears are asked for, means of q q^T and q t^T. For
  * linears that are added to the residual stream, t is what their output should be: the float stream after the sum less the
- * quantized one before it. For others t is the site's float value.
+ * quantized values that they are added to. For others, and for a branch that runs parallel to one that comes after it, t is
+ * the site's float value.
  */
 export interface Drift {
   readonly width: number
@@ -140,18 +141,19 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
       const { width } = block.sites.find((other) => other.site === site)!
       const targets = sum ? hiddenSize : width
       const sums = inputs.slice(0, 2).map(() => emptyDriftSums(width, targets))
-      const offset = tensor('float32', [targets], bias ?? new Float32Array(targets))
+      // Only what is added to the stream is compared after the linears: elsewhere their biases play no part.
+      const offset = sum && tensor('float32', [targets], bias ?? new Float32Array(targets))
       quantizedPlace = await advance(quantizedPlace, before, quantized, {
         key: site,
         emit(graph, read) {
           const target = graph.input('target', 'float32', ['batch', 'sequence', targets])
-          const residual = (of: string) =>
-            graph.add('Sub', [graph.add('Sub', [target, read(of)]), graph.input('offset', 'float32', [targets])])
-          emitDriftSums(graph, read(site), sum ? residual(sum.residual) : target)
+          const rest = sum?.residuals.reduce((rest, of) => graph.add('Sub', [rest, read(of)]), target)
+          const output = rest && graph.add('Sub', [rest, graph.input('offset', 'float32', [targets])])
+          emitDriftSums(graph, read(site), output ?? target)
         },
         feeds: (index) => ({
           target: float.values[index]!.get(targetName)!,
-          ...(sum ? { offset } : {}),
+          ...(offset ? { offset } : {}),
           ...sums[index % 2]!.feeds,
         }),
         into: (index) => sums[index % 2]!.into,

@@ -16,8 +16,11 @@ import { isPositioned, makesOf, readsOf, type Step } from './steps.ts'
 export interface SitePlace {
   /** Steps before the first linear that reads the site. */
   readonly before: number
-  /** For a site with one linear whose output is added to a residual stream: steps up to the sum, and both names. */
-  readonly sum?: { readonly end: number; readonly residual: string; readonly to: string }
+  /**
+   * For a site with one linear whose output is added to values made before the site: steps up to the last such sum, these
+   * values, and the sum's name. Of parallel branches that is the last one: the output of another is added to it.
+   */
+  readonly sum?: { readonly end: number; readonly residuals: readonly string[]; readonly to: string }
 }
 
 /**
@@ -30,13 +33,25 @@ export const sitePlace = ({ steps, config }: BlockDescription, site: string): Si
   )
   const [first] = readers
   if (!first) throw new AwqError('INVALID_ARGUMENT', `${config.modelType}: no linear of the block reads "${site}"`)
-  const at = steps.findIndex(
-    (step) => step.step === 'add' && (step.left === first.step.to || step.right === first.step.to),
-  )
-  const add = steps[at]
-  if (readers.length > 1 || add?.step !== 'add') return { before: first.index }
-  const residual = add.left === first.step.to ? add.right : add.left
-  return { before: first.index, sum: { end: at + 1, residual, to: add.to } }
+  const before = first.index
+  if (readers.length > 1) return { before }
+  const residuals: string[] = []
+  let { to } = first.step
+  let end = before
+  for (;;) {
+    const at = steps.findIndex(
+      (step, index) => index >= end && step.step === 'add' && (step.left === to || step.right === to),
+    )
+    const add = steps[at]
+    if (add?.step !== 'add') break
+    const residual = add.left === to ? add.right : add.left
+    // A parallel branch that is yet to come has no value in the quantized block.
+    if (steps.slice(before, at).some((step) => makesOf(step).includes(residual))) break
+    residuals.push(residual)
+    to = add.to
+    end = at + 1
+  }
+  return residuals.length === 0 ? { before } : { before, sum: { end, residuals, to } }
 }
 
 /** The values that the steps from `at` on need of those before: a block ends with `hidden`, which is needed to its end. */
