@@ -32,6 +32,8 @@ export interface Interruption {
   readonly dispose: () => void
 }
 
+const ignore = (): void => {}
+
 /**
  * The first interrupt aborts the signal, and the command cleans up; the second ends the process at once. A reader
  * that leaves (`awq ... | head`) aborts too when `stopsWithoutReader`, else output is dropped from then on.
@@ -66,9 +68,10 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
     failure ??= new AwqError('IO', `cannot write to stdout: ${error.message}`, { cause: error })
     controller.abort(failure)
   }
-  const ignore = (): void => {}
+  // Once on each stream, for good: a late EPIPE must not crash the process, nor a script that runs many commands pile them up.
+  for (const stream of [context.stdout, context.stderr])
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore)
   context.stdout.on('error', onOutputError)
-  context.stderr.on('error', ignore)
   return {
     signal: controller.signal,
     cause: () => cause,
@@ -81,7 +84,9 @@ export const createInterruption = (context: Context, reporter: Reporter, stopsWi
       }
     },
     abort: () => abort('interrupt'),
-    // The error listeners stay: a late EPIPE must not crash the process.
-    dispose: removeListener,
+    dispose: () => {
+      removeListener()
+      context.stdout.off('error', onOutputError)
+    },
   }
 }
