@@ -72,7 +72,7 @@ const checkCodeOptions = (task: TaskName, { allowCodeExecution, save, python, ti
   if (task === 'humaneval' && !allowCodeExecution && save === undefined) {
     throw new UsageError(
       '--task humaneval tests programs that the model writes: --allow-code-execution runs them in a sandbox ' +
-        '(the README says what it protects from), --save FILE only writes them down for another evaluator',
+        '(packages/evaluate/README.md says what it protects from), --save FILE only writes them down for another evaluator',
     )
   }
   if (task !== 'humaneval' && allowCodeExecution) throw new UsageError(`--task ${task} executes no code`)
@@ -108,20 +108,23 @@ const savedLines = (task: TaskName, { items }: TaskEvaluation): string =>
 const accuracyText = (accuracy: number, standardError: number | undefined): string =>
   `${formatShare(accuracy)}${standardError === undefined ? '' : ` ± ${formatShare(standardError)}`}`
 
+/** What a score beside the accuracy counts. */
+const SCORE_MEANINGS: Readonly<Record<string, string>> = { flexible: ' when the last number of an answer counts' }
+
 const taskLines = (result: TaskEvaluation): string[] => {
   const { accuracy, standardError, perplexity, agreement, sharedTokens, against } = result
   const [, ...others] = Object.entries(result.scores)
   const row = (name: string, value: string) => `${name.padEnd(11)} ${value}`
   return [
     ...(accuracy === undefined ? [] : [row('accuracy', accuracyText(accuracy, standardError))]),
-    ...others.map(([name, share]) => row(name, formatShare(share))),
+    ...others.map(([name, share]) => row(name, `${formatShare(share)}${SCORE_MEANINGS[name] ?? ''}`)),
     ...(perplexity === undefined ? [] : [row('perplexity', `${significant(perplexity, 4)} per target`)]),
     ...(agreement === undefined
       ? []
       : [row('agreement', `${formatShare(agreement)} of the answers are the reference's`)]),
     ...(sharedTokens === undefined
       ? []
-      : [row('tokens', `${formatShare(sharedTokens)} come before the first that differs`)]),
+      : [row('tokens', `${formatShare(sharedTokens)} of the answers come before the first that differs`)]),
     ...(against?.accuracy === undefined
       ? []
       : [row('reference', accuracyText(against.accuracy, against.standardError))]),

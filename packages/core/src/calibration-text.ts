@@ -57,6 +57,11 @@ export const calibrationTokens = async (
 ): Promise<CalibrationTokens> => {
   onProgress({ type: 'stage', stage: 'tokenize' })
   const { calibration } = options
+  if (calibration !== undefined && typeof calibration !== 'string' && !Array.isArray(calibration))
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      'calibration: give an array of texts, or the path of a file; samples, length and seed are options beside it',
+    )
   if (Array.isArray(calibration) && calibration.length === 0)
     throw new AwqError('INVALID_ARGUMENT', 'calibration: the array of texts is empty')
   const tokenizer = await loadTokenizer(model.folder)

@@ -154,7 +154,13 @@ export const budgetOf = (
   )
   const least = weights.fixed + leastBytes(planUnits(choices, weights, { sites, embedding: none, head: none }))
   const inBits = (bytes: number) => `${bytes} bytes (${((bytes * 8) / parameters).toFixed(3)} bits per weight)`
-  if (budget < least)
-    fail(`the target of ${inBits(budget)} can not be met: the least possible size of this model is ${inBits(least)}`)
+  if (budget < least) {
+    const sizes = choices.linears.map(({ groupSize }) => groupSize)
+    const groups = sizes.includes(-1) ? '' : `, in groups of ${Math.max(...sizes)}: larger ones weigh less`
+    fail(
+      `the target of ${inBits(budget)} can not be met: the least possible size of this model is ${inBits(least)} ` +
+        `(linears at 2 bits${groups}); ask for more`,
+    )
+  }
   return budget
 }

@@ -209,6 +209,10 @@ describe('refuses', () => {
       /4, 8 or 16 bits/,
     )
     await expect(quantize({ ...small(), calibration: [], model, output: newOutput() })).rejects.toThrow(/empty/)
+    const mistaken = { samples: 4 } as unknown as string
+    await expect(quantize({ ...small(), calibration: mistaken, model, output: newOutput() })).rejects.toThrow(
+      /array of texts/,
+    )
     await expect(quantize({ ...small(), calibration: ['too short'], model, output: newOutput() })).rejects.toThrow(
       /block/,
     )

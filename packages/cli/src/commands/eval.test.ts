@@ -84,7 +84,7 @@ describe('eval --task', () => {
       'accuracy    50.0% ± 28.9%',
       'other       75.0%',
       "agreement   25.0% of the answers are the reference's",
-      'tokens      12.5% come before the first that differs',
+      'tokens      12.5% of the answers come before the first that differs',
       'reference   100.0% ± 0.0%',
       'task        humaneval, 4 items, in 12 s',
       '',
