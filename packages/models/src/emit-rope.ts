@@ -6,7 +6,10 @@ import { type Graph, type OnnxType, reshape, scalar, type Value } from '@awq/onn
 import { type AttentionForm, ropeFactor } from './attention.ts'
 import type { ModelDescription } from './describe.ts'
 import { ropeFrequencies } from './rope.ts'
-import type { ActivationType, SequenceInputs } from './sequence.ts'
+import { type ActivationType, ropeFeeds, type SequenceInputs } from './sequence.ts'
+
+/** Positions whose rows the file holds: a megabyte for heads of 64. */
+const HELD = 2048
 
 /**
  * How many positions one set of rotary tables serves: the context, or that of the first training where longer sequences
@@ -19,9 +22,9 @@ export const ropePositions = ({ config, sequence }: ModelDescription): number =>
   }, config.contextLength)
 
 /**
- * The tables of `ropeFeeds` for positions 0 to `positions - 1`, as nodes over constants: ONNX Runtime computes them while
- * it loads the graph, and the file holds the frequencies alone. They are rounded where `ropeFeeds` rounds, so that both give
- * the same bits.
+ * The tables of `ropeFeeds` for positions 0 to `positions - 1`. The first 2048 are constants with the same bits. The rest are
+ * nodes over the frequencies, which ONNX Runtime computes while it loads the graph: their last bits may differ, since that is done
+ * in float32. The build of ONNX Runtime Web that has WebGPU, which transformers.js loads in browsers, has no float64 at all.
  */
 export const emitRopeTables = (
   graph: Graph,
@@ -30,32 +33,42 @@ export const emitRopeTables = (
   positions: number,
   dtype: ActivationType,
 ): SequenceInputs['ropes'] => {
-  const cast = (x: Value, to: OnnxType): Value => graph.add('Cast', [x], { to })
-  /** The product in float64, rounded to float32. */
+  const held = Math.min(positions, HELD)
   const times = (x: Value, factor: number): Value =>
-    cast(graph.add('Mul', [x, scalar(graph, 'float64', factor)]), 'float32')
-  const bounds = [0, positions, 1].map((bound) => scalar(graph, 'int64', bound))
+    factor === 1 ? x : graph.add('Mul', [x, scalar(graph, 'float32', factor)])
+  const cast = (x: Value, to: OnnxType): Value => (to === 'float32' ? x : graph.add('Cast', [x], { to }))
   let rows: Value | undefined
   return sequence.ropes.map((need) => {
     const { rope } = need
-    rows ??= reshape(graph, cast(graph.add('Range', bounds), 'float32'), [positions, 1])
-    const { frequencies, factor } = ropeFrequencies(rope, rope.width, positions, rope.span)
-    const angles = cast(
-      graph.add('Mul', [rows, graph.constant('float32', [frequencies.length], frequencies)]),
-      'float64',
+    const { cos, sin } = Object.fromEntries(
+      Object.entries(ropeFeeds({ sequence: { ...sequence, ropes: [need] } }, form, held, dtype, positions)).map(
+        ([name, { shape, data }]) => [name.split('.')[1]!, graph.constant(dtype, shape, data)],
+      ),
+    ) as { cos: Value; sin: Value }
+    if (held === positions) return { cos, sin }
+    rows ??= reshape(
+      graph,
+      graph.add(
+        'Cast',
+        [
+          graph.add(
+            'Range',
+            [held, positions, 1].map((bound) => scalar(graph, 'int64', bound)),
+          ),
+        ],
+        {
+          to: 'float32',
+        },
+      ),
+      [positions - held, 1],
     )
+    const { frequencies, factor } = ropeFrequencies(rope, rope.width, positions, rope.span)
+    const angles = graph.add('Mul', [rows, graph.constant('float32', [frequencies.length], frequencies)])
     const scale = ropeFactor(form, need)
-    const half = graph.add('Sin', [graph.add('Mul', [angles, scalar(graph, 'float64', 0.5)])])
-    // cos x = 1 - 2 sin(x/2)^2: older releases of ONNX Runtime have no cosine in float64.
-    const cosines = graph.add('Sub', [
-      scalar(graph, 'float64', 1),
-      graph.add('Mul', [graph.add('Mul', [half, half]), scalar(graph, 'float64', 2)]),
-    ])
-    const table = (values: Value): Value => {
-      const whole = times(values, factor)
-      const scaled = scale === 1 ? whole : times(cast(whole, 'float64'), scale)
-      return dtype === 'float32' ? scaled : cast(scaled, dtype)
+    const table = (first: Value, operator: 'Cos' | 'Sin'): Value => {
+      const rest = times(times(graph.add(operator, [angles]), factor), scale)
+      return graph.add('Concat', [first, cast(rest, dtype)], { axis: 0 })
     }
-    return { cos: table(cosines), sin: table(graph.add('Sin', [angles])) }
+    return { cos: table(cos, 'Cos'), sin: table(sin, 'Sin') }
   })
 }
