@@ -48,3 +48,6 @@ export const nodeWith = (name: string, packages: readonly string[]): string =>
     writeFileSync(join(path, 'package.json'), '{ "private": true, "type": "module" }\n')
     output('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { cwd: path })
   })
+
+/** transformers.js, for Node and for browsers. */
+export const transformersJs = (): string => nodeWith('transformersjs', ['@huggingface/transformers@4.3.1'])

@@ -9,31 +9,14 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { quantize } from '@awq/core'
 import { checkHolds, openPortable, writeModel } from '@awq/formats'
 import { openFolderWriter } from '@awq/formats/node'
-import { type Accuracy, loadModel } from '@awq/runtime'
 import { messageOf } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
-import { nodeWith, output, pythonWith } from './environments.ts'
+import { output, pythonWith, transformersJs } from './environments.ts'
+import { asked, type Bits, compare, dtypesOf, type Job, type Made, storeOf, tiny } from './generation.ts'
 
-const TRANSFORMERS_JS = ['@huggingface/transformers@4.3.1']
 const GENAI = ['onnxruntime-genai==0.18.0', 'numpy']
-
-interface Job {
-  readonly folder: string
-  readonly dtype: string
-  readonly prompts?: readonly (readonly number[])[]
-  readonly texts?: readonly string[]
-  readonly tokens: number
-  readonly batch?: boolean
-}
-
-interface Made {
-  readonly prompts: number[][]
-  readonly ids: number[][]
-  readonly texts?: string[]
-}
 
 interface Peer {
   readonly format: string
@@ -42,16 +25,9 @@ interface Peer {
 }
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const suffixes: Readonly<Record<string, string>> = {
-  'model_q4.onnx': 'q4',
-  'model_q4f16.onnx': 'q4f16',
-  'model_q2.onnx': 'q2',
-  'model_q2f16.onnx': 'q2f16',
-  'model_quantized.onnx': 'q8',
-}
 
 const peers = (): Peer[] => {
-  const root = nodeWith('transformersjs', TRANSFORMERS_JS)
+  const root = transformersJs()
   const python = pythonWith('genai', GENAI)
   const run = (program: string, args: readonly string[], job: object): Made =>
     JSON.parse(
@@ -63,7 +39,7 @@ const peers = (): Peer[] => {
   return [
     {
       format: 'transformersjs',
-      dtypes: (files) => files.flatMap((file) => suffixes[basename(file)] ?? []),
+      dtypes: dtypesOf,
       generate: (job) => run(process.execPath, [script('transformersjs.mjs')], { root, ...job }),
     },
     { format: 'genai', dtypes: () => ['q4'], generate: (job) => run(python, [script('genai.py')], job) },
@@ -71,56 +47,11 @@ const peers = (): Peer[] => {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'awq-formats-'))
-const tiny = fileURLToPath(new URL('../../test/fixtures/models', import.meta.url))
 
-/** A store of a folder: itself, or its model rounded to 4 bits. */
-const storeOf = async (path: string, bits: 2 | 3 | 4 | 8): Promise<string> => {
-  const folder = await openFolder(path)
-  if (await folder.has('quantization.json')) return path
-  const store = join(scratch, `${basename(path)}-${bits}`)
-  await quantize({
-    model: path,
-    output: store,
-    method: 'rtn',
-    bits,
-    groupSize: path.startsWith(tiny) ? 16 : 32,
-  } as never)
-  return store
-}
-
-/** Greedy tokens of our runtime, and how much its logits prefer them to another's where that differs first. */
-const compare = async (store: string, accuracy: Accuracy, made: Made, tokens: number) => {
-  await using model = await loadModel(await openFolder(store), { accuracy })
-  let same = 0
-  let total = 0
-  let worst = 0
-  for (const [i, prompt] of made.prompts.entries()) {
-    // What stands behind the end of a text is padding.
-    const end = made.ids[i]!.findIndex((id) => model.tokenizer.eosIds.includes(id))
-    const theirs = made.ids[i]!.slice(0, end === -1 ? tokens : end + 1)
-    const { ids } = await model.generate({ ids: prompt }, { maxNewTokens: tokens, ignoreEos: true }).result
-    const at = theirs.findIndex((id, place) => id !== ids[place])
-    same += at === -1 ? theirs.length : at
-    total += theirs.length
-    if (at === -1) continue
-    const logits = await model.logits([...prompt, ...theirs.slice(0, at)])
-    worst = Math.max(worst, logits[ids[at]!]! - logits[theirs[at]!]!)
-  }
-  return { same, total, worst }
-}
-
-const prompts = [
-  [5, 9, 17, 3, 22, 8, 30],
-  [11, 4, 27],
-  [40, 7, 7, 19, 25, 33, 12, 6, 41, 14],
-  [21, 35],
-]
-const texts = ['The capital of France is', 'Once upon a time', 'def fibonacci(n):']
-
-const prove = async (path: string, bits: 2 | 3 | 4 | 8): Promise<boolean> => {
+const prove = async (path: string, bits: Bits): Promise<boolean> => {
   const small = path.startsWith(tiny)
-  const store = await storeOf(path, bits)
-  const tokens = small ? 16 : 32
+  const store = await storeOf(path, bits, scratch)
+  const questions = asked(path)
   let right = true
   for (const peer of peers()) {
     for (const accuracy of ['exact', 'fast'] as const) {
@@ -139,8 +70,8 @@ const prove = async (path: string, bits: 2 | 3 | 4 | 8): Promise<boolean> => {
         for (const batch of small && accuracy === 'exact' ? [false, true] : [false]) {
           const what = `${label}, ${dtype}${batch ? ', batch' : ''}`
           try {
-            const made = peer.generate({ folder, dtype, tokens, batch, ...(small ? { prompts } : { texts }) })
-            const { same, total, worst } = await compare(store, accuracy, made, tokens)
+            const made = peer.generate({ folder, dtype, batch, ...questions })
+            const { same, total, worst } = await compare(store, accuracy, made, questions.tokens)
             const alike = same === total
             if (!alike && accuracy === 'exact' && !dtype.endsWith('f16')) right = false
             const rest = alike ? '' : `, then ours are preferred by ${worst.toFixed(4)}`
@@ -160,7 +91,7 @@ const prove = async (path: string, bits: 2 | 3 | 4 | 8): Promise<boolean> => {
 
 /** Proves some models; false when one was not right. */
 export const proveGenerators = async (args: readonly string[]): Promise<boolean> => {
-  const bits = Number(args.find((arg) => arg.startsWith('--bits='))?.slice(7) ?? 4) as 2 | 3 | 4 | 8
+  const bits = Number(args.find((arg) => arg.startsWith('--bits='))?.slice(7) ?? 4) as Bits
   const given = args.filter((arg) => !arg.startsWith('--')).map((arg) => resolve(arg))
   const paths =
     given.length > 0

@@ -8,6 +8,7 @@ const proofs: Readonly<Record<string, () => Promise<(args: readonly string[]) =>
   calibrated: async () => (await import('./calibrated.ts')).proveCalibrated,
   loaded: async () => (await import('./loaded.ts')).proveLoaded,
   gguf: async () => (await import('./gguf.ts')).proveGguf,
+  browser: async () => (await import('./browser.ts')).proveBrowser,
   generators: async () => (await import('./generators.ts')).proveGenerators,
 }
 
