@@ -114,8 +114,9 @@ describe('what the native engine makes', () => {
   test('does not grow: 10,000 runs, bound and not, and what fails', { timeout: 120_000 }, async () => {
     const { output, code } = await runScript('leak.ts', [], ['--expose-gc'])
     expect(code, output).toBe(0)
-    const { before, after } = JSON.parse(output) as { before: number; after: number }
-    expect((after - before) / 2 ** 20).toBeLessThan(16)
+    const [before, amid, after] = JSON.parse(output) as [number, number, number]
+    // What leaks grows in both halves; what the system takes back late does not.
+    expect(Math.min(amid - before, after - amid) / 2 ** 20).toBeLessThan(8)
   })
 
   test.each(['live', 'running', 'loading', 'aborted'])('does not crash a process that exits (%s)', async (mode) => {

@@ -1,4 +1,4 @@
-/** Prints the resident memory before and after 10,000 rounds of everything that makes and frees native things. */
+/** Prints the resident memory before, amid and after 10,000 rounds of everything that makes and frees native things. */
 import { Graph } from '@awq/onnx'
 import { createEngine, type Tensor, tensor, zeros } from '@awq/ort'
 
@@ -43,8 +43,9 @@ async function resident(): Promise<number> {
   return least
 }
 
-for (let index = 0; index < 1500; index += 1) await round(index)
-const before = await resident()
-for (let index = 0; index < 10_000; index += 1) await round(index)
-const after = await resident()
-console.log(JSON.stringify({ before, after }))
+const readings: number[] = []
+for (const rounds of [1500, 5000, 5000]) {
+  for (let index = 0; index < rounds; index += 1) await round(index)
+  readings.push(await resident())
+}
+console.log(JSON.stringify(readings))
