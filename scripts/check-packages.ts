@@ -12,6 +12,7 @@ interface Manifest {
   readonly name: string
   readonly version: string
   readonly exports: Readonly<Record<string, unknown>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
 }
 
 const root = resolve(import.meta.dirname, '..')
@@ -45,7 +46,7 @@ const entries = manifests.flatMap(({ name, exports }) =>
     .filter((path) => path !== './package.json')
     .map((path) => `${name}${path.slice(1)}`),
 )
-const browserEntries = entries.filter((entry) => entry !== 'awq' && !entry.endsWith('/node'))
+const browserEntries = entries.filter((entry) => entry !== 'awq' && !/\/(node|server)$/.test(entry))
 
 const tarballOf = ({ name, version }: Manifest): string =>
   join(work, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`)
@@ -72,7 +73,11 @@ step('no tests and no fixtures in the tarballs', () => {
 })
 
 step('the tarballs install into an empty project', () => {
-  const dependencies = Object.fromEntries(manifests.map((manifest) => [manifest.name, `file:${tarballOf(manifest)}`]))
+  const dependencies = Object.assign(
+    // The declarations of @ai-sdk/provider import from json-schema, which has none.
+    { '@types/json-schema': '7' },
+    ...manifests.map((manifest) => ({ [manifest.name]: `file:${tarballOf(manifest)}`, ...manifest.peerDependencies })),
+  )
   writeFileSync(
     join(project, 'package.json'),
     JSON.stringify({ name: 'consumer', private: true, type: 'module', dependencies }),
