@@ -1,6 +1,7 @@
 import { defined } from './defined.ts'
 import type { Bits, Method, TableBits } from './libraries.ts'
 import { defaultBits, gridOptions, optional } from './options.ts'
+import { UsageError } from './parse.ts'
 import { byteSize, groupSize, number, oneOfNumbers } from './values.ts'
 
 const tableBits = oneOfNumbers([4, 8, 16])
@@ -36,7 +37,14 @@ export const gridSettings = (
   },
 ) => {
   const { bits, groupSize = 128, headBits = 8, embeddingBits = 8, targetBpw, targetBytes } = values
-  return targetBpw === undefined && targetBytes === undefined
+  const targets = [
+    targetBpw === undefined ? [] : ['--target-bpw'],
+    targetBytes === undefined ? [] : ['--target-bytes'],
+  ].flat()
+  if (targets.length > 1) throw new UsageError('--target-bpw and --target-bytes say the same size; give one of them')
+  if (targets.length > 0 && bits !== undefined)
+    throw new UsageError(`${targets[0]} chooses the bits of each matrix; leave out --bits`)
+  return targets.length === 0
     ? { bits: bits ?? defaultBits(method), groupSize, headBits, embeddingBits }
     : defined({ ...values })
 }
