@@ -1,32 +1,11 @@
 // llama.cpp as a Node program would use it: a sequence of node-llama-cpp, greedy.
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { importLlama, loadLlama } from '../../peers/node-llama-cpp.ts'
 import { answer, readJob, secondsSince } from './job.ts'
 
-/** What this uses of node-llama-cpp, which is not installed where types are checked. */
-interface Sequence {
-  clearHistory(): Promise<void>
-  evaluate(tokens: number[], options: { temperature: number; yieldEogToken: boolean }): AsyncIterable<number>
-}
-interface Llama {
-  loadModel(options: object): Promise<{ createContext(options: object): Promise<{ getSequence(): Sequence }> }>
-}
-interface NodeLlamaCpp {
-  getLlama(options: object): Promise<Llama>
-}
-
 const job = readJob()
-const entry = join(job.peers, 'node_modules', 'node-llama-cpp', 'dist', 'index.js')
-const { getLlama } = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp
+const library = await importLlama(job.peers)
 const start = performance.now()
-const llama = await getLlama({
-  build: 'never',
-  gpu: false,
-  skipDownload: true,
-  maxThreads: job.threads,
-  logLevel: 'error',
-})
-const model = await llama.loadModel({ modelPath: job.model, gpuLayers: 0 })
+const model = await loadLlama(library, job)
 const context = await model.createContext({
   contextSize: Math.max(2048, ...job.contexts.map((length) => length + job.generate + 1)),
   batchSize: 512,

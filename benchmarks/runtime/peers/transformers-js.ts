@@ -1,32 +1,12 @@
 // transformers.js: `generate`, greedy, timed by a streamer that sees every token.
-import { basename, dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { importTransformers, loadTransformers } from '../../peers/transformers-js.ts'
 import { answer, readJob, secondsSince } from './job.ts'
 
-/** What this uses of transformers.js, which is not installed where types are checked. */
-interface Transformers {
-  env: { allowRemoteModels: boolean; allowLocalModels: boolean; localModelPath: string }
-  AutoModelForCausalLM: {
-    from_pretrained(name: string, options: object): Promise<{ generate(options: object): Promise<unknown> }>
-  }
-  BaseStreamer: new () => object
-  Tensor: new (type: 'int64', data: BigInt64Array, shape: number[]) => object
-}
-
 const job = readJob()
-const entry = join(job.peers, 'node_modules', '@huggingface', 'transformers', 'dist', 'transformers.node.mjs')
-const { env, AutoModelForCausalLM, BaseStreamer, Tensor } = (await import(pathToFileURL(entry).href)) as Transformers
-env.allowRemoteModels = false
-env.allowLocalModels = true
-env.localModelPath = dirname(job.model)
-
+const library = await importTransformers(job.peers)
+const { BaseStreamer, Tensor } = library
 const start = performance.now()
-const model = await AutoModelForCausalLM.from_pretrained(basename(job.model), {
-  dtype: 'q4',
-  device: 'cpu',
-  use_external_data_format: true,
-  session_options: { intraOpNumThreads: job.threads, interOpNumThreads: 1 },
-})
+const model = await loadTransformers(library, job)
 const loadSeconds = secondsSince(start)
 
 /** Notes when it is given something: first the prompt, then every token. */

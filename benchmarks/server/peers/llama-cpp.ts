@@ -1,31 +1,9 @@
 // llama.cpp with parallel sequences, as node-llama-cpp batches them; requests wait for a sequence.
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { importLlama, loadLlama, type Sequence } from '../../peers/node-llama-cpp.ts'
 import { readServerJob, serveTokens } from './sse-server.ts'
 
-/** What this uses of node-llama-cpp, which is not installed where types are checked. */
-interface Sequence {
-  clearHistory(): Promise<void>
-  evaluate(tokens: number[], options: { temperature: number; yieldEogToken: boolean }): AsyncIterable<number>
-}
-interface Llama {
-  loadModel(options: object): Promise<{ createContext(options: object): Promise<{ getSequence(): Sequence }> }>
-}
-interface NodeLlamaCpp {
-  getLlama(options: object): Promise<Llama>
-}
-
 const job = readServerJob()
-const entry = join(job.peers, 'node_modules', 'node-llama-cpp', 'dist', 'index.js')
-const { getLlama } = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp
-const llama = await getLlama({
-  build: 'never',
-  gpu: false,
-  skipDownload: true,
-  maxThreads: job.threads,
-  logLevel: 'error',
-})
-const model = await llama.loadModel({ modelPath: job.model, gpuLayers: 0 })
+const model = await loadLlama(await importLlama(job.peers), job)
 const context = await model.createContext({
   contextSize: job.context,
   batchSize: 512,

@@ -1,30 +1,11 @@
 // transformers.js behind hono: it writes one text at a time, so requests wait for each other.
-import { basename, dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { importTransformers, loadTransformers } from '../../peers/transformers-js.ts'
 import { readServerJob, serveTokens } from './sse-server.ts'
 
-/** What this uses of transformers.js, which is not installed where types are checked. */
-interface Transformers {
-  env: { allowRemoteModels: boolean; allowLocalModels: boolean; localModelPath: string }
-  AutoModelForCausalLM: {
-    from_pretrained(name: string, options: object): Promise<{ generate(options: object): Promise<unknown> }>
-  }
-  BaseStreamer: new () => object
-  Tensor: new (type: 'int64', data: BigInt64Array, shape: number[]) => object
-}
-
 const job = readServerJob()
-const entry = join(job.peers, 'node_modules', '@huggingface', 'transformers', 'dist', 'transformers.node.mjs')
-const { env, AutoModelForCausalLM, BaseStreamer, Tensor } = (await import(pathToFileURL(entry).href)) as Transformers
-env.allowRemoteModels = false
-env.allowLocalModels = true
-env.localModelPath = dirname(job.model)
-const model = await AutoModelForCausalLM.from_pretrained(basename(job.model), {
-  dtype: 'q4',
-  device: 'cpu',
-  use_external_data_format: true,
-  session_options: { intraOpNumThreads: job.threads, interOpNumThreads: 1 },
-})
+const library = await importTransformers(job.peers)
+const { BaseStreamer, Tensor } = library
+const model = await loadTransformers(library, job)
 
 /** Tells of every token: first the prompt's, then those that were made. */
 class Told extends BaseStreamer {
