@@ -8,19 +8,17 @@ import {
   type Checkpoint,
   type DType,
   type Folder,
-  openCheckpoint,
   type QuantizedMatrix,
   quoted,
   type TensorEntry,
 } from '@awq/tensor'
-import { folderCompanions } from '../folder/companions.ts'
-import { describeConfig, readFolderConfig } from '../folder/config.ts'
+import { readFolderConfig } from '../folder/config.ts'
 import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
-import { type Float16Scales, float16Scales } from '../packed/float16-scales.ts'
+import type { Float16Scales } from '../packed/float16-scales.ts'
 import { moveColumns, orderOfGroups } from '../packed/group-index.ts'
+import { openPacked } from '../packed/open-packed.ts'
 import { heldGroupSize, regroup } from '../packed/regroup.ts'
 import { refuseTensor, tensorText, words32 } from '../packed/tensor-checks.ts'
-import { sourceOf } from '../provenance.ts'
 import { readSchemes, type WeightScheme } from './config.ts'
 import { type Packing, packingOf, unpackColumns, unpackRows } from './layout.ts'
 
@@ -240,46 +238,27 @@ interface Standing extends TensorEntry {
 export const readCompressedTensors = async (folder: Folder, options: ReadOptions = {}): Promise<PortableModel> => {
   const { config, quantization = {} } = await readFolderConfig(folder)
   const schemes = readSchemes(quantization, folder.name, options)
-  const description = describeConfig(config, `${folder.name}/config.json`)
-  const checkpoint = await openCheckpoint(folder, options)
-  const scales = float16Scales(options)
-  try {
-    const tensors = new Map<string, TensorEntry>()
-    for (const [name, entry] of checkpoint.tensors) {
-      const part = Object.values(parts).find((end) => end !== parts.plain && name.endsWith(end))
-      const module = part === undefined ? name.slice(0, -parts.plain.length) : name.slice(0, -part.length)
-      const whole = name === module + parts.plain && checkpoint.tensors.has(module + parts.scale)
-      if (part === parts.packed || whole) {
-        const matrix = await findParts(checkpoint, module, schemes, options)
-        const standing: Standing = { ...entry, name: module + parts.plain, shape: matrix.shape, matrix }
-        tensors.set(standing.name, standing)
-      } else if (part === undefined && !ofActivations.test(name)) tensors.set(name, entry)
-    }
-    const parameters = new Map<string, Parameter>()
-    for (const [name, entry] of alignCheckpoint({ ...checkpoint, tensors }, description).tensors) {
-      const { matrix } = entry as Partial<Standing>
-      parameters.set(name, matrix ? await quantized(matrix, scales, options) : { kind: 'float', entry })
-    }
-    return {
-      name: folder.name,
-      format: 'compressed-tensors',
-      config,
-      description,
-      parameters,
-      companions: await folderCompanions(folder),
-      provenance: {
-        method: 'compressed-tensors',
-        folded: [],
-        calibration: null,
-        source: sourceOf(folder, description),
-      },
-      async [Symbol.asyncDispose]() {
-        scales.report()
-        await checkpoint.close()
-      },
-    }
-  } catch (error) {
-    await checkpoint.close()
-    throw error
-  }
+  return openPacked(
+    { folder, format: 'compressed-tensors', config },
+    options,
+    async ({ description, checkpoint, scales }) => {
+      const tensors = new Map<string, TensorEntry>()
+      for (const [name, entry] of checkpoint.tensors) {
+        const part = Object.values(parts).find((end) => end !== parts.plain && name.endsWith(end))
+        const module = part === undefined ? name.slice(0, -parts.plain.length) : name.slice(0, -part.length)
+        const whole = name === module + parts.plain && checkpoint.tensors.has(module + parts.scale)
+        if (part === parts.packed || whole) {
+          const matrix = await findParts(checkpoint, module, schemes, options)
+          const standing: Standing = { ...entry, name: module + parts.plain, shape: matrix.shape, matrix }
+          tensors.set(standing.name, standing)
+        } else if (part === undefined && !ofActivations.test(name)) tensors.set(name, entry)
+      }
+      const parameters = new Map<string, Parameter>()
+      for (const [name, entry] of alignCheckpoint({ ...checkpoint, tensors }, description).tensors) {
+        const { matrix } = entry as Partial<Standing>
+        parameters.set(name, matrix ? await quantized(matrix, scales, options) : { kind: 'float', entry })
+      }
+      return parameters
+    },
+  )
 }

@@ -3,13 +3,12 @@
  * @module
  */
 import { alignCheckpoint, ignoredTensors, type ModelDescription, modelParameters } from '@awq/models'
-import { AwqError, type Folder, openCheckpoint, quoted, type TensorEntry } from '@awq/tensor'
-import { folderCompanions } from '../folder/companions.ts'
-import { describeConfig, type JsonObject, readFolderConfig } from '../folder/config.ts'
+import { AwqError, type Folder, quoted, type TensorEntry } from '@awq/tensor'
+import { type JsonObject, readFolderConfig } from '../folder/config.ts'
 import type { Parameter, PortableModel, QuantizedParameter, ReadOptions } from '../model.ts'
-import { type Float16Scales, float16Scales } from '../packed/float16-scales.ts'
+import type { Float16Scales } from '../packed/float16-scales.ts'
+import { openPacked } from '../packed/open-packed.ts'
 import { refuseTensor } from '../packed/tensor-checks.ts'
-import { sourceOf } from '../provenance.ts'
 import { findQweights, isPart, QWEIGHT, type QweightTensors, quantizationOf } from './tensors.ts'
 
 /** What a layout needs to read a matrix. */
@@ -63,10 +62,7 @@ export const readQweights = async (
 ): Promise<PortableModel> => {
   const { config } = await readFolderConfig(folder)
   const quantization = await quantizationOf(folder)
-  const description = describeConfig(config, `${folder.name}/config.json`)
-  const checkpoint = await openCheckpoint(folder, options)
-  const scales = float16Scales(options)
-  try {
+  return openPacked({ folder, format, config }, options, async ({ description, checkpoint, scales }) => {
     const modules = findQweights(checkpoint)
     const tensors = new Map<string, TensorEntry>()
     for (const [name, entry] of checkpoint.tensors) {
@@ -105,28 +101,8 @@ export const readQweights = async (
         )
       }
     }
-    return {
-      name: folder.name,
-      format,
-      config,
-      description,
-      parameters: await adjust(parameters, description),
-      companions: await folderCompanions(folder),
-      provenance: {
-        method: format,
-        folded: [],
-        calibration: null,
-        source: sourceOf(folder, description),
-      },
-      async [Symbol.asyncDispose]() {
-        scales.report()
-        await checkpoint.close()
-      },
-    }
-  } catch (error) {
-    await checkpoint.close()
-    throw error
-  }
+    return adjust(parameters, description)
+  })
 }
 
 /** The matrix without zero points, which must all be the middle: what a configuration calls symmetric. */
