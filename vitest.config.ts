@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
@@ -40,6 +41,8 @@ export default defineConfig({
         // Third-party modules are looked for in every package before the first test: one found later reloads the page.
         optimizeDeps: { entries: ['packages/*/src/index.ts'], exclude: ['onnxruntime-web'] },
         server: {
+          // Packages may be links to a checkout elsewhere.
+          fs: { allow: ['.', realpathSync('node_modules/onnxruntime-web')] },
           headers: {
             'Cross-Origin-Opener-Policy': 'same-origin',
             'Cross-Origin-Embedder-Policy': 'require-corp',

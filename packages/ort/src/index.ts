@@ -5,9 +5,11 @@ export { tensor, zeros } from './tensor.ts'
 export type {
   BoundRun,
   Device,
+  DeviceLimits,
   DeviceTensor,
   Engine,
   EngineFeatures,
+  EngineMemory,
   EngineName,
   EngineOptions,
   Feeds,

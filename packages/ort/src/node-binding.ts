@@ -45,6 +45,6 @@ export async function createNodeBindingEngine(
     device,
     provider: device,
     threads,
-    features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: true },
+    features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: true, float16: true },
   })
 }

@@ -1,13 +1,28 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { makeEngine } from './engine.ts'
+import { canWaitForBlobs } from './external-data.ts'
 import { requireProvider } from './probe.ts'
 import type { RuntimeApi } from './runtime-api.ts'
+import { createTurns, type Turns } from './turns.ts'
 import type { Device, Engine, EngineOptions } from './types.ts'
 
 /** The two bundles: plain WebAssembly (14 MB), and the one with ONNX Runtime's own WebGPU provider (27 MB). */
 const bundles = {
   cpu: () => import('onnxruntime-web/wasm'),
   webgpu: () => import('onnxruntime-web/webgpu'),
+}
+
+const queues = new WeakMap<RuntimeApi, Turns>()
+
+/**
+ * The queue of everything that is done in a bundle's WebAssembly module. onnxruntime-web 1.30 keeps a run's lists on the
+ * module's stack while it waits, and external data under its names in one table: runs and loads of any two sessions that
+ * overlap would read each other's.
+ */
+function turnsOf(api: RuntimeApi): Turns {
+  const turns = queues.get(api) ?? createTurns()
+  queues.set(api, turns)
+  return turns
 }
 
 /** WebAssembly threads share memory, which browsers allow on cross-origin isolated pages only. */
@@ -46,7 +61,9 @@ export async function createPlatformEngine(options: EngineOptions & { readonly d
     provider,
     threads,
     // onnxruntime-web 1.30 on WebGPU: the next run of a session whose run failed never returns and blocks the page.
+    turns: turnsOf(api),
+    readsLate: canWaitForBlobs(),
     survivesFailure: device === 'cpu',
-    features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: false },
+    features: { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: false, float16: true },
   })
 }

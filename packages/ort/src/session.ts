@@ -5,7 +5,7 @@ import { fatalSeverity } from './log-severity.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeTensor } from './runtime-api.ts'
 import { fromRuntime, toRuntime } from './runtime-tensor.ts'
 import { describeTensor } from './tensor.ts'
-import { createTurns } from './turns.ts'
+import type { Turns } from './turns.ts'
 import type { Feeds, RunOptions, Session, Tensor } from './types.ts'
 
 const describe = (metadata: RuntimeSession['inputMetadata']): ValueInfo[] =>
@@ -29,12 +29,11 @@ function copyInto(name: string, target: Tensor, value: Tensor): Tensor {
 /**
  * Wraps a session of ONNX Runtime's JavaScript API: checked feeds, one run at a time, errors in our words.
  *
- * `survivesFailure: false` is for runtimes whose session is unusable after a failed run: it refuses further runs.
+ * Runs take their turn in `turns`. `survivesFailure: false` is for runtimes whose session is unusable after a failed run: it refuses further runs.
  */
-export function wrapSession(api: RuntimeApi, inner: RuntimeSession, survivesFailure: boolean): Session {
+export function wrapSession(api: RuntimeApi, inner: RuntimeSession, turns: Turns, survivesFailure: boolean): Session {
   const inputs = describe(inner.inputMetadata)
   const outputs = describe(inner.outputMetadata)
-  const turns = createTurns()
   let disposed: Promise<void> | undefined
   let failed: string | undefined
 

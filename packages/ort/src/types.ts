@@ -92,13 +92,34 @@ export interface EngineFeatures {
   readonly deviceTensors: boolean
   /** `externalDirectory` works: weights are read from files by the engine itself. */
   readonly externalFiles: boolean
+  /** Kernels compute with float16; on WebGPU this takes the adapter's `shader-f16`. */
+  readonly float16: boolean
+}
+
+/** What one buffer of a device may be, in bytes: a tensor beyond it cannot be there. */
+export interface DeviceLimits {
+  /** The largest buffer (WebGPU's `maxBufferSize`). */
+  readonly bufferBytes: number
+  /** The largest part of one that a kernel may see (`maxStorageBufferBindingSize`). */
+  readonly bindingBytes: number
+}
+
+/** Memory that an engine of browsers has needed so far. */
+export interface EngineMemory {
+  /** The WebAssembly heap, which grows and never shrinks. */
+  readonly heapBytes: number
+  /** The most bytes of external data that JavaScript has held at a time beside it. */
+  readonly pieceBytes: number
 }
 
 export interface SessionOptions {
   /** Folder that the graph's external data lies in. ONNX Runtime refuses files, and links to files, outside it. */
   readonly externalDirectory?: string | undefined
-  /** External data in memory by the file name that the graph uses. */
-  readonly externalData?: Readonly<Record<string, Uint8Array>> | undefined
+  /**
+   * External data by the file name that the graph uses: bytes, or a Blob, which may be a slice of a file. In a browser's
+   * Worker the ranges of a Blob are read when ONNX Runtime asks for them, one at a time; elsewhere before the session is made.
+   */
+  readonly externalData?: Readonly<Record<string, Uint8Array | Blob>> | undefined
   /** Prefix of a JSON trace of every kernel, written when the session is disposed. Node only. */
   readonly profile?: string | undefined
   /**
@@ -123,6 +144,10 @@ export interface Engine {
   readonly features: EngineFeatures
   /** Threads that one run may use. */
   readonly threads: number
+  /** What the device's buffers may be; undefined where ONNX Runtime or the platform does not say. */
+  readonly limits?: DeviceLimits | undefined
+  /** Memory used so far; undefined where the engine cannot tell. */
+  memory?(): Promise<EngineMemory | undefined>
   /** Loads an ONNX model from its bytes. Throws `ENGINE` with ONNX Runtime's own words when it refuses the model. */
   createSession(model: Uint8Array, options?: SessionOptions): Promise<Session>
   /** Hands a tensor to the engine once, for use in many runs. The data must not be changed afterwards. */
@@ -151,6 +176,11 @@ export interface EngineOptions {
   readonly spin?: boolean | undefined
   /** Told why another engine than the native one is used; by default a process warning. */
   readonly onWarning?: ((message: string) => void) | undefined
+  /**
+   * Browser only: whether sessions live in a Worker, so that the page stays free; a function makes the Worker (of the module
+   * `@awq/ort/worker`) where a bundler does not find it by itself. Default true on a page, false in a Worker.
+   */
+  readonly worker?: boolean | (() => Worker) | undefined
   /** Browser only: the URL prefix under which onnxruntime-web's `.wasm` and `.mjs` files are served. */
   readonly wasmPaths?: string | undefined
 }

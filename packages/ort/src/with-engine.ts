@@ -9,7 +9,7 @@ export interface EngineChoice extends Omit<EngineOptions, 'engine'> {
 
 /** The options of `createEngine` among those of a choice. */
 export const engineOptionsOf = (choice: EngineChoice): EngineOptions => {
-  const { engine, device, threads, library, providerOptions, spin, onWarning, wasmPaths } = choice
+  const { engine, device, threads, library, providerOptions, spin, onWarning, worker, wasmPaths } = choice
   return {
     engine: typeof engine === 'object' ? undefined : engine,
     device,
@@ -18,6 +18,7 @@ export const engineOptionsOf = (choice: EngineChoice): EngineOptions => {
     providerOptions,
     spin,
     onWarning,
+    worker,
     wasmPaths,
   }
 }

@@ -369,6 +369,32 @@ export function describeConformance(name: string, make: () => Promise<Engine>, o
       expect((await session.run({ x: pair(1, 2) })).y).toEqual(pair(11, 22))
     })
 
+    test('reads external data from Blobs, also of sessions made at once under the same names', async () => {
+      const graph = new Graph('external')
+      const x = graph.input('x', 'float32', ['n', 2])
+      const v = graph.external('v', 'float32', [2], { file: 'a.bin', offset: 0, length: 8 })
+      const w = graph.external('w', 'float32', [2], { file: 'b.bin', offset: 4, length: 8 })
+      graph.output('y', graph.add('Add', [graph.add('Mul', [x, v]), w]))
+      const made = await Promise.all(
+        [1, 2].map((scale) => {
+          const file = new Blob([Float32Array.of(0, scale, 2 * scale, 7, 10 * scale, 20 * scale)])
+          const externalData = { 'a.bin': file.slice(4, 12), 'b.bin': file.slice(12) }
+          return engine.createSession(graph.toBytes(), { externalData })
+        }),
+      )
+      const results = await Promise.all(made.map((session) => session.run({ x: pair(1, 2) })))
+      expect(results.map(({ y }) => y)).toEqual([pair(11, 24), pair(22, 48)])
+      for (const session of made) await session.dispose()
+    })
+
+    test('a Blob that is too short is an error', async () => {
+      const graph = new Graph('external')
+      const w = graph.external('w', 'float32', [2], { file: 'b.bin', offset: 4, length: 8 })
+      graph.output('y', graph.add('Add', [graph.input('x', 'float32', [2]), w]))
+      const externalData = { 'b.bin': new Blob([new Uint8Array(11)]) }
+      expect((await failure(engine.createSession(graph.toBytes(), { externalData }))).code).toBe('ENGINE')
+    })
+
     test.each([
       { bits: 4, blockSize: 32, asymmetric: true },
       { bits: 4, blockSize: 32, asymmetric: false },

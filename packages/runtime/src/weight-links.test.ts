@@ -2,7 +2,7 @@ import { type Folder, memoryFolder } from '@awq/tensor'
 import { describe, expect, it } from 'vitest'
 import { locateWeights } from './weight-links.ts'
 
-const features = { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: true }
+const features = { inPlaceOutputs: false, asyncRun: false, deviceTensors: false, externalFiles: true, float16: true }
 const bytes = Uint8Array.from({ length: 50 }, (_, i) => i)
 const memory = memoryFolder({ 'a.safetensors': bytes, 'b.safetensors': bytes })
 const located = (directories: Record<string, string>): Folder => ({

@@ -11,6 +11,11 @@ export interface ByteSource {
    * Throws INVALID_ARGUMENT for a range outside the source, INVALID_FILE or NETWORK when the bytes are not there.
    */
   read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>
+  /**
+   * The same bytes as a Blob, which reads them when they are needed and can be handed to a Worker: for sources that lie in
+   * a Blob or a file of the browser. Throws INVALID_ARGUMENT for a range outside the source.
+   */
+  blob?(offset: number, length: number): Blob | Promise<Blob>
   close?(): Promise<void>
 }
 
@@ -62,6 +67,10 @@ export function blobSource(blob: Blob, name = blob instanceof File ? blob.name :
           cause,
         })
       }
+    },
+    blob(offset, length) {
+      checkRange(name, blob.size, offset, length)
+      return blob.slice(offset, offset + length)
     },
   }
 }

@@ -47,6 +47,7 @@ export function makeNativeEngine(
       asyncRun: true,
       deviceTensors: store.location === 'device',
       externalFiles: true,
+      float16: true,
     },
     async createSession(model: Uint8Array, options: SessionOptions = {}) {
       checkAlive()

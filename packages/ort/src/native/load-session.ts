@@ -1,3 +1,4 @@
+import { readExternalData } from '../external-data.ts'
 import type { SessionOptions } from '../types.ts'
 import { callAsync } from './call-async.ts'
 import { nativeWords } from './memory.ts'
@@ -19,7 +20,8 @@ export async function loadSession(
 ): Promise<bigint> {
   const { api, env } = runtime
   const { signal } = given
-  const { options, kept } = makeSessionOptions(runtime, settings, given, required)
+  const externalData = given.externalData && (await readExternalData(given.externalData, signal))
+  const { options, kept } = makeSessionOptions(runtime, settings, { ...given, externalData }, required)
   const cancel = () => {
     takeFailure(runtime, api.SessionOptionsSetLoadCancellationFlag(options, true))
   }

@@ -60,6 +60,11 @@ export interface NativeSessionOptions {
   readonly kept: unknown
 }
 
+/** Options of a session whose external data has been read. */
+export interface ReadOptions extends Omit<SessionOptions, 'externalData'> {
+  readonly externalData?: Readonly<Record<string, Uint8Array>> | undefined
+}
+
 /**
  * Makes an OrtSessionOptions, which the caller releases.
  * @param required refuses the graph when the CPU would have to compute a part of it
@@ -68,7 +73,7 @@ export interface NativeSessionOptions {
 export function makeSessionOptions(
   runtime: Runtime,
   settings: EngineSettings,
-  given: SessionOptions,
+  given: ReadOptions,
   required = false,
 ): NativeSessionOptions {
   const { api } = runtime
