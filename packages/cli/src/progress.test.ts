@@ -17,7 +17,7 @@ const progress = (completed: number): ProgressEvent => ({ type: 'progress', stag
 
 describe('layerText', () => {
   it('shows the loss against plain rounding and the time left', () => {
-    expect(layerText(layer(0))).toBe('layer 1/3  loss 1.00 -> 0.500 (-50%)  2.0 s  ETA 4.0 s')
+    expect(layerText(layer(0))).toBe('layer 1/3  scale search 1.00 -> 0.500 (-50%)  2.0 s  ETA 4.0 s')
   })
   it('needs no groups, and has no time left at the end', () => {
     expect(layerText({ ...layer(2), groups: [] })).toBe('layer 3/3  2.0 s')

@@ -68,14 +68,19 @@ export const jsonThrottle = (now: () => number): ((event: ProgressEvent) => bool
   return (event) => event.type === 'layer' || passes(event)
 }
 
-/** `layer 7/30  loss 1.24e-3 -> 7.90e-4 (-36%)  6.1 s  ETA 2m 20s`; people count layers from 1. */
+/**
+ * `layer 7/30  scale search 1.24e-3 -> 7.90e-4 (-36%)  6.1 s  ETA 2m 20s`: the search's loss without scales and with those
+ * that it took, before clips and rounding by GPTQ; people count layers from 1.
+ */
 export const layerText = (event: LayerEvent): string => {
   const parts = [`layer ${event.layer + 1}/${event.layers}`]
   const identity = event.groups.reduce((sum, group) => sum + (group.identityLoss ?? 0), 0)
   const loss = event.groups.reduce((sum, group) => sum + (group.loss ?? 0), 0)
   if (identity > 0) {
     const percent = Math.round((loss / identity - 1) * 100)
-    parts.push(`loss ${significant(identity, 3)} -> ${significant(loss, 3)} (${percent > 0 ? '+' : ''}${percent}%)`)
+    parts.push(
+      `scale search ${significant(identity, 3)} -> ${significant(loss, 3)} (${percent > 0 ? '+' : ''}${percent}%)`,
+    )
   }
   parts.push(formatSeconds(event.seconds))
   if (event.layer + 1 < event.layers && Number.isFinite(event.etaSeconds))

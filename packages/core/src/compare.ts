@@ -8,11 +8,11 @@ import { withEngine } from '@awq/ort'
 import { type Folder, openCheckpoint } from '@awq/tensor'
 import { openWorkspace, resolveFolder, temporaryFolder } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
+import { checkWeights } from './check-weights.ts'
 import { type Method, type MethodOptions, resolveMethod, unusedOptionsWarning } from './methods.ts'
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
-import { checkTables } from './tables.ts'
 
 /** Options of `compare`. */
 export interface CompareOptions
@@ -71,7 +71,7 @@ const tensorBytes = async (folder: Folder): Promise<number> => {
 export const compare = async (options: CompareOptions): Promise<CompareRow[]> => {
   const { signal, onProgress = () => {}, onRow = () => {} } = options
   await using model = await openSource(options.model, options)
-  await checkTables(model, options.signal)
+  await checkWeights(model, options.signal)
   await using scratch = await temporaryFolder()
   const plans = options.bits.flatMap((bits) =>
     options.methods.map((method) => ({ bits, method: resolveMethod(method, options) })),

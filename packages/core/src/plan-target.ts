@@ -5,13 +5,13 @@
 import { type Engine, withEngine } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import type { CalibrationOptions } from './calibration-text.ts'
+import { checkWeights } from './check-weights.ts'
 import { journaledPlan, type KeptMeasurements, measurementsIn } from './journal.ts'
 import { DEFAULT_METHOD, type Method, type MethodOptions, resolveMethod } from './methods.ts'
 import type { PlanTarget } from './plan-budget.ts'
 import { openPlanner, type PlannedModel } from './plan-model.ts'
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { openSource, type SourceModel } from './source-model.ts'
-import { checkTables } from './tables.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A plan with the options it was made from, as text. */
@@ -94,6 +94,6 @@ export interface PlanModelOptions
 export const planModel = async (options: PlanModelOptions): Promise<PlannedModel> => {
   const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
   await using model = await openSource(options.model, options)
-  await checkTables(model, options.signal)
+  await checkWeights(model, options.signal)
   return await withEngine(options, (engine) => makePlan({ ...options, model, engine, method }))
 }

@@ -217,8 +217,8 @@ describe('refuses', () => {
       /block/,
     )
   })
-  test('norms that are not finite', async () => {
-    const folder = await openFolder(model)
+  test('norms that are not finite, when they are reached in a model that is not on the disk', async () => {
+    const { path: _, ...folder } = await openFolder(model)
     const name = 'model.norm.weight'
     const damaged = {
       ...folder,
@@ -261,7 +261,7 @@ describe('refuses', () => {
     )
     expect(events).toEqual([])
   })
-  test('weights beyond float16 and weights that are not finite, naming the tensor', async () => {
+  test('weights beyond float16, and weights that are not finite before anything is quantized, naming the tensor', async () => {
     const damaged = (value: number): Method => {
       const damage: Pass = {
         name: 'damage',
@@ -283,9 +283,11 @@ describe('refuses', () => {
     bytes.writeFloatLE(Number.NaN, offset)
     await chmod(file, 0o644)
     await writeFile(file, bytes)
-    await expect(quantize({ ...small(), model: folder, output: newOutput() })).rejects.toThrow(
+    const output = newOutput()
+    await expect(quantize({ ...small(), model: folder, output })).rejects.toThrow(
       /^model\.layers\.1\.mlp\.gate_proj\.weight: row 0, column 0 is NaN/,
     )
+    await expect(readdir(output)).rejects.toThrow(/ENOENT/)
   })
   test('a method that leaves a matrix without codes, and leaves no model behind', async () => {
     const output = newOutput()

@@ -9,6 +9,7 @@ import type { Provenance } from '@awq/quantize'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
 import type { CalibrationOptions } from './calibration-text.ts'
+import { checkWeights } from './check-weights.ts'
 import { checkFormatNames } from './export-store.ts'
 import { inputTokensOf, wantsQuantizedInputs } from './kept-inputs.ts'
 import { type MemoryUse, memoryBound } from './memory.ts'
@@ -23,7 +24,7 @@ import type { QuantizationRecord } from './record.ts'
 import { quantizationRecord } from './record-model.ts'
 import { openSource, type SourceModel } from './source-model.ts'
 import { type StageSeconds, withOther } from './stages.ts'
-import { checkTables, type TableBits } from './tables.ts'
+import type { TableBits } from './tables.ts'
 
 /** Bits, groups and tables. */
 export interface QuantizationOptions {
@@ -137,7 +138,7 @@ const measurement = (
 /**
  * Quantizes a model.
  * @throws AwqError for an unsupported model, calibration text that is too short, an output folder that is not empty,
- * weights that are not finite (those of the tables before anything else), a full disk; rejects with `signal.reason` when aborted, leaving work that `resume` continues
+ * weights that are not finite, a full disk; rejects with `signal.reason` when aborted, leaving work that `resume` continues
  */
 export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
   const started = performance.now()
@@ -146,7 +147,7 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
   const unused = unusedOptionsWarning([options.method ?? DEFAULT_METHOD], options)
   if (unused) options.onProgress?.({ type: 'warning', message: unused })
   await using model = await openSource(options.model, options)
-  await checkTables(model, options.signal)
+  await checkWeights(model, options.signal)
   await using workspace = await openWorkspace(options.output)
   return await withEngine(options, async (engine) => {
     const planned = await planForTarget({ ...options, model, engine, method, workspace })

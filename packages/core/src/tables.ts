@@ -16,7 +16,6 @@ import {
 } from '@awq/tensor'
 import { denseEntry } from './layout.ts'
 import { type BitsPlan, sameSpec } from './plan.ts'
-import type { SourceModel } from './source-model.ts'
 
 /** A table to store: at 16 bits as it is, below by rounding to nearest. */
 export interface TablePlan {
@@ -76,31 +75,6 @@ export const denseType = (dtype: DType): DType => (dtype === 'BF16' ? 'BF16' : '
 export const tableEntries = ({ name, source, spec }: TablePlan): StoreEntry[] => {
   const shape = [source.shape[0]!, source.shape[1]!] as const
   return spec ? matrixEntries(name, shape, spec) : [denseEntry(name, denseType(source.dtype), shape)]
-}
-
-/**
- * Reads embedding and head once, so that a damaged one is refused before the blocks are quantized rather than after.
- * @throws AwqError `NUMERIC` naming the table, the row and the column that is not finite; rejects with `signal.reason`
- */
-export const checkTables = async (
-  { checkpoint, description }: Pick<SourceModel, 'checkpoint' | 'description'>,
-  signal?: AbortSignal,
-): Promise<void> => {
-  const { vocabSize, embeddingSize } = description.config
-  const step = chunkRows(embeddingSize)
-  for (const name of new Set([description.embedding, description.head])) {
-    const entry = findParameter(checkpoint, { name, shape: [vocabSize, embeddingSize] })
-    for (let row = 0; row < vocabSize; row += step) {
-      signal?.throwIfAborted()
-      const values = await readFloat32(entry, { rows: [row, Math.min(vocabSize, row + step)], signal })
-      const bad = values.findIndex((value) => !Number.isFinite(value))
-      if (bad >= 0) {
-        const place = `row ${row + Math.floor(bad / embeddingSize)}, column ${bad % embeddingSize}`
-        throw new AwqError('NUMERIC', `${name}: ${place} is ${values[bad]}; the checkpoint is damaged`)
-      }
-      releaseArrays([values])
-    }
-  }
 }
 
 /** Rows of a table that are in memory at once. */

@@ -1,6 +1,7 @@
 import { defineCommand, modelPositional } from '../command.ts'
 import { compareCells, compareColumns } from '../compare-table.ts'
 import { defined, pick } from '../defined.ts'
+import { leanHeap } from '../lean-heap.ts'
 import { engineSettings, findModel, readWholeText } from '../model.ts'
 import {
   accuracy,
@@ -40,6 +41,7 @@ export const compareCommand = defineCommand({
     const { methods, bits, groupSize, window } = options
     const content = await readWholeText(session, options.text, options)
     const model = await findModel(session, reference, options)
+    leanHeap()
     const { compare } = await session.context.libraries.core()
     const widths = columnWidths(compareColumns, [])
     const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))

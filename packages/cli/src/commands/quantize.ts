@@ -7,6 +7,7 @@ import { defined, pick } from '../defined.ts'
 import { formatBytes, formatSeconds, formatShare, plural } from '../format.ts'
 import { checkFormats } from '../formats.ts'
 import { gridSettings, plannedGridOptions } from '../grid-settings.ts'
+import { leanHeap } from '../lean-heap.ts'
 import type { QuantizationRecord } from '../libraries.ts'
 import { engineSettings, findAnyModel, readWholeText } from '../model.ts'
 import {
@@ -90,6 +91,10 @@ const storedText = (
   return `${bits} bits, ${groupSize === -1 ? 'one scale per channel' : `group ${groupSize}`}`
 }
 
+/** What a target size counts, where there was one: the folder has headers, tokenizer and settings besides. */
+const tensorsText = (planned: { readonly bytes: number } | undefined): string =>
+  planned ? `, tensors ${formatBytes(planned.bytes)}` : ''
+
 export const quantizeCommand = defineCommand({
   name: 'quantize',
   summary: 'Write a quantized copy of a model',
@@ -140,6 +145,7 @@ export const quantizeCommand = defineCommand({
       text: await readWholeText(session, options.measure, options),
       ...defined({ maxWindows: options.measureWindows }),
     }
+    leanHeap()
     const { quantize } = await context.libraries.core()
     const { record, ...result } = await quantize({
       ...pick(options, ['symmetric', 'samples', 'length', 'moeCalibrateAll', 'resume']),
@@ -172,7 +178,7 @@ export const quantizeCommand = defineCommand({
     const share = formatShare(result.outputBytes / result.inputBytes)
     reporter.print(
       `${output}: ${method}, ${storedText(grid, result.planned)}`,
-      `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})`,
+      `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})${tensorsText(result.planned)}`,
       `  time  ${formatSeconds(result.seconds)}${resumed}: ${stagesText(result.stages)}`,
       `  memory  peak ${formatBytes(result.peakRssBytes)}, expected at most ${formatBytes(result.memory.boundBytes)}`,
       ...(report !== undefined && failure === undefined ? [`  report  ${report}`] : []),
