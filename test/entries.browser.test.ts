@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 
 const entries = {
   tensor: () => import('@awq/tensor'),
+  'tensor/browser': () => import('@awq/tensor/browser'),
   onnx: () => import('@awq/onnx'),
   ort: () => import('@awq/ort'),
   text: () => import('@awq/text'),

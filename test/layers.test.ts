@@ -136,6 +136,15 @@ describe('checkBrowserEntries', () => {
     ])
   })
 
+  test('an entry for browsers by name is walked too', () => {
+    const exports = {
+      '.': { '@awq/source': './src/index.ts' },
+      './browser': { '@awq/source': './src/browser.ts' },
+    }
+    const onnx = pack('onnx', { 'index.ts': '', 'browser.ts': "import 'node:fs'" }, [], { exports })
+    expect(browserOf(onnx)).toEqual(['packages/onnx/src/browser.ts -> node:fs: only exists in Node'])
+  })
+
   test('an import that leads nowhere fails', () => {
     expect(browserOf(pack('onnx', { 'index.ts': "import './gone.ts'\nimport '#gone'" }))).toEqual([
       'packages/onnx/src/index.ts -> packages/onnx/src/gone.ts: no such file',

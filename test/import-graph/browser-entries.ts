@@ -6,6 +6,9 @@ import type { Repository } from './repository.ts'
 /** What a bundler for browsers asks for, on top of the condition that leads to the sources. */
 const conditions: readonly string[] = ['@awq/source', 'browser', 'import', 'default']
 
+/** Entries of a package beside its first that are for browsers. */
+const browserEntries: readonly string[] = ['./browser', './worker']
+
 /** Packages without a browser build. */
 const nodeOnly: readonly string[] = ['cli']
 
@@ -24,7 +27,7 @@ function targetOf(entry: unknown): string | undefined {
 }
 
 /**
- * Walks the runtime imports, static and dynamic, from the browser entry (`exports["."]`) of every package that has a
+ * Walks the runtime imports, static and dynamic, from the browser entries (`exports["."]` and some by name) of every package that has a
  * browser build. Returns one line with the whole chain for every Node module, `/node` entry or Node-only package met,
  * and for every import that leads nowhere.
  */
@@ -75,9 +78,11 @@ export function checkBrowserEntries(repository: Repository): string[] {
 
   for (const folder of repository.packages) {
     if (nodeOnly.includes(folder)) continue
-    const entry = inPackage(folder, repository.manifest(folder).exports?.['.'])
-    if (entry === undefined) wrong.push(`packages/${folder} has no entry`)
-    else walk(entry, [entry])
+    for (const path of ['.', ...browserEntries]) {
+      const entry = inPackage(folder, repository.manifest(folder).exports?.[path])
+      if (entry !== undefined) walk(entry, [entry])
+      else if (path === '.') wrong.push(`packages/${folder} has no entry`)
+    }
   }
   return wrong
 }

@@ -2,6 +2,8 @@ import { AwqError } from './error.ts'
 
 /** Random access to bytes that need not be in memory: a file, a URL, a Blob, an array. */
 export interface ByteSource {
+  /** Another one when the content is another: an ETag, the time of a change. Absent where nothing tells. */
+  readonly version?: string | undefined
   /** What error messages call it: a path, a URL or a file name. */
   readonly name: string
   /** Length in bytes. */
@@ -13,10 +15,27 @@ export interface ByteSource {
   read(offset: number, length: number, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>
   /**
    * The same bytes as a Blob, which reads them when they are needed and can be handed to a Worker: for sources that lie in
-   * a Blob or a file of the browser. Throws INVALID_ARGUMENT for a range outside the source.
+   * a Blob or a file of the browser, or that can be downloaded into one. Throws INVALID_ARGUMENT for a range outside the
+   * source.
    */
-  blob?(offset: number, length: number): Blob | Promise<Blob>
+  blob?(offset: number, length: number, options?: BlobOptions): Blob | Promise<Blob>
+  /** Fetches the whole file at once into the copy that the source keeps, so that later reads are local. */
+  download?(options?: DownloadOptions): Promise<void>
   close?(): Promise<void>
+}
+
+/** How a Blob is fetched. */
+export interface BlobOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Told of bytes as they arrive, where they come over a network: how many more. */
+  readonly onBytes?: ((count: number) => void) | undefined
+}
+
+/** How a whole file is fetched. */
+export interface DownloadOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Told how many bytes of the file are there. */
+  readonly onProgress?: ((loaded: number) => void) | undefined
 }
 
 /** Some bytes of a file that lies in a folder known from elsewhere. */
@@ -54,6 +73,7 @@ export function blobSource(blob: Blob, name = blob instanceof File ? blob.name :
   return {
     name,
     size: blob.size,
+    ...(blob instanceof File ? { version: String(blob.lastModified) } : {}),
     async read(offset, length, options) {
       options?.signal?.throwIfAborted()
       checkRange(name, blob.size, offset, length)

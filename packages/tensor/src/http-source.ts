@@ -1,4 +1,4 @@
-import { type ByteSource, checkRange, memorySource } from './byte-source.ts'
+import { type BlobOptions, type ByteSource, checkRange, memorySource } from './byte-source.ts'
 import { AwqError, messageOf } from './error.ts'
 
 export interface HttpSourceOptions {
@@ -10,6 +10,8 @@ export interface HttpSourceOptions {
   readonly timeout?: number | undefined
   /** How often a request is repeated after a network error or a 429 or 5xx answer; default 2. */
   readonly retries?: number | undefined
+  /** Takes an HTML page as "there is no such file": servers of pages send one in place of what they lack. Default false. */
+  readonly refusePages?: boolean | undefined
 }
 
 /** A file this small is downloaded whole when its server does not support Range. */
@@ -27,6 +29,7 @@ class Transient extends Error {}
 export async function httpSource(url: string | URL, options: HttpSourceOptions = {}): Promise<ByteSource> {
   const name = withoutCredentials(url)
   const probe = await request(name, url, 'bytes=0-0', options, async (response, touch) => {
+    await refusePage(response, name, options)
     if (response.status === 416 && contentRange(response)?.total === 0) return { size: 0, etag: null }
     if (response.status === 206) {
       const range = contentRange(response)
@@ -38,21 +41,42 @@ export async function httpSource(url: string | URL, options: HttpSourceOptions =
   })
   if (probe.bytes !== undefined) return memorySource(probe.bytes, name)
   const { size, etag } = probe
+  const part = <T>(
+    offset: number,
+    length: number,
+    signal: AbortSignal | undefined,
+    use: (chunks: AsyncIterable<Uint8Array>) => Promise<T>,
+  ): Promise<T> => {
+    signal?.throwIfAborted()
+    const signals = [options.signal, signal].filter((one) => one !== undefined)
+    const each = signals.length > 0 ? { ...options, signal: AbortSignal.any(signals) } : options
+    return request(name, url, `bytes=${offset}-${offset + length - 1}`, each, async (response, touch) => {
+      checkPart(response, name, { offset, length, size, etag })
+      return use(exactChunks(response, length, touch))
+    })
+  }
   return {
     name,
     size,
+    ...(etag ? { version: etag } : {}),
     async read(offset, length, readOptions) {
       checkRange(name, size, offset, length)
-      readOptions?.signal?.throwIfAborted()
       if (length === 0) return new Uint8Array(0)
-      const signals = [options.signal, readOptions?.signal].filter((signal) => signal !== undefined)
-      const each = signals.length > 0 ? { ...options, signal: AbortSignal.any(signals) } : options
-      return request(name, url, `bytes=${offset}-${offset + length - 1}`, each, async (response, touch) => {
-        checkPart(response, name, { offset, length, size, etag })
-        return readExactly(response, length, touch)
-      })
+      return part(offset, length, readOptions?.signal, async (chunks) => joined(chunks, length))
+    },
+    async blob(offset: number, length: number, { signal, onBytes }: BlobOptions = {}) {
+      checkRange(name, size, offset, length)
+      if (length === 0) return new Blob([])
+      return part(offset, length, signal, (chunks) => blobOf(chunks, onBytes))
     },
   }
+}
+
+/** Throws NOT_FOUND for a page that was sent in place of a file. */
+async function refusePage(response: Response, name: string, { refusePages }: HttpSourceOptions): Promise<void> {
+  if (!refusePages || !/^text\/html\b/i.test(response.headers.get('content-type') ?? '')) return
+  await response.body?.cancel().catch(() => undefined)
+  throw new AwqError('NOT_FOUND', `${name} does not exist (the server sends a page instead)`)
 }
 
 const exposeHint = 'a browser needs "Access-Control-Expose-Headers: Content-Range, ETag" from another origin'
@@ -168,17 +192,56 @@ async function readWhole(response: Response, name: string, touch: () => void): P
   return bytes
 }
 
-async function readExactly(response: Response, length: number, touch: () => void): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
+/** The chunks of an answer, which together must have a length. */
+async function* exactChunks(response: Response, length: number, touch: () => void): AsyncGenerator<Uint8Array> {
   let position = 0
   for await (const chunk of bodyOf(response)) {
     touch()
-    if (position + chunk.length > length) throw new Transient(`more than the ${length} bytes asked for`)
+    position += chunk.length
+    if (position > length) throw new Transient(`more than the ${length} bytes asked for`)
+    yield chunk
+  }
+  if (position < length) throw new Transient(`${position} of ${length} bytes, then the connection ended`)
+}
+
+async function joined(chunks: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length)
+  let position = 0
+  for await (const chunk of chunks) {
     bytes.set(chunk, position)
     position += chunk.length
   }
-  if (position < length) throw new Transient(`${position} of ${length} bytes, then the connection ended`)
   return bytes
+}
+
+/** Bytes of chunks that become a part of a Blob together. */
+const blobPartBytes = 2 ** 20
+
+/** Chunks as a Blob. Its parts leave JavaScript's memory as they come; those of an attempt that failed are dropped. */
+async function blobOf(chunks: AsyncIterable<Uint8Array>, onBytes: BlobOptions['onBytes']): Promise<Blob> {
+  const parts: Blob[] = []
+  let held: Uint8Array[] = []
+  let bytes = 0
+  let told = 0
+  const flush = (): void => {
+    parts.push(new Blob(held as Uint8Array<ArrayBuffer>[]))
+    onBytes?.(bytes)
+    told += bytes
+    held = []
+    bytes = 0
+  }
+  try {
+    for await (const chunk of chunks) {
+      held.push(chunk)
+      bytes += chunk.length
+      if (bytes >= blobPartBytes) flush()
+    }
+    flush()
+  } catch (error) {
+    onBytes?.(-told)
+    throw error
+  }
+  return new Blob(parts)
 }
 
 /** The chunks of a body. Not every browser's ReadableStream is async iterable, so a reader is used. */

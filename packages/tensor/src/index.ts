@@ -1,4 +1,11 @@
-export { type ByteSource, blobSource, type FileRange, memorySource } from './byte-source.ts'
+export {
+  type BlobOptions,
+  type ByteSource,
+  blobSource,
+  type DownloadOptions,
+  type FileRange,
+  memorySource,
+} from './byte-source.ts'
 export { bytesOf } from './bytes-of.ts'
 export { openCheckpoint } from './checkpoint.ts'
 export { fromFloat32, toFloat32 } from './convert.ts'

@@ -1,0 +1,13 @@
+export {
+  type CachedModel,
+  type CacheOptions,
+  cachedFolder,
+  cachedModels,
+  type FolderSource,
+  removeCached,
+} from './browser/cached-folder.ts'
+export { directoryFolder } from './browser/directory-folder.ts'
+export { filesFolder } from './browser/files-folder.ts'
+export type { FileHashes } from './browser/manifest-hashes.ts'
+export { type UrlFolderOptions, urlFolder } from './browser/url-folder.ts'
+export { createSha256, type Sha256, sha256 } from './sha256.ts'
