@@ -1,3 +1,3 @@
 import { base } from '../../tsup.base.ts'
 
-export default base(['src/index.ts', 'src/node.ts'])
+export default base(['src/index.ts', 'src/node.ts', 'src/browser.ts'])

@@ -1,17 +1,30 @@
 /**
- * The platform of a browser: models and texts are given as objects, not by path.
+ * The platform of a browser: paths are those of the origin's private file system.
  * @module
  */
+import { removePath, subdirectory } from '@awq/quantize/browser'
 import { AwqError } from '@awq/tensor'
+import { openOutput } from './browser/outputs.ts'
+import { privateRoot } from './browser/place.ts'
 import type { Platform } from './platform.ts'
 
-const needs = (what: string): never => {
-  throw new AwqError('UNSUPPORTED', `a browser has no file system: ${what}`)
+export { openWorkspace } from './workspace.browser.ts'
+
+export const resolveFolder: Platform['resolveFolder'] = openOutput
+
+export const openTexts: Platform['openTexts'] = async () => {
+  throw new AwqError(
+    'UNSUPPORTED',
+    'a browser opens no files by path: pass the calibration text as an array of strings',
+  )
 }
 
-export const resolveFolder: Platform['resolveFolder'] = async () => needs('pass the model as a Folder, not as a path')
-export const openTexts: Platform['openTexts'] = async () => needs('pass the calibration text as an array of strings')
-export const openWorkspace: Platform['openWorkspace'] = async () => needs('quantizing to a path needs Node')
-export const temporaryFolder: Platform['temporaryFolder'] = async () => needs('comparing methods needs Node')
+export const temporaryFolder: Platform['temporaryFolder'] = async () => {
+  const path = `.awq-temporary/${crypto.randomUUID()}`
+  const root = await privateRoot()
+  await subdirectory(root, path, { create: true })
+  return { path, [Symbol.asyncDispose]: () => removePath(root, path) }
+}
+
 export const peakRssBytes: Platform['peakRssBytes'] = () => 0
 export const collectGarbage: Platform['collectGarbage'] = () => {}

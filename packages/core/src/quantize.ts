@@ -25,6 +25,7 @@ import { quantizationRecord } from './record-model.ts'
 import { openSource, type SourceModel } from './source-model.ts'
 import { type StageSeconds, withOther } from './stages.ts'
 import type { TableBits } from './tables.ts'
+import type { Workspace } from './workspace.ts'
 
 /** Bits, groups and tables. */
 export interface QuantizationOptions {
@@ -57,7 +58,10 @@ export interface QuantizeOptions
     ComputeOptions {
   /** A folder, or (in Node) a path or a hub id. */
   readonly model: Folder | string
-  /** Path of the output folder; made if it does not exist, and must be empty if it does. */
+  /**
+   * Path of the output folder, in browsers within the origin's private file system; made if it does not exist, and must be
+   * empty if it does.
+   */
   readonly output: string
   /** A name from `methods`, or a method of your own; default `awq-gptq`. */
   readonly method?: string | Method | undefined
@@ -140,7 +144,14 @@ const measurement = (
  * @throws AwqError for an unsupported model, calibration text that is too short, an output folder that is not empty,
  * weights that are not finite, a full disk; rejects with `signal.reason` when aborted, leaving work that `resume` continues
  */
-export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult> => {
+export const quantize = (options: QuantizeOptions): Promise<QuantizeResult> =>
+  quantizeInto(() => openWorkspace(options.output), options)
+
+/** `quantize` with the output opened by the caller, once it is known that the model can be quantized. */
+export const quantizeInto = async (
+  open: () => Promise<Workspace>,
+  options: QuantizeOptions,
+): Promise<QuantizeResult> => {
   const started = performance.now()
   if (options.formats) checkFormatNames(options.formats)
   const method = resolveMethod(options.method ?? DEFAULT_METHOD, options)
@@ -148,7 +159,7 @@ export const quantize = async (options: QuantizeOptions): Promise<QuantizeResult
   if (unused) options.onProgress?.({ type: 'warning', message: unused })
   await using model = await openSource(options.model, options)
   await checkWeights(model, options.signal)
-  await using workspace = await openWorkspace(options.output)
+  await using workspace = await open()
   return await withEngine(options, async (engine) => {
     const planned = await planForTarget({ ...options, model, engine, method, workspace })
     const planSeconds = (performance.now() - started) / 1000

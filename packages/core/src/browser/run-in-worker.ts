@@ -1,0 +1,90 @@
+/**
+ * Tasks that run in a Worker of their own.
+ * @module
+ */
+import { AwqError, type Folder } from '@awq/tensor'
+import type { CompareRow } from '../compare.ts'
+import { ownWorker } from '../own-worker.ts'
+import type { OnProgress } from '../progress.ts'
+import { type PageMessage, receivedError, type Task, type WorkerMessage } from './messages.ts'
+import { offerFolder } from './remote-folder.ts'
+
+/** How the page takes part. */
+export interface PageSide {
+  readonly model: string | Folder
+  /** Makes the Worker; by default one of this package's module. */
+  readonly worker?: (() => Worker) | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: OnProgress | undefined
+  readonly onRow?: ((row: CompareRow) => void) | undefined
+}
+
+/** A Worker that is computing sees an abort late; its work is on the disk, so that it may be ended, after milliseconds. */
+const PATIENCE = 300
+
+/**
+ * Options that may cross to a Worker: plain values.
+ * @throws AwqError INVALID_ARGUMENT naming an option that is, or has, a function
+ */
+export const plainOptions = <Options extends object>(options: Options): Options => {
+  const checked = (name: string, value: unknown): unknown => {
+    if (typeof value === 'function' || typeof value === 'symbol')
+      throw new AwqError(
+        'INVALID_ARGUMENT',
+        `${name} is code, which can not cross to a Worker; name a built-in one, or call quantize of @awq/core in a Worker ` +
+          'of your own',
+      )
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+    if (Array.isArray(value)) return value.map((item, index) => checked(`${name}[${index}]`, item))
+    return Object.fromEntries(
+      Object.entries(value)
+        .filter(([, item]) => item !== undefined)
+        .map(([key, item]) => [key, checked(name === '' ? key : `${name}.${key}`, item)]),
+    )
+  }
+  return checked('', options) as Options
+}
+
+/** Runs a task in a Worker, which ends with it. */
+export const runInWorker = async (task: Task, side: PageSide): Promise<unknown> => {
+  const { signal, onProgress, onRow } = side
+  signal?.throwIfAborted()
+  const worker = (side.worker ?? ownWorker)()
+  const offered = typeof side.model === 'string' ? undefined : offerFolder(side.model)
+  const say = (message: PageMessage, transfer: Transferable[] = []) => worker.postMessage(message, transfer)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let onAbort = () => {}
+  try {
+    return await new Promise((resolve, reject) => {
+      onAbort = () => {
+        say({ type: 'abort' })
+        timer = setTimeout(() => reject(signal?.reason), PATIENCE)
+      }
+      signal?.addEventListener('abort', onAbort)
+      worker.onerror = (event) => {
+        event.preventDefault()
+        reject(
+          new AwqError(
+            event.message ? 'ENGINE' : 'UNSUPPORTED',
+            event.message
+              ? `the Worker that quantizes failed: ${event.message}`
+              : 'the Worker of @awq/core did not load: is its file served, and allowed by the content security policy?',
+          ),
+        )
+      }
+      worker.onmessageerror = () => reject(new AwqError('ENGINE', 'the Worker that quantizes sent what cannot be read'))
+      worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+        if (data.type === 'progress') onProgress?.(data.event)
+        else if (data.type === 'row') onRow?.(data.row)
+        else if (data.type === 'done') resolve(data.result)
+        else if (data.type === 'failed') reject(signal?.aborted ? signal.reason : receivedError(data.error))
+      }
+      say({ type: 'begin', task, model: offered?.sent ?? (side.model as string) }, offered ? [offered.sent.port] : [])
+    })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+    worker.terminate()
+    offered?.stop()
+  }
+}
