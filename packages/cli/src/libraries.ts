@@ -150,6 +150,7 @@ export interface ServerLibrary {
     memoryBytes: number
     onChange: (event: { type: 'loaded' | 'unloaded'; name: string; seconds: number }) => void
   }): ModelRegistry
+  weightFileBytes(folder: Folder): Promise<number>
   createLogger(level: LogLevel, destination: { write(line: string): void }): Logger
   createServer(options: {
     models: ModelRegistry
@@ -161,6 +162,7 @@ export interface ServerLibrary {
     limits: ServerLimits
     log: Logger
     logPrompts: boolean
+    page: boolean
     collectMetrics?: (own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>
   }): Promise<RunningServer>
 }

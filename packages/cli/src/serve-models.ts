@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { basename, resolve } from 'node:path'
-import type { Folder } from '@awq/tensor'
 import { UsageError } from './parse.ts'
 
 /** A model argument of `awq serve`. */
@@ -38,17 +37,9 @@ export const servedModels = (references: readonly string[]): ServedModel[] => {
   return models
 }
 
-/** Bytes of the weights of a folder, which is about what a loaded model takes. */
-export const weightBytes = async (folder: Folder): Promise<number> => {
-  let bytes = 0
-  for (const file of await folder.list()) {
-    if (!file.endsWith('.safetensors')) continue
-    const source = await folder.open(file)
-    bytes += source.size
-    await source.close?.()
-  }
-  return bytes
-}
+/** Whether an address is of this machine alone. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 
 /** Four fifths of the memory of this machine, or of what its container may take. */
 export const defaultMemory = (): number => {

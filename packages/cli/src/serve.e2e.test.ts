@@ -31,7 +31,7 @@ describe('awq serve', () => {
     const url = await address(child)
     expect(await complete(url, 'a')).toBe(await complete(url, 'stories260k'))
     child.kill('SIGTERM')
-    const { code, events } = await done
+    const { code, events, stderr } = await done
     expect(code).toBe(0)
     expect(events.find(({ type }) => type === 'listening')).toEqual({
       type: 'listening',
@@ -39,6 +39,19 @@ describe('awq serve', () => {
       models: ['a', 'stories260k'],
     })
     expect(events.at(-1)).toEqual({ type: 'done' })
+    expect(stderr).not.toMatch(/warning|Once upon/)
+  }, 60_000)
+
+  it('warns where others may ask without a key, logs prompts and leaves out the page when it is told to', async () => {
+    const args = ['--host', '0.0.0.0', '--port', '0', '--no-page', '--log-prompts', '--max-batch', '256']
+    const { child, done } = startAwq(['serve', model, ...args])
+    const url = (await address(child)).replace('0.0.0.0', '127.0.0.1')
+    await complete(url, 'stories260k')
+    expect((await fetch(`${url}/`)).status).toBe(404)
+    child.kill('SIGTERM')
+    const { stderr } = await done
+    expect(stderr).toMatch(/warning: whoever reaches 0\.0\.0\.0 may ask, for there is no key; set AWQ_API_KEY/)
+    expect(stderr).toMatch(/"prompt":"Once upon".*"answers":\[/)
   }, 60_000)
 
   it('answers by several processes, and replaces none of them when it is stopped', async () => {
@@ -55,6 +68,7 @@ describe('awq serve', () => {
   it.each<[string, string[], RegExp, number]>([
     ['two models of one name', [model, model], /both be called stories260k/, 2],
     ['a port that is none', [model, '--port', '70000'], /--port must be at most 65535/, 2],
+    ['more at a time than a batch takes', [model, '--max-batch', '257'], /--max-batch must be at most 256/, 2],
     ['no model', [], /MODEL is missing/, 2],
     ['a key with a blank', [model, '--api-key', 'a b', '--port', '0'], /API key must be of visible/, 1],
   ])('refuses %s', async (_, args, message, expected) => {

@@ -28,8 +28,9 @@ export interface GenerateOptions extends SamplingOptions {
    */
   logprobs?: number | undefined
   /**
-   * What may be written, such as JSON of a schema. The generation ends when it is complete and
-   * nothing may follow; with `maxNewTokens` reached before that, the text is a beginning of what was asked for.
+   * What may be written, such as JSON of a schema. The generation ends when it is complete and nothing may follow. Before
+   * `maxNewTokens` are used up, a constraint that can (`within`; that of JSON does) goes the shortest way to an end; where
+   * there is none in so few tokens, the text is a beginning of what was asked for.
    */
   constraint?: Constraint | undefined
   /** Ends the generation: iteration and `result` reject with `signal.reason`. */

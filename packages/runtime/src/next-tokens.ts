@@ -64,7 +64,8 @@ export const nextTokens = async (
   for (let row = 0; row <= draft.length; row++) {
     const { vocabSize } = model
     const own = draft.length > 0 ? logits.subarray(row * vocabSize, (row + 1) * vocabSize) : logits
-    const id = sampler.choose(own, constraint?.allowed())
+    const wished = sampler.choose(own, constraint?.allowed())
+    const id = constraint?.within?.(wished, most - row) ?? wished
     if (alternatives !== undefined) logprobs.push(tokenLogprob(own, id, alternatives))
     sampler.take(id)
     constraint?.accept(id)

@@ -12,6 +12,12 @@ export interface TokenConstraint {
    * own and only good until the next call.
    */
   allowed(): Uint32Array | null
+  /**
+   * Keeps a text from being cut off: the token to take in place of `id`, which `allowed` permits, when `most` tokens may still
+   * come and `id` is to be the first of them. `id` itself where the text can come to an end behind it, or where it cannot come to
+   * one at all. `accept` is called with what is returned. Without this, a text ends wherever the tokens do.
+   */
+  within?(id: number, most: number): number
   /** A token was chosen; one that `allowed` permits. */
   accept(id: number): void
   /** The text may end here. */

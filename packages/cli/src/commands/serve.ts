@@ -7,7 +7,7 @@ import type { ServableModel } from '../libraries.ts'
 import { findModel, loadFolder } from '../model.ts'
 import { accuracy, flag, optional, repeated, withDefault } from '../options.ts'
 import { UsageError } from '../parse.ts'
-import { defaultMemory, servedModels, weightBytes } from '../serve-models.ts'
+import { defaultMemory, isLoopback, servedModels } from '../serve-models.ts'
 import { byteSize, integer, number, oneOf, text } from '../values.ts'
 import { isWorker, startWorkers, type WorkerLink, workerLink } from '../workers.ts'
 
@@ -25,9 +25,9 @@ export const serveCommand = defineCommand({
       text,
       'Answer only requests with this key (default: $AWQ_API_KEY, which no process list shows)',
     ),
-    maxBatch: optional('N', integer(1, 1024), 'Answers that are written at the same time'),
+    maxBatch: optional('N', integer(1, 256), 'Answers that are written at the same time'),
     cacheTokens: optional('N', integer(1), 'Tokens that the caches of one model hold together'),
-    maxQueue: optional('N', integer(0, 1_000_000), 'Requests that wait for their turn; further ones get 429'),
+    maxQueue: optional('N', integer(0, 1_048_576), 'Requests that wait for their turn; further ones get 429'),
     contextLength: optional('N', integer(1), "Tokens of prompt and answer together (default: the model's own)"),
     maxTokens: optional('N', integer(1), 'New tokens of an answer at most (default: what the context leaves)'),
     memory: optional(
@@ -52,6 +52,7 @@ export const serveCommand = defineCommand({
       'Log on stderr: silent, error, warn, info (each request) or debug',
     ),
     logPrompts: flag('Log what is asked and answered, too'),
+    noPage: flag('Answer / with 404 instead of the page to chat'),
   },
   examples: [
     'awq serve smollm2-4bit',
@@ -64,6 +65,11 @@ export const serveCommand = defineCommand({
     const names = served.map(({ name }) => name)
     const keys = apiKeys(session, options.apiKey)
     const link = isWorker() ? workerLink() : undefined
+    if (keys.length === 0 && !link && !isLoopback(options.host)) {
+      session.reporter.complain(
+        `awq: warning: whoever reaches ${options.host} may ask, for there is no key; set AWQ_API_KEY`,
+      )
+    }
     if (options.workers > 1 && !link) {
       const note = (line: string) => session.reporter.complain(`awq: ${line}`)
       const workers = await startWorkers(options.workers, session.args, note)
@@ -76,7 +82,7 @@ export const serveCommand = defineCommand({
       signal.throwIfAborted()
       return
     }
-    const { createLogger, createRegistry, createServer } = await context.libraries.server()
+    const { createLogger, createRegistry, createServer, weightFileBytes } = await context.libraries.server()
     const log = createLogger(options.logLevel, context.stderr)
     const batch = defined({ maxBatch: options.maxBatch, cacheTokens: options.cacheTokens, maxQueue: options.maxQueue })
     const settings = {
@@ -95,7 +101,7 @@ export const serveCommand = defineCommand({
       models.push({
         name,
         aliases,
-        bytes: await weightBytes(folder),
+        bytes: await weightFileBytes(folder),
         // The runtime's models are whole; the commands see what they need of them.
         load: () =>
           loadFolder(session, folder, { ...options, threads }, settings) as Promise<unknown> as Promise<ServableModel>,
@@ -118,6 +124,7 @@ export const serveCommand = defineCommand({
         limits: { maxTokens: options.maxTokens, requestSeconds: options.timeout },
         log,
         logPrompts: options.logPrompts,
+        page: !options.noPage,
         ...(link ? { collectMetrics: link.collectMetrics } : {}),
       })
       const close = (drainSeconds: number) => server.close({ drainSeconds })

@@ -149,5 +149,7 @@ async function* readEvents(
   }
   if (raw === undefined) throw fail('The answer of the server broke off.')
   for (const call of calls.values()) yield { type: 'call', ...call }
-  yield { type: 'finish', reason: reasons[raw] ?? 'other', raw, usage }
+  // OpenAI's API ends with 'stop' when the function was named.
+  const reason = raw === 'stop' && calls.size > 0 ? 'tool-calls' : (reasons[raw] ?? 'other')
+  yield { type: 'finish', reason, raw, usage }
 }

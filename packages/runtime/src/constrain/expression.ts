@@ -15,6 +15,8 @@ interface Common {
   /** What follows each byte, where that is asked for often. */
   next?: (Expression | undefined)[]
   epoch?: number
+  /** Symbols of the shortest text, where that was asked for (`leastLength`). */
+  shortest?: number
 }
 
 /** A language of bytes. */

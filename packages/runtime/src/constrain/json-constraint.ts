@@ -5,12 +5,13 @@
 
 import { turnEventLoop } from '../event-loop.ts'
 import type { Constraint } from '../token-constraint.ts'
-import { expressionConstraint } from './constraint.ts'
+import { createClosings } from './closing.ts'
+import { expressionConstraint, type VocabularyParts } from './constraint.ts'
 import { derive, type Expression } from './expression.ts'
 import { anyString } from './json-text.ts'
 import { schemaExpression, schemaText } from './schema-expression.ts'
-import { createTokenMasks, type TokenMasks } from './token-mask.ts'
-import { createRests, readVocabulary, type TokenSource, type Vocabulary } from './vocabulary.ts'
+import { createTokenMasks } from './token-mask.ts'
+import { createRests, readVocabulary, type TokenSource } from './vocabulary.ts'
 
 /** Options of a constraint. */
 export interface ConstraintOptions {
@@ -19,9 +20,7 @@ export interface ConstraintOptions {
 }
 
 /** What is kept of a tokenizer. */
-export interface PreparedVocabulary {
-  readonly vocabulary: Vocabulary
-  readonly masks: TokenMasks
+export interface PreparedVocabulary extends VocabularyParts {
   /** Expressions by the text of their schemas, the latest last. */
   readonly expressions: Map<string, Expression>
 }
@@ -39,7 +38,7 @@ export const prepareVocabulary = (tokenizer: TokenSource): Promise<PreparedVocab
     await turnEventLoop()
     // The inside of a string is met in every document, and its mask takes longest.
     masks.of(derive(anyString, 34))
-    return { vocabulary, masks, expressions: new Map<string, Expression>() }
+    return { vocabulary, masks, closings: createClosings(vocabulary), expressions: new Map<string, Expression>() }
   })
   prepared.set(tokenizer, made)
   made.catch(() => prepared.delete(tokenizer))
@@ -78,6 +77,8 @@ export const preparedExpression = async (
  * integers, lengths, `pattern`, the usual formats, `properties`, `required`, `additionalProperties`, one of
  * `patternProperties`, `propertyNames`, counts, `items`, `prefixItems`, `$ref` into the schema (recursive, too), `allOf`,
  * `anyOf`, and `oneOf` whose branches exclude each other.
+ * A generation with few tokens left goes the shortest way to an end, so its text is whole unless `maxNewTokens` is less than
+ * the shortest document takes.
  * The first constraint of a tokenizer reads its vocabulary, which takes some tenths of a second in small steps; schemas
  * are kept.
  * @throws AwqError INVALID_ARGUMENT that names the place and the keyword of a schema that is not supported, too large or
@@ -93,7 +94,7 @@ export const jsonSchemaConstraint = async (
   const vocabulary = await prepareVocabulary(tokenizer)
   options.signal?.throwIfAborted()
   const expression = await preparedExpression(schema, vocabulary, options)
-  return expressionConstraint(expression, vocabulary.vocabulary, vocabulary.masks)
+  return expressionConstraint(expression, vocabulary)
 }
 
 /** A constraint to any JSON object. */

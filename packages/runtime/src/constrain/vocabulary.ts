@@ -24,6 +24,8 @@ export interface Vocabulary {
   readonly sameAs: Int32Array
   /** Bytes of the longest token. */
   readonly longest: number
+  /** Every byte of text is a token of its own, so that a text never needs more tokens than it has bytes. */
+  readonly spellsBytes: boolean
   readonly eosIds: readonly number[]
   /** The bytes of a token; undefined for control tokens and ids that are none. */
   bytesOf(id: number): Uint8Array | undefined
@@ -62,8 +64,15 @@ export const readVocabulary = async (source: TokenSource, signal?: AbortSignal):
   }
   await rest()
   const flat = await tree.flatten(rest)
-  checkCharacters(flat)
-  return { words: Math.ceil(vocabSize / 32), ...flat, eosIds, bytesOf }
+  const single = singleBytes(flat)
+  checkCharacters(single)
+  return {
+    words: Math.ceil(vocabSize / 32),
+    ...flat,
+    spellsBytes: textBytes.every((byte) => single.has(byte)),
+    eosIds,
+    bytesOf,
+  }
 }
 
 /** A tree whose nodes know their first child and next sibling. */
@@ -163,11 +172,25 @@ const createTree = (vocabSize: number) => {
   }
 }
 
-const checkCharacters = ({ bytes, depths, tokens }: Pick<Vocabulary, 'bytes' | 'depths' | 'tokens'>): void => {
+/** The bytes that UTF-8 has, control characters that JSON writes by escapes aside. */
+const textBytes = Array.from({ length: 256 }, (_, byte) => byte).filter(
+  (byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 0xc0) || (byte > 0xc1 && byte < 0xf5),
+)
+
+/** The bytes that are tokens. */
+const singleBytes = ({
+  bytes,
+  depths,
+  tokens,
+}: Pick<Vocabulary, 'bytes' | 'depths' | 'tokens'>): ReadonlySet<number> => {
   const single = new Set<number>()
   for (let node = 1; node < bytes.length; node++) {
     if (depths[node] === 1 && (tokens[node] as number) >= 0) single.add(bytes[node] as number)
   }
+  return single
+}
+
+const checkCharacters = (single: ReadonlySet<number>): void => {
   const missing = Array.from({ length: 95 }, (_, i) => 32 + i).filter((byte) => !single.has(byte))
   if (missing.length === 0) return
   throw new AwqError(

@@ -75,6 +75,8 @@ export const startAnswers = (
         return await drive(generation, index)
       } catch (error) {
         scope.abort(error)
+        // It may stand at a token that its reader never took: then the abort alone would not end it.
+        await iterators[index]?.return?.()
         throw error
       }
     })

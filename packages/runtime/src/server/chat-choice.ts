@@ -35,11 +35,20 @@ export interface ChatChoice {
 /** What OpenAI's API calls the ends of a generation. */
 export const finishReasonOf = (reason: FinishReason): 'stop' | 'length' => (reason === 'length' ? 'length' : 'stop')
 
-/** Begins an answer; with a parser, calls of functions are told from content, `mostCalls` of them at most. */
+/** How an answer is read. */
+export interface ChatChoiceOptions {
+  /** Tells calls of functions from content. */
+  readonly parser?: ToolCallParser | undefined
+  /** Calls that are told; all by default. */
+  readonly mostCalls?: number | undefined
+  /** What an answer with calls ends with: `stop` where the client named the function, as OpenAI's API has it. */
+  readonly calledFinish?: ChatFinish
+}
+
+/** Begins an answer. */
 export const createChatChoice = (
   { tokenizer }: Pick<LanguageModel, 'tokenizer'>,
-  parser?: ToolCallParser,
-  mostCalls = Number.POSITIVE_INFINITY,
+  { parser, mostCalls = Number.POSITIVE_INFINITY, calledFinish = 'tool_calls' }: ChatChoiceOptions = {},
 ): ChatChoice => {
   const eosIds = new Set(tokenizer.eosIds)
   let calls = 0
@@ -66,7 +75,7 @@ export const createChatChoice = (
     end({ finishReason }) {
       const delta = parser && known(read(parser.flush()))
       const finish = finishReasonOf(finishReason)
-      return { ...(delta ? { delta } : {}), finish: calls > 0 && finish === 'stop' ? 'tool_calls' : finish }
+      return { ...(delta ? { delta } : {}), finish: calls > 0 && finish === 'stop' ? calledFinish : finish }
     },
   }
 }

@@ -74,12 +74,14 @@ export const chatRequest = z
 export type ChatRequest = z.output<typeof chatRequest>
 export type RequestMessage = ChatRequest['messages'][number]
 
-const usage = z
+/** Tokens of a request and its answers. */
+export const completionUsage = z
   .object({
     prompt_tokens: z.number().int(),
     completion_tokens: z.number().int(),
     total_tokens: z.number().int(),
     prompt_tokens_details: z.object({ cached_tokens: z.number().int() }),
+    completion_tokens_details: z.object({ reasoning_tokens: z.number().int() }),
   })
   .meta({ id: 'CompletionUsage' })
 
@@ -99,12 +101,13 @@ export const chatResponse = z
           role: z.literal('assistant'),
           content: z.string().nullable(),
           refusal: z.null(),
+          annotations: z.array(z.unknown()),
           tool_calls: z.array(toolCall).optional(),
         }),
         logprobs: z.unknown().nullable(),
         finish_reason: finishReason,
       }),
     ),
-    usage,
+    usage: completionUsage,
   })
   .meta({ id: 'ChatCompletion' })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { completionUsage } from './chat-schema.ts'
 import { completionShape, maybe } from './sampling-parameters.ts'
 
 const ids = z.array(z.number().int().min(0)).min(1)
@@ -33,10 +34,6 @@ export const completionResponse = z
         finish_reason: z.enum(['stop', 'length']),
       }),
     ),
-    usage: z.object({
-      prompt_tokens: z.number().int(),
-      completion_tokens: z.number().int(),
-      total_tokens: z.number().int(),
-    }),
+    usage: completionUsage,
   })
   .meta({ id: 'Completion' })

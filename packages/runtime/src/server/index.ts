@@ -1,6 +1,7 @@
 export { createServer, type RunningServer, type ServerOptions } from './create-server.ts'
 export { toFetchHandler } from './fetch-handler.ts'
 export { createLogger, type Logger, type LogLevel, logLevels } from './log.ts'
+export { weightFileBytes } from './model-facts.ts'
 export {
   createRegistry,
   type ModelEntry,

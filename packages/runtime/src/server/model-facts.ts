@@ -1,5 +1,6 @@
 import { parameterCount } from '@awq/models'
 import { MANIFEST_FILE, readManifest } from '@awq/quantize'
+import type { Folder } from '@awq/tensor'
 import type { LanguageModel } from '../language-model.ts'
 
 /** What `/v1/models` says of a loaded model under `awq`. What is not known is not there. */
@@ -19,8 +20,8 @@ export interface ModelFacts {
 
 const known = new WeakMap<LanguageModel, Promise<ModelFacts>>()
 
-const readFacts = async ({ description, opened }: LanguageModel): Promise<ModelFacts> => {
-  const { folder, engine } = opened
+/** Bytes of the files of a folder's weights, which is about what a loaded model takes. */
+export const weightFileBytes = async (folder: Folder): Promise<number> => {
   let bytes = 0
   for (const file of await folder.list()) {
     if (!file.endsWith('.safetensors')) continue
@@ -28,11 +29,16 @@ const readFacts = async ({ description, opened }: LanguageModel): Promise<ModelF
     bytes += source.size
     await source.close?.()
   }
+  return bytes
+}
+
+const readFacts = async ({ description, opened }: LanguageModel): Promise<ModelFacts> => {
+  const { folder, engine } = opened
   const manifest = (await folder.has(MANIFEST_FILE)) ? await readManifest(folder) : undefined
   return {
     architecture: description.config.modelType,
     parameters: parameterCount(description),
-    bytes,
+    bytes: await weightFileBytes(folder),
     ...(manifest ? { bits: manifest.bits, group_size: manifest.groupSize, method: manifest.method } : {}),
     engine: engine.name,
     device: engine.device,

@@ -1,8 +1,8 @@
 import { AwqError, messageOf } from '@awq/tensor'
-import type { ChatMessage } from '@awq/text'
+import type { ChatMessage, Tokenizer } from '@awq/text'
 import type { LanguageModel } from '../language-model.ts'
 import { ApiError, badParameter } from './api-error.ts'
-import { surelyMoreTokens } from './count-tokens.ts'
+import { encodeInPieces } from './encode-in-pieces.ts'
 
 /** The error of a prompt that is longer than the context. */
 export const contextExceeded = (contextLength: number, tokens: number | string, param: string): ApiError =>
@@ -22,8 +22,6 @@ const checkLength = (ids: number[], contextLength: number, param: string): numbe
 export interface ChatPrompt {
   readonly messages: readonly ChatMessage[]
   readonly tools?: readonly unknown[] | undefined
-  /** What the answer begins with. */
-  readonly opening?: string
   /** What the request calls the messages. */
   readonly param?: string
 }
@@ -34,7 +32,7 @@ export interface ChatPrompt {
  */
 export const chatTokens = async (
   { tokenizer, contextLength }: LanguageModel,
-  { messages, tools, opening = '', param = 'messages' }: ChatPrompt,
+  { messages, tools, param = 'messages' }: ChatPrompt,
   signal: AbortSignal,
 ): Promise<number[]> => {
   if (tokenizer.chatTemplate === undefined) {
@@ -48,16 +46,33 @@ export const chatTokens = async (
   if (messages.length > contextLength) throw contextExceeded(contextLength, `more than ${contextLength}`, param)
   let text: string
   try {
-    text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools }) + opening
+    text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools })
   } catch (error) {
     // The template's own words, without the name of the model's folder.
     const cause = AwqError.is(error) ? error.cause : undefined
     if (!AwqError.is(error) || error.code !== 'INVALID_ARGUMENT' || cause === undefined) throw error
     throw badParameter(param, `The chat template of this model refuses the ${param}: ${messageOf(cause)}`)
   }
-  const more = await surelyMoreTokens(tokenizer, text, contextLength, signal)
-  if (more !== undefined) throw contextExceeded(contextLength, `at least ${more}`, param)
-  return checkLength(tokenizer.encode(text), contextLength, param)
+  return textTokens(tokenizer, text, { contextLength, param, signal })
+}
+
+/** The tokens of a text without special ones. @throws ApiError 400 for too many */
+const textTokens = async (
+  tokenizer: Tokenizer,
+  text: string,
+  { contextLength, param, signal }: { contextLength: number; param: string; signal: AbortSignal },
+): Promise<number[]> => {
+  const ids = await encodeInPieces(tokenizer, text, contextLength, signal)
+  if (!('atLeast' in ids)) return ids
+  throw contextExceeded(contextLength, text.length > ids.atLeast ? `at least ${ids.atLeast}` : ids.atLeast, param)
+}
+
+/** What a tokenizer puts around a text. */
+const surroundings = (tokenizer: Tokenizer): { readonly before: number[]; readonly behind: number[] } => {
+  const bare = tokenizer.encode('x')
+  const whole = tokenizer.encode('x', { addSpecialTokens: true })
+  const at = whole.findIndex((_, start) => bare.every((id, i) => whole[start + i] === id))
+  return at < 0 ? { before: [], behind: [] } : { before: whole.slice(0, at), behind: whole.slice(at + bare.length) }
 }
 
 /**
@@ -72,9 +87,10 @@ export const promptTokens = async (
 ): Promise<number[]> => {
   const { contextLength, description, tokenizer } = model
   if (typeof prompt === 'string') {
-    const more = await surelyMoreTokens(tokenizer, prompt, contextLength, signal)
-    if (more !== undefined) throw contextExceeded(contextLength, `at least ${more}`, param)
-    const ids = model.encode({ prompt })
+    const { before, behind } = surroundings(tokenizer)
+    const own = await textTokens(tokenizer, prompt, { contextLength, param, signal })
+    // An empty text is the beginning of any.
+    const ids = prompt === '' ? model.encode({ prompt }) : [...before, ...own, ...behind]
     if (ids.length === 0) throw badParameter(param, `The ${param} has no tokens.`)
     return checkLength(ids, contextLength, param)
   }

@@ -33,7 +33,7 @@ describe('a server that is closed', () => {
     await server.close({ drainSeconds: 0.05 })
     expect(await read).toMatchObject({ error: { code: 'shutting_down' } })
     expect(await whole).toMatchObject({ status: 503, code: 'shutting_down' })
-    expect(running()).toBe(0)
+    await expect.poll(running).toBe(0)
   })
 
   it('can be hurried', async () => {

@@ -7,11 +7,10 @@ import {
   messagesWithTools,
   type Tool,
   type ToolCallFormat,
-  type ToolCallParser,
   toolCallFormat,
-  toolCallMarkers,
+  toolCallMarkerIds,
 } from '../tool-calls/index.ts'
-import { answerConstraint, createWholeParser } from './answer-format.ts'
+import { answerConstraint } from './answer-format.ts'
 import { badParameter } from './api-error.ts'
 import { type ChatChoice, createChatChoice } from './chat-choice.ts'
 
@@ -35,8 +34,6 @@ export interface ToolUse {
   /** For the chat template. */
   readonly messages: readonly ChatMessage[]
   readonly tools: readonly Tool[] | undefined
-  /** What the answer begins with, written for the model. */
-  readonly opening: string
   /** Control tokens around calls, which the parser has to see. */
   readonly visibleTokens: readonly number[]
   readonly constraint: Constraint | undefined
@@ -61,25 +58,27 @@ export const prepareTools = async (
   const shown = choice === 'none' ? [] : request.tools
   const forced = forcedTools(shown, request)
   const rendered = withTools(messages, shown, format, names.messages)
-  // With a schema, a call is JSON as well: one value, which is read when it is whole.
+  const isNamed = typeof choice === 'object'
+  const content = forced.length > 0 ? undefined : schema
+  // With a schema, calls may come in its place; without one, what is not forced is told from text while it is written.
   const calls = forced.length > 0 ? forced : schema ? shown : []
-  const constraint = await answerConstraint(model, { schema: forced.length > 0 ? undefined : schema, calls }, format, {
+  const parallel = !request.single && !isNamed
+  const constraint = await answerConstraint(model, { schema: content, calls, parallel }, format, {
     param: forced.length > 0 ? 'tools' : names.schema,
     signal,
   })
   const schemas = new Map(shown.map(({ function: { name, parameters } }) => [name, parameters]))
-  const markers = shown.length === 0 ? [] : toolCallMarkers(format)
-  const createParser = (): ToolCallParser | undefined => {
-    if (calls.length > 0) return createWholeParser(calls)
-    return shown.length === 0 ? undefined : createToolCallParser(format, schemas)
-  }
   return {
     messages: rendered.messages,
     tools: rendered.tools.length === 0 ? undefined : rendered.tools,
-    opening: forced.length > 0 && format.body === 'object' && format.begin !== '' ? `${format.begin}\n` : '',
-    visibleTokens: markers.flatMap((marker) => tokenizer.tokenId(marker) ?? []),
+    visibleTokens: shown.length === 0 ? [] : toolCallMarkerIds(format, tokenizer),
     constraint,
-    createChoice: () => createChatChoice(model, createParser(), request.single ? 1 : undefined),
+    createChoice: () =>
+      createChatChoice(model, {
+        parser: shown.length === 0 ? undefined : createToolCallParser(format, schemas),
+        mostCalls: request.single ? 1 : undefined,
+        calledFinish: isNamed ? 'stop' : 'tool_calls',
+      }),
   }
 }
 

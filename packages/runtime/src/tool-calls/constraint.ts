@@ -61,7 +61,7 @@ export const toolCallConstraint = async (
   }
   const answer = otherwise === undefined ? none : await preparedExpression(otherwise, prepared, options)
   const language = choice(callsIn(format, calls, parallel ? mostCalls : 1, marker), answer)
-  return expressionConstraint(language, prepared.vocabulary, prepared.masks, controlIds)
+  return expressionConstraint(language, prepared, controlIds)
 }
 
 interface Call {
