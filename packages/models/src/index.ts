@@ -1,7 +1,14 @@
 export { type Activation, readActivation } from './activation.ts'
 export { alignCheckpoint } from './align-checkpoint.ts'
 export type { Architecture, BlockTable, ModelTable, OuterTable, ScaleGroupRule } from './architecture.ts'
-export { type AttentionForm, attentionWithoutCache, fusedIsPossible, type PastKeyValue } from './attention.ts'
+export {
+  type AttentionForm,
+  attentionWithoutCache,
+  emitAttention,
+  fusedIsPossible,
+  type PastKeyValue,
+  takesPacked,
+} from './attention.ts'
 export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
 export type { ModelConfig } from './config.ts'
 export type { ConfigReader } from './config-reader.ts'
@@ -81,7 +88,7 @@ export {
   type SequenceInputs,
   sequenceFeeds,
 } from './sequence.ts'
-export type { MaskNeed, Positioned, SequenceNeeds } from './sequence-needs.ts'
+export { type MaskNeed, type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
 export { storedShape } from './steps.ts'
 export type { StoredFormat } from './stored-format.ts'

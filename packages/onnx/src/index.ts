@@ -5,4 +5,4 @@ export { type LayoutDimensions, type LayoutRequest, layoutOf } from './matmul-nb
 export { type Attributes, type OpName, operators } from './ops/table.ts'
 export { floats, int64s, scalar } from './pieces/constants.ts'
 export { type PieceOptions, reshape, slice } from './pieces/layout.ts'
-export type { Dim, OnnxType, Shape, Value } from './types.ts'
+export { type Dim, type OnnxType, onnxTypes, type Shape, type Value } from './types.ts'

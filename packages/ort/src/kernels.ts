@@ -42,6 +42,8 @@ export interface DeviceKernels {
   readonly doubtfulPrompts: boolean
   /** Type of activations to serve with: float16 where attention has no kernel of float32. */
   readonly activations: Activations
+  /** Activations of float16 are faster, where the engine has them (`EngineFeatures.float16`). */
+  readonly fasterHalves: boolean
   /** Bits of the narrowest codes that MatMulNBits takes. */
   readonly narrowestCodes: 2 | 4
   /** MatMulNBits unpacks a matrix of 8 bits at every exact product (0.1 s for a head of 49,152 x 576). */
@@ -58,6 +60,7 @@ const unknown: DeviceKernels = {
   wholeScores: false,
   doubtfulPrompts: false,
   activations: 'float32',
+  fasterHalves: false,
   narrowestCodes: 2,
   slowEightBits: false,
   mixture: null,
@@ -77,6 +80,7 @@ const kernels: Readonly<Record<Device, DeviceKernels>> = {
     ...unknown,
     fusedAttention: ['float32', 'float16'],
     doubtfulPrompts: true,
+    fasterHalves: true,
     mixture: {
       activations: ['float32', 'float16'],
       blockSizes: [16, 32, 64, 128],

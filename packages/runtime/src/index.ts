@@ -51,6 +51,7 @@ export { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
 export { createSampler, type Sampler } from './sampler.ts'
 export { type Candidates, greedy, selectCandidates } from './sampling.ts'
 export { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
+export { selfCheck, WrongResults } from './self-check.ts'
 export { createStopFilter, type StopFilter, type StopResult } from './stop-strings.ts'
 export { storeTable } from './store-table.ts'
 export type { Constraint, TokenConstraint } from './token-constraint.ts'
@@ -72,7 +73,13 @@ export {
   toolCallMarkers,
 } from './tool-calls/index.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
-export { locateWeights, type WeightFiles, type WeightLinks } from './weight-links.ts'
+export {
+  type FetchOptions,
+  type FileProgress,
+  locateWeights,
+  type WeightFiles,
+  type WeightLinks,
+} from './weight-links.ts'
 export {
   checkpointTable,
   type DenseTensor,

@@ -2,17 +2,18 @@
  * A model with its tokenizer, ready to write.
  * @module
  */
-import { type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
+import { type ActivationType, type AttentionForm, checkIds, type ModelDescription } from '@awq/models'
 import { createEngine, type Engine, engineOptionsOf, kernelsOf } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type ChatMessage, loadTokenizer, type Tokenizer } from '@awq/text'
-import { attentionFacts, resolveAttention } from './attention.ts'
 import { type Batch, type BatchLoad, createBatch } from './batch/batch.ts'
 import { batchSettings, tokenBytes } from './batch/batch-options.ts'
 import { openExecutor } from './batch/open-executor.ts'
 import type { Accuracy } from './bindings.ts'
 import { conversationLogits } from './conversation-logits.ts'
 import { type ConversationPool, createConversationPool } from './conversation-pool.ts'
+import { chooseDecoder } from './decoder-choice.ts'
+import { contextInLimits } from './device-limits.ts'
 import { type Generation, generate } from './generation.ts'
 import type { GenerateOptions } from './generation-options.ts'
 import { lazyConversations } from './lazy-conversations.ts'
@@ -21,7 +22,9 @@ import { type LoadOptions, readContextLength } from './load-options.ts'
 import { type OpenedModel, openModel } from './open-model.ts'
 import { choosePrefillChunk } from './prefill-chunk.ts'
 import { regimeOf } from './rope-regime.ts'
+import { WrongResults } from './self-check.ts'
 import type { Conversation } from './token-model.ts'
+import type { FileProgress } from './weight-links.ts'
 
 /**
  * What to continue: a text as it stands, a conversation through the model's chat template, or token ids. Of ids,
@@ -48,6 +51,8 @@ export interface LanguageModel extends AsyncDisposable {
   /** 'float' or 'quantized'. */
   readonly kind: OpenedModel['kind']
   readonly attention: AttentionForm
+  /** Type of activations and cache. */
+  readonly activations: ActivationType
   readonly accuracy: Accuracy
   readonly contextLength: number
   /** How busy it is at the moment, for models that were loaded with `batch`. */
@@ -75,10 +80,25 @@ export interface LanguageModel extends AsyncDisposable {
 }
 
 /**
- * Loads a float checkpoint or a quantized store for generation.
- * @throws AwqError as `openModel` and `loadTokenizer`; INVALID_ARGUMENT for a context longer than the model's
+ * Loads a float checkpoint or a quantized store for generation. A device other than the CPU is tried first (`selfCheck`), and
+ * asked whether it has room for every tensor; only then weights are fetched.
+ * @throws AwqError as `openModel` and `loadTokenizer`; INVALID_ARGUMENT for a context longer than the model's; UNSUPPORTED
+ *   naming a tensor that is larger than the device's buffers; NUMERIC for a device that computes wrong (`selfCheck: 'error'`)
  */
 export const loadModel = async (folder: Folder, options: LoadOptions = {}): Promise<LanguageModel> => {
+  const { onWarning = (message: string) => console.warn(message) } = options
+  try {
+    return await loadOn(folder, { ...options, onWarning })
+  } catch (error) {
+    if (!(error instanceof WrongResults) || (options.selfCheck ?? 'fallback') !== 'fallback') throw error
+    onWarning(`${error.message} The model is loaded on the CPU instead.`)
+    const { engine, device: _, providerOptions: __, ...rest } = options
+    return loadOn(folder, { ...rest, onWarning, engine: typeof engine === 'object' ? undefined : engine })
+  }
+}
+
+/** Loads a model on the device that the options say. */
+const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageModel> => {
   const { signal, onProgress, accuracy = 'fast' } = options
   signal?.throwIfAborted()
   const undo: (() => Promise<void> | void)[] = []
@@ -91,13 +111,14 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
     const model = await openModel(folder, engine, { accuracy, mixtureOperator: options.mixtureOperator, signal })
     undo.push(() => model.dispose())
     const tokenizer = await loadTokenizer(folder)
-    const dtype = kernelsOf(engine.device).activations
-    const wished = readContextLength(options.contextLength, model.description)
+    if (!kernelsOf(engine.device).hostMemory) onProgress?.({ stage: 'check' })
+    const { attention, dtype } = await chooseDecoder(model, options)
+    const room = contextInLimits(model.description, dtype, engine.limits)
+    const wished = readContextLength(options.contextLength, model.description, room)
     const settings = options.batch && batchSettings(options.batch, wished, tokenBytes(model.description, dtype))
     const { contextLength } = settings ?? { contextLength: wished }
-    const facts = attentionFacts(engine, model.description, dtype)
-    const attention = resolveAttention(options.attention, facts)
-    const decoder = createLazyDecoder(model, { attention, dtype })
+    const told: FileProgress = (event) => onProgress?.({ stage: 'download', ...event })
+    const decoder = createLazyDecoder(model, { attention, dtype, onProgress: told })
     undo.push(() => decoder.dispose())
     const tokensAtOnce = model.tokensAtOnce(dtype)
     const chunk = Math.min(tokensAtOnce, await choosePrefillChunk(engine, attention))
@@ -113,11 +134,24 @@ export const loadModel = async (folder: Folder, options: LoadOptions = {}): Prom
       })
     if (batch) undo.push(() => batch.dispose())
     if (options.preload ?? true) {
+      await model.download({ signal, onProgress: told })
       onProgress?.({ stage: 'load' })
       await decoder.session(signal)
     }
-    onProgress?.({ stage: 'ready' })
-    return assemble({ model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, batch, dispose })
+    onProgress?.({ stage: 'ready', memory: await engine.memory?.() })
+    const activations = dtype
+    return assemble({
+      model,
+      tokenizer,
+      contextLength,
+      tokensAtOnce,
+      attention,
+      activations,
+      open,
+      pool,
+      batch,
+      dispose,
+    })
   } catch (error) {
     await dispose()
     throw error
@@ -136,6 +170,7 @@ interface Parts {
   readonly contextLength: number
   readonly tokensAtOnce: number
   readonly attention: AttentionForm
+  readonly activations: ActivationType
   readonly open: () => Conversation
   readonly pool: ConversationPool
   readonly batch: Batch | undefined
@@ -143,7 +178,7 @@ interface Parts {
 }
 
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, tokensAtOnce, attention, open, pool, batch, dispose } = parts
+  const { model, tokenizer, contextLength, tokensAtOnce, attention, activations, open, pool, batch, dispose } = parts
   const { description } = model
   const { vocabSize } = description.config
   const eosIds = new Set(tokenizer.eosIds)
@@ -181,6 +216,7 @@ const assemble = (parts: Parts): LanguageModel => {
     kind: model.kind,
     accuracy: model.kind === 'float' ? 'exact' : model.accuracy,
     attention,
+    activations,
     contextLength,
     get load() {
       return batch?.load

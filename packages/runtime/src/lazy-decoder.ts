@@ -1,7 +1,6 @@
-import type { ActivationType, AttentionForm } from '@awq/models'
 import type { Session } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
-import type { OpenedModel } from './open-model.ts'
+import type { DecoderRequest, OpenedModel } from './open-model.ts'
 
 /** A decoder's session that is loaded when first asked for and shared from then on. */
 export interface LazyDecoder {
@@ -11,10 +10,7 @@ export interface LazyDecoder {
 }
 
 /** The decoder of a model; nothing is loaded yet. */
-export const createLazyDecoder = (
-  model: OpenedModel,
-  request: { readonly attention: AttentionForm; readonly dtype: ActivationType },
-): LazyDecoder => {
+export const createLazyDecoder = (model: OpenedModel, request: Omit<DecoderRequest, 'signal'>): LazyDecoder => {
   let opened: Promise<Session> | undefined
   let disposed = false
   return {

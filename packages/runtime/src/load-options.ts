@@ -1,5 +1,5 @@
-import type { AttentionForm, ModelDescription } from '@awq/models'
-import type { EngineChoice } from '@awq/ort'
+import type { ActivationType, AttentionForm, ModelDescription } from '@awq/models'
+import type { EngineChoice, EngineMemory } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import type { BatchOptions } from './batch/batch-options.ts'
 import type { Accuracy } from './bindings.ts'
@@ -14,6 +14,16 @@ export interface LoadOptions extends EngineChoice {
   readonly mixtureOperator?: boolean | undefined
   /** The form of attention, for comparisons; chosen by `chooseAttention` by default. */
   readonly attention?: AttentionForm | undefined
+  /**
+   * Type of activations and cache, for comparisons. By default float16 where the device has it and products are `fast`,
+   * else float32.
+   */
+  readonly activations?: ActivationType | undefined
+  /**
+   * What happens when a device other than the CPU computes wrong what the model is made of, which is tried on some rows of
+   * its weights: `fallback` (the default) warns and loads the model on the CPU, `error` throws NUMERIC, `off` does not try.
+   */
+  readonly selfCheck?: 'fallback' | 'error' | 'off' | undefined
   /**
    * How many conversations stay in memory when their generation ends, so that the next turn of a chat runs only its new
    * tokens; 1 by default, 0 keeps none. A server keeps as many as it has users at a time. Each takes what its tokens
@@ -31,21 +41,36 @@ export interface LoadOptions extends EngineChoice {
   readonly onProgress?: ((event: LoadEvent) => void) | undefined
 }
 
-/** What loading is at. `download` counts bytes of one file. */
+/**
+ * What loading is at. `download` counts bytes of one file, and comes where a model is fetched; `check` where a device is tried;
+ * `ready` has the memory that the engine has needed, where it can tell.
+ */
 export type LoadEvent =
   | { readonly stage: 'download'; readonly file: string; readonly loaded: number; readonly total: number }
-  | { readonly stage: 'open' | 'load' | 'ready' }
+  | { readonly stage: 'open' | 'check' | 'load' }
+  | { readonly stage: 'ready'; readonly memory?: EngineMemory | undefined }
 
 /**
- * The context in use: as wished for, or the model's own.
- * @throws AwqError INVALID_ARGUMENT for one that is longer than the model's
+ * The context in use: as wished for, or the model's own, as far as a device has room for it.
+ * @param most tokens that the device has room for
+ * @throws AwqError INVALID_ARGUMENT for one that is longer than the model's, UNSUPPORTED for one without room
  */
-export const readContextLength = (wish: number | undefined, { config }: ModelDescription): number => {
-  if (wish === undefined) return config.contextLength
+export const readContextLength = (
+  wish: number | undefined,
+  { config }: ModelDescription,
+  most = Number.POSITIVE_INFINITY,
+): number => {
+  if (wish === undefined) return Math.min(config.contextLength, most)
   if (!Number.isSafeInteger(wish) || wish < 1 || wish > config.contextLength) {
     throw new AwqError(
       'INVALID_ARGUMENT',
       `contextLength must be an integer from 1 to the model's ${config.contextLength}, not ${wish}.`,
+    )
+  }
+  if (wish > most) {
+    throw new AwqError(
+      'UNSUPPORTED',
+      `contextLength ${wish}: a buffer of this device has room for the keys of ${most} tokens. Use fewer, or device 'cpu'.`,
     )
   }
   return wish

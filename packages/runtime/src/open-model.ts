@@ -15,6 +15,7 @@ import {
   openFloatCheckpoint,
   readModelConfig,
 } from '@awq/models'
+import type { Graph } from '@awq/onnx'
 import { type Engine, kernelsOf, type MixtureKernel, type Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder } from '@awq/tensor'
@@ -22,7 +23,15 @@ import { type Accuracy, type BindingSource, blockBinding, outerBinding } from '.
 import { mixesByOperator } from './mixture-operator.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
-import { locateWeights, openLinked, type WeightFiles, type WeightLinks } from './weight-links.ts'
+import {
+  type FetchOptions,
+  type FileProgress,
+  locateWeights,
+  openLinked,
+  plainLinks,
+  type WeightFiles,
+  type WeightLinks,
+} from './weight-links.ts'
 import { checkpointTable, checkTable } from './weight-table.ts'
 
 /** How a model is opened. */
@@ -43,6 +52,8 @@ export interface DecoderRequest {
   /** Type of activations and cache, `float32` by default; `float16` halves the cache and is for GPUs. */
   readonly dtype?: ActivationType | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told of weights that are fetched for it. */
+  readonly onProgress?: FileProgress | undefined
 }
 
 /** An open model. Its weights are still in their files. */
@@ -58,6 +69,10 @@ export interface OpenedModel extends AsyncDisposable {
   tokensAtOnce(dtype?: ActivationType): number
   /** Loads the whole decoder with a cache, for generation. Graph: `emitDecoder` of @awq/models. Dispose it. */
   openDecoder(request: DecoderRequest): Promise<Session>
+  /** The graph that `openDecoder` would load, its weights where they lie in the folder. Nothing is read. */
+  decoderGraph(request: DecoderRequest): Graph
+  /** Fetches the weight files into the copy that their folder keeps, where it keeps one. */
+  download(options?: FetchOptions): Promise<void>
   dispose(): Promise<void>
 }
 
@@ -118,6 +133,23 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
     await close()
     throw error
   }
+  const build = (
+    { attention, dtype }: DecoderRequest,
+    links: WeightLinks,
+    mixture: MixtureKernel | null | undefined,
+  ): Graph => {
+    const typed = { ...source, dtype, mixture }
+    const binding = {
+      outer: outerBinding(typed, links),
+      block: (layer: number) => blockBinding(typed, links, layer),
+    }
+    const experts = expertTokensOn(engine.device)
+    const options = { attention, dtype, wholeRows: hostMemory, experts, oneToken: mixture?.oneToken }
+    return emitDecoder(description, binding, options)
+  }
+  /** The operator of mixtures: of all or of none, because with one of them the graph may take one token at a time. */
+  const mixtureFor = ({ dtype }: DecoderRequest): MixtureKernel | null | undefined =>
+    mixesByOperator({ ...source, dtype }, description) ? source.mixture : null
   return {
     kind,
     folder,
@@ -129,30 +161,21 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       (() => packedForward(engine, source.mixture?.oneToken ? { ...source, mixture: null } : source, files)),
     tokensAtOnce: (dtype) =>
       source.mixture?.oneToken && mixesByOperator({ ...source, dtype }, description) ? 1 : Number.POSITIVE_INFINITY,
-    openDecoder: async ({ attention, dtype, signal }) => {
-      const open = (mixture: MixtureKernel | null | undefined): Promise<Session> => {
-        const typed = { ...source, dtype, mixture }
-        const build = (links: WeightLinks) => {
-          const binding = {
-            outer: outerBinding(typed, links),
-            block: (layer: number) => blockBinding(typed, links, layer),
-          }
-          const experts = expertTokensOn(engine.device)
-          const options = { attention, dtype, wholeRows: hostMemory, experts, oneToken: mixture?.oneToken }
-          return emitDecoder(description, binding, options)
-        }
-        return openLinked(engine, files, build, { signal, largePages: true })
-      }
-      // All mixtures or none: with one of them, the graph may take one token at a time.
-      if (!mixesByOperator({ ...source, dtype }, description)) return open(null)
+    openDecoder: async (request) => {
+      const { signal, onProgress } = request
+      const open = (mixture: MixtureKernel | null | undefined): Promise<Session> =>
+        openLinked(engine, files, (links) => build(request, links, mixture), { signal, onProgress, largePages: true })
+      const mixture = mixtureFor(request)
       try {
-        return await open(source.mixture)
+        return await open(mixture)
       } catch (error) {
         // An older ONNX Runtime (AWQ_ORT_LIBRARY) has the operator in another form, or not at all.
-        if (!AwqError.is(error) || error.code !== 'ENGINE') throw error
+        if (!mixture || !AwqError.is(error) || error.code !== 'ENGINE') throw error
         return open(null)
       }
     },
+    decoderGraph: (request) => build(request, plainLinks, mixtureFor(request)),
+    download: (options) => files.download(options),
     dispose: close,
     [Symbol.asyncDispose]: close,
   }

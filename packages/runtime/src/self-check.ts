@@ -1,0 +1,33 @@
+/**
+ * Whether a device computes right what a model is made of, tried when it is loaded: drivers and kernels give wrong results
+ * without an error.
+ * @module
+ */
+import { AwqError } from '@awq/tensor'
+import type { DecoderRequest, OpenedModel } from './open-model.ts'
+import { checkAttention } from './self-check/attention-check.ts'
+import { checkQuantized } from './self-check/quantized-check.ts'
+import { quantizedKinds } from './self-check/quantized-kinds.ts'
+
+/** What a device computes wrong. */
+export class WrongResults extends AwqError {
+  constructor(device: string, problem: string, cause?: unknown) {
+    super('NUMERIC', `device '${device}' computes wrong: ${problem}. Use device 'cpu'.`, { cause })
+  }
+}
+
+/**
+ * Tries a model's device on what its decoder is made of: each kind of MatMulNBits and GatherBlockQuantized (bits, block,
+ * zero points, accuracy level, type, shape) on some rows of a matrix of the model with one and several rows of input, and
+ * each kind of attention with a cache. Expected are results of plain arithmetic in double precision.
+ * @throws WrongResults (code NUMERIC) naming what is wrong; ENGINE when the device can not compute something at all
+ */
+export const selfCheck = async (model: OpenedModel, request: DecoderRequest): Promise<void> => {
+  const { engine, folder, description } = model
+  const { attention, dtype = 'float32', signal } = request
+  const kinds = quantizedKinds(model.decoderGraph(request))
+  const problem =
+    (await checkQuantized(engine, folder, kinds, dtype, signal)) ??
+    (await checkAttention(engine, description, attention, dtype, signal))
+  if (problem !== undefined) throw new WrongResults(engine.device, problem)
+}
