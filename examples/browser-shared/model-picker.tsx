@@ -1,0 +1,168 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useState } from 'preact/hooks'
+import { addressSource, droppedFiles, filesSource, type ModelSource } from './folders.ts'
+import { messageOf } from './format.ts'
+
+/** A model that comes with the page. */
+export interface BundledModel {
+  /** Folder below `models/`. */
+  readonly folder: string
+  readonly title: string
+  readonly about: string
+}
+
+interface Props {
+  readonly bundled: readonly BundledModel[]
+  /** What the button says: "Chat", "Quantize". */
+  readonly verb: string
+  readonly onPick: (source: ModelSource) => void
+  /** Cards of the page's own. */
+  readonly children?: ComponentChildren
+}
+
+/** The ways to a model: one that comes with the page, a folder of this machine, an address. */
+export const ModelPicker = ({ bundled, verb, onPick, children }: Props) => {
+  const [address, setAddress] = useState('')
+  const [problem, setProblem] = useState<string>()
+  const ids = { address: useId(), problem: useId() }
+  const over = useDrop((files) => pickFiles(files))
+
+  const pickFiles = (files: readonly File[]): void => {
+    if (files.length > 0) onPick(filesSource(files))
+  }
+  const pickAddress = (event: Event): void => {
+    event.preventDefault()
+    try {
+      onPick(addressSource(new URL(address.trim()).href))
+    } catch {
+      setProblem('That is no address: it begins with https:// and names the folder that has the model’s config.json.')
+    }
+  }
+
+  return (
+    <div class="picker">
+      {bundled.map(({ folder, title, about }) => (
+        <section class="card" key={folder}>
+          <h2>{title}</h2>
+          <p>{about}</p>
+          <button
+            type="button"
+            class="main"
+            onClick={() => onPick(addressSource(new URL(`models/${folder}/`, document.baseURI).href))}
+          >
+            {verb}
+          </button>
+        </section>
+      ))}
+      {children}
+      <section class={`card drop ${over ? 'over' : ''}`}>
+        <h2>A model on this machine</h2>
+        <p>
+          A folder as Hugging Face has it: config.json, tokenizer.json, .safetensors files. Drop it anywhere here, or
+          choose it.
+        </p>
+        <div class="row">
+          <FileButton label="Choose a folder" folder onFiles={pickFiles} />
+          <FileButton label="Choose files" onFiles={pickFiles} />
+        </div>
+      </section>
+      <section class="card">
+        <h2>A model at an address</h2>
+        <p>Where a server has such a folder, on Hugging Face too: the address ends with /resolve/main/.</p>
+        <form onSubmit={pickAddress}>
+          <label class="hidden" for={ids.address}>
+            Address of its folder
+          </label>
+          <div class="row">
+            <input
+              id={ids.address}
+              type="url"
+              inputMode="url"
+              placeholder="https://…/resolve/main/"
+              value={address}
+              aria-invalid={problem !== undefined}
+              aria-describedby={problem ? ids.problem : undefined}
+              onInput={(event) => {
+                setAddress(event.currentTarget.value)
+                setProblem(undefined)
+              }}
+            />
+            <button type="submit" disabled={address.trim() === ''}>
+              {verb}
+            </button>
+          </div>
+          {problem && (
+            <p id={ids.problem} class="problem">
+              {problem}
+            </p>
+          )}
+        </form>
+      </section>
+    </div>
+  )
+}
+
+const FileButton = ({
+  label,
+  folder,
+  onFiles,
+}: {
+  label: string
+  folder?: boolean
+  onFiles: (files: File[]) => void
+}) => (
+  <label class="button">
+    {label}
+    <input
+      class="hidden"
+      type="file"
+      multiple
+      ref={(input) => {
+        if (input) input.webkitdirectory = folder ?? false
+      }}
+      onChange={(event) => {
+        onFiles([...(event.currentTarget.files ?? [])])
+        // The same choice again is a choice, too.
+        event.currentTarget.value = ''
+      }}
+    />
+  </label>
+)
+
+/** Takes files that are dropped anywhere on the page; true while some are above it. */
+const useDrop = (onFiles: (files: File[]) => void): boolean => {
+  const [over, setOver] = useState(false)
+  useEffect(() => {
+    const listening = new AbortController()
+    const { signal } = listening
+    const wanted = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false
+    addEventListener(
+      'dragover',
+      (event) => {
+        if (!wanted(event)) return
+        event.preventDefault()
+        setOver(true)
+      },
+      { signal },
+    )
+    addEventListener(
+      'dragleave',
+      (event) => {
+        if (event.relatedTarget === null) setOver(false)
+      },
+      { signal },
+    )
+    addEventListener(
+      'drop',
+      (event) => {
+        if (!wanted(event)) return
+        event.preventDefault()
+        setOver(false)
+        droppedFiles(event.dataTransfer!).then(onFiles, (error) => console.warn(messageOf(error)))
+      },
+      { signal },
+    )
+    return () => listening.abort()
+  })
+  return over
+}
