@@ -1,5 +1,5 @@
 /** Runs every example as its reader would, on the model that is in the repository. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createSteps, run } from './steps.ts'
@@ -21,6 +21,15 @@ example(
   join(work, 'model'),
   'demo/stories-calibration.txt',
 )
+
+/** A page: its build, and a drive through it in Chromium, where that is installed. */
+const page = (name: string): void => {
+  const cwd = join(root, 'examples', name)
+  if (!step(`${name}: build`, () => run('npm', ['run', 'build'], { cwd }))) return
+  if (existsSync('/usr/bin/chromium')) step(`${name}: drive`, () => run('npm', ['run', 'drive'], { cwd, echo: true }))
+}
+
+page('browser-chat')
 
 rmSync(work, { recursive: true, force: true })
 process.exitCode = summary()

@@ -1,8 +1,9 @@
 /**
- * Models as a person points at them.
+ * Models as a person points at them, and as this browser keeps them.
  * @module
  */
-import { AwqError, type ByteSource, blobSource, type Folder, httpSource, readSourceText } from '@awq/tensor'
+import type { Folder } from '@awq/tensor'
+import { cachedFolder, cachedModels, directoryFolder, filesFolder, removeCached, urlFolder } from '@awq/tensor/browser'
 
 /** Something that can be opened as a model. */
 export interface ModelSource {
@@ -10,61 +11,84 @@ export interface ModelSource {
   readonly open: () => Promise<Folder> | Folder
 }
 
-/** The files of a model that is asked for by address: a server does not say which it has. */
-const usual = [
-  'config.json',
-  'generation_config.json',
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'quantization.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'chat_template.jinja',
-]
-
-const folderOf = (
-  name: string,
-  names: () => Promise<string[]>,
-  open: (file: string) => Promise<ByteSource>,
-): Folder => ({
-  name,
-  list: names,
-  has: async (file) => (await names()).includes(file),
-  open,
-  readText: async (file, options) => readSourceText(await open(file), options?.maxBytes),
-})
-
-export const addressSource = (address: string): ModelSource => {
-  const base = address.endsWith('/') ? address : `${address}/`
-  const name = decodeURIComponent(new URL(base).pathname.split('/').filter(Boolean).at(-1) ?? address)
-  const open = (file: string) => httpSource(new URL(file, base))
-  const there = (file: string) =>
-    open(file).then(
-      () => true,
-      (error) => {
-        if (AwqError.is(error) && error.code === 'NOT_FOUND') return false
-        throw error
-      },
-    )
-  return {
-    name,
-    open: async () => {
-      const found = await Promise.all(usual.map(there))
-      return folderOf(name, async () => usual.filter((_, index) => found[index]), open)
-    },
-  }
+/** The last part of an address that says something: `NAME` of `https://huggingface.co/ORG/NAME/resolve/main/`. */
+const nameOf = (address: string): string => {
+  const { pathname, host } = new URL(address)
+  const parts = pathname.replace(/\/resolve\/[^/]+\/?$/, '').split('/')
+  return decodeURIComponent(parts.filter(Boolean).at(-1) ?? host)
 }
 
-/** Files that were picked or dropped; of a folder's, those at its top. */
+const companions = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json']
+
+/** A model that comes with the page: the service worker keeps it. Without a list of files a server is asked for each. */
+export const bundledSource = (folder: string, weights: readonly string[]): ModelSource => ({
+  name: folder,
+  open: () => urlFolder(new URL(`models/${folder}/`, document.baseURI), { files: [...companions, ...weights] }),
+})
+
+/** A model at an address. What is downloaded stays in this browser, and an interrupted download goes on. */
+export const addressSource = (address: string): ModelSource => ({
+  name: nameOf(address),
+  open: async () => {
+    // Asks the browser not to make room by throwing the model away.
+    await navigator.storage.persist?.()
+    return cachedFolder(() => urlFolder(address), { name: address })
+  },
+})
+
+/** Files that were picked or dropped. */
 export const filesSource = (files: readonly File[]): ModelSource => {
-  const flat = new Map(files.map((file) => [file.name, file]))
-  const name = files[0]?.webkitRelativePath.split('/')[0] || 'picked files'
-  const open = async (file: string) => {
-    const found = flat.get(file)
-    if (!found) throw new AwqError('NOT_FOUND', `${name} has no file ${file}`)
-    return blobSource(found)
+  const folder = filesFolder(files)
+  return { name: folder.name, open: () => folder }
+}
+
+/** A model that this browser keeps. */
+export interface StoredModel {
+  readonly source: ModelSource
+  /** Where it is from. */
+  readonly about: string
+  readonly bytes: number
+  readonly remove: () => Promise<void>
+}
+
+/** The folder of the private file system that the quantizer page writes to. */
+export const QUANTIZED = 'quantized'
+
+const sizeOf = async (directory: FileSystemDirectoryHandle): Promise<number> => {
+  let bytes = 0
+  for await (const entry of directory.values())
+    if (entry.kind === 'file') bytes += (await (entry as FileSystemFileHandle).getFile()).size
+  return bytes
+}
+
+/** Models that were quantized on this host. */
+const quantizedModels = async (): Promise<StoredModel[]> => {
+  const root = await navigator.storage.getDirectory()
+  const parent = await root.getDirectoryHandle(QUANTIZED, { create: true })
+  const models: StoredModel[] = []
+  for await (const [name, entry] of parent.entries()) {
+    if (entry.kind !== 'directory') continue
+    const folder = directoryFolder(entry as FileSystemDirectoryHandle, name)
+    if (!(await folder.has('quantization.json'))) continue
+    models.push({
+      source: { name, open: () => folder },
+      about: 'quantized here',
+      bytes: await sizeOf(entry as FileSystemDirectoryHandle),
+      remove: () => parent.removeEntry(name, { recursive: true }),
+    })
   }
-  return { name, open: () => folderOf(name, async () => [...flat.keys()].sort(), open) }
+  return models
+}
+
+/** All models that this browser keeps for this host. */
+export const storedModels = async (): Promise<StoredModel[]> => {
+  const downloaded = (await cachedModels()).map(({ name, bytes, complete }) => ({
+    source: addressSource(name),
+    about: `${new URL(name).host}${complete ? '' : ', not all of it yet'}`,
+    bytes,
+    remove: () => removeCached(name),
+  }))
+  return [...(await quantizedModels()), ...downloaded]
 }
 
 /** The files of a drop, those of a dropped folder included. */
@@ -83,6 +107,7 @@ const entriesOf = async (directory: FileSystemDirectoryEntry): Promise<FileSyste
   const reader = directory.createReader()
   const all: FileSystemEntry[] = []
   for (;;) {
+    // A reader gives a hundred at a time.
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject))
     if (some.length === 0) return all
     all.push(...some)

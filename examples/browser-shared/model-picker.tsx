@@ -1,12 +1,14 @@
-import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useState } from 'preact/hooks'
-import { addressSource, droppedFiles, filesSource, type ModelSource } from './folders.ts'
+import { addressSource, bundledSource, droppedFiles, filesSource, type ModelSource } from './folders.ts'
 import { messageOf } from './format.ts'
+import { StoredModels } from './stored-models.tsx'
 
 /** A model that comes with the page. */
 export interface BundledModel {
   /** Folder below `models/`. */
   readonly folder: string
+  /** Its files beside configuration and tokenizer. */
+  readonly weights: readonly string[]
   readonly title: string
   readonly about: string
 }
@@ -16,12 +18,10 @@ interface Props {
   /** What the button says: "Chat", "Quantize". */
   readonly verb: string
   readonly onPick: (source: ModelSource) => void
-  /** Cards of the page's own. */
-  readonly children?: ComponentChildren
 }
 
 /** The ways to a model: one that comes with the page, a folder of this machine, an address. */
-export const ModelPicker = ({ bundled, verb, onPick, children }: Props) => {
+export const ModelPicker = ({ bundled, verb, onPick }: Props) => {
   const [address, setAddress] = useState('')
   const [problem, setProblem] = useState<string>()
   const ids = { address: useId(), problem: useId() }
@@ -41,20 +41,16 @@ export const ModelPicker = ({ bundled, verb, onPick, children }: Props) => {
 
   return (
     <div class="picker">
-      {bundled.map(({ folder, title, about }) => (
+      {bundled.map(({ folder, weights, title, about }) => (
         <section class="card" key={folder}>
           <h2>{title}</h2>
           <p>{about}</p>
-          <button
-            type="button"
-            class="main"
-            onClick={() => onPick(addressSource(new URL(`models/${folder}/`, document.baseURI).href))}
-          >
+          <button type="button" class="main" onClick={() => onPick(bundledSource(folder, weights))}>
             {verb}
           </button>
         </section>
       ))}
-      {children}
+      <StoredModels verb={verb} onPick={onPick} />
       <section class={`card drop ${over ? 'over' : ''}`}>
         <h2>A model on this machine</h2>
         <p>

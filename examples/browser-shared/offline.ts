@@ -10,19 +10,20 @@ const controlled = (): Promise<void> =>
   })
 
 /**
- * Registers the service worker of the build, and waits until it answers for this page, so that all the page loads from now
- * on is kept. Where the host sends no headers for isolation the page is loaded a second time, with those of the worker.
- * Resolves to false where there is no service worker.
+ * Registers the service worker of the build. At the first visit it waits until it answers for this page, so that all the
+ * page loads from then on is kept; and where the host sends no headers for isolation, the page is loaded a second time,
+ * with those of the worker. Resolves to false where no service worker answers: in development, in browsers that forbid it,
+ * or after a reload that goes past it.
  */
 export const keepOffline = async (): Promise<boolean> => {
-  if (!('serviceWorker' in navigator)) return false
   try {
-    await navigator.serviceWorker.register(new URL('service-worker.js', document.baseURI), { type: 'module' })
-    await controlled()
+    const address = new URL('service-worker.js', document.baseURI)
+    const registration = await navigator.serviceWorker.register(address, { type: 'module' })
+    if (!registration.active) await controlled()
   } catch {
-    // There is none in development, and some browsers forbid them: the page works all the same.
     return false
   }
+  if (!navigator.serviceWorker.controller) return false
   if (!crossOriginIsolated && sessionStorage.getItem('reloaded') === null) {
     sessionStorage.setItem('reloaded', 'once')
     location.reload()

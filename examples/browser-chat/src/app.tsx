@@ -18,6 +18,7 @@ type Screen =
 const bundled: readonly BundledModel[] = [
   {
     folder: 'stories260k-4bit',
+    weights: ['model.safetensors', 'quantization.json'],
     title: 'A teller of little stories',
     about: 'Comes with this page: 260,000 parameters in 4 bits, 245 kB. It continues what you begin.',
   },
