@@ -9,6 +9,7 @@ import { createEngine, tensor } from './index.ts'
 import { createPlatformEngine } from './platform.node.ts'
 
 describeConformance('native on the CPU', () => createEngine({ engine: 'native' }))
+describeConformance('onnxruntime-web in Node', () => createEngine({ engine: 'onnxruntime-web' }))
 describeConformance('onnxruntime-node on the CPU', () => createEngine({ engine: 'onnxruntime-node' }))
 
 describe('createEngine', () => {

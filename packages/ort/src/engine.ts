@@ -1,11 +1,10 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { releaseSessions } from './cached-session.ts'
-import { lazyExternalData, readExternalData } from './external-data.ts'
+import { readExternalData } from './external-data.ts'
 import { allocateTensor, holdTensor } from './held-tensor.ts'
 import { fatalSeverity } from './log-severity.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeSessionOptions } from './runtime-api.ts'
 import { wrapSession } from './session.ts'
-import { createTurns, type Turns } from './turns.ts'
 import type { Device, Engine, EngineFeatures, SessionOptions } from './types.ts'
 
 export interface EngineParts {
@@ -15,12 +14,6 @@ export interface EngineParts {
   readonly threads: number
   /** Name of ONNX Runtime's execution provider. */
   readonly provider: string
-  /** Whether a session can run again after a run that failed. Default true. */
-  readonly survivesFailure?: boolean
-  /** The queue of all loads and runs, for a runtime that must not be entered twice; without one every session has its own. */
-  readonly turns?: Turns
-  /** Whether Blobs of external data are read when ONNX Runtime asks for their bytes. */
-  readonly readsLate?: boolean
 }
 
 function runtimeOptions(
@@ -54,23 +47,19 @@ function runtimeOptions(
   }
 }
 
-/** An engine over ONNX Runtime's JavaScript API; `onnxruntime-node` and `onnxruntime-web` differ only in `parts`. */
+/** An engine over ONNX Runtime's JavaScript API, as onnxruntime-node has it. */
 export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
   let disposed = false
   const checkAlive = () => {
     if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
   }
-  const turns = parts.turns ?? createTurns()
   const load = async (model: Uint8Array, options: SessionOptions): Promise<RuntimeSession> => {
     options.signal?.throwIfAborted()
-    const lazy = options.externalData && parts.readsLate ? lazyExternalData(options.externalData) : undefined
-    const data = lazy?.data ?? (options.externalData && (await readExternalData(options.externalData, options.signal)))
+    const data = options.externalData && (await readExternalData(options.externalData, options.signal))
     const given = runtimeOptions(parts, options, data)
     try {
       return await api.InferenceSession.create(model, given)
     } catch (error) {
-      const failure = lazy?.failure()
-      if (failure) throw failure
       throw new AwqError('ENGINE', `ONNX Runtime could not load the graph: ${messageOf(error)}`, { cause: error })
     }
   }
@@ -82,8 +71,8 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
     async createSession(model, options = {}) {
       checkAlive()
       options.signal?.throwIfAborted()
-      const inner = await turns.take(() => load(model, options))
-      const session = wrapSession(api, inner, parts.turns ?? createTurns(), parts.survivesFailure ?? true)
+      const inner = await load(model, options)
+      const session = wrapSession(api, inner)
       if (options.signal?.aborted) await session.dispose()
       options.signal?.throwIfAborted()
       return session

@@ -32,7 +32,8 @@ describe('the engine of Node', () => {
 
   test('is the one that is asked for', async () => {
     expect((await createEngine({ engine: 'onnxruntime-node' })).name).toBe('onnxruntime-node')
-    await expect(createEngine({ engine: 'onnxruntime-web' })).rejects.toThrow(/the engine of browsers/)
+    expect((await createEngine({ engine: 'onnxruntime-web' })).name).toBe('onnxruntime-web')
+    await expect(createEngine({ engine: 'onnxruntime-web', device: 'webgpu' })).rejects.toThrow(/on the CPU alone/)
   })
 
   test.each(withoutNative)('%s: onnxruntime-node takes over, with a warning', async (_, sources, message) => {

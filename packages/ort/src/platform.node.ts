@@ -4,6 +4,7 @@ import { chosenLibrary } from './native/locate-library.ts'
 import type { Runtime } from './native/runtime.ts'
 import { createNodeBindingEngine, type Importer } from './node-binding.ts'
 import type { Device, Engine, EngineOptions } from './types.ts'
+import { createWebEngineInNode } from './web/node-engine.ts'
 
 const advice: Readonly<Record<Device, string>> = {
   cpu: '',
@@ -51,14 +52,12 @@ async function tryRuntime(options: EngineOptions, sources: NativeSources): Promi
   }
 }
 
-/** The engine of Node: the native one, or onnxruntime-node where it was asked for or the native one cannot be had. */
+/** The engine of Node: the native one, or onnxruntime-node where the native one cannot be had, or the one that is asked for. */
 export async function createPlatformEngine(
   options: EngineOptions & { readonly device: Device },
   sources: PlatformSources = {},
 ): Promise<Engine> {
-  if (options.engine === 'onnxruntime-web') {
-    throw new AwqError('UNSUPPORTED', "onnxruntime-web is the engine of browsers: use 'native' or 'onnxruntime-node'")
-  }
+  if (options.engine === 'onnxruntime-web') return createWebEngineInNode(options)
   const runtime = await tryRuntime(options, sources)
   if (runtime) return createNativeEngine(runtime, options, advice[options.device])
   return createNodeBindingEngine(options, advice[options.device], sources.loadBinding)

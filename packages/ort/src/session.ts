@@ -5,7 +5,7 @@ import { fatalSeverity } from './log-severity.ts'
 import type { RuntimeApi, RuntimeSession, RuntimeTensor } from './runtime-api.ts'
 import { fromRuntime, toRuntime } from './runtime-tensor.ts'
 import { describeTensor } from './tensor.ts'
-import type { Turns } from './turns.ts'
+import { createTurns } from './turns.ts'
 import type { Feeds, RunOptions, Session, Tensor } from './types.ts'
 
 const describe = (metadata: RuntimeSession['inputMetadata']): ValueInfo[] =>
@@ -26,22 +26,15 @@ function copyInto(name: string, target: Tensor, value: Tensor): Tensor {
   return target
 }
 
-/**
- * Wraps a session of ONNX Runtime's JavaScript API: checked feeds, one run at a time, errors in our words.
- *
- * Runs take their turn in `turns`. `survivesFailure: false` is for runtimes whose session is unusable after a failed run: it refuses further runs.
- */
-export function wrapSession(api: RuntimeApi, inner: RuntimeSession, turns: Turns, survivesFailure: boolean): Session {
+/** Wraps a session of ONNX Runtime's JavaScript API: checked feeds, one run at a time, errors in our words. */
+export function wrapSession(api: RuntimeApi, inner: RuntimeSession): Session {
   const inputs = describe(inner.inputMetadata)
   const outputs = describe(inner.outputMetadata)
+  const turns = createTurns()
   let disposed: Promise<void> | undefined
-  let failed: string | undefined
 
   const runNow = async (feeds: Feeds, wanted: string[], options: RunOptions): Promise<Record<string, Tensor>> => {
     options.signal?.throwIfAborted()
-    if (failed !== undefined && !survivesFailure) {
-      throw new AwqError('ENGINE', `a run of this session failed: create the session anew. It failed by: ${failed}`)
-    }
     const given: Record<string, RuntimeTensor> = {}
     for (const [name, value] of Object.entries(feeds)) {
       given[name] = isDeviceTensor(value) ? runtimeTensorOf(value) : toRuntime(api, value)
@@ -50,8 +43,7 @@ export function wrapSession(api: RuntimeApi, inner: RuntimeSession, turns: Turns
     try {
       results = await inner.run(given, wanted, { logSeverityLevel: fatalSeverity })
     } catch (error) {
-      failed = messageOf(error)
-      throw new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${failed}`, { cause: error })
+      throw new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${messageOf(error)}`, { cause: error })
     }
     options.signal?.throwIfAborted()
     const made: Record<string, Tensor> = {}

@@ -84,11 +84,11 @@ export interface Session {
 
 /** What callers may rely on, so that they can choose the faster way. */
 export interface EngineFeatures {
-  /** `into` is written by the kernels themselves, without a copy. */
+  /** `into` is written by the kernels themselves, without a copy: device tensors where there are `deviceTensors`, else arrays too. */
   readonly inPlaceOutputs: boolean
   /** `run` leaves the calling thread free (bound runs of a few milliseconds may not), and an abort interrupts it. */
   readonly asyncRun: boolean
-  /** `upload` and `allocate` place tensors in the device's own memory. */
+  /** `upload` and `allocate` place tensors in the memory that kernels work in: the device's own, or WebAssembly's heap. */
   readonly deviceTensors: boolean
   /** `externalDirectory` works: weights are read from files by the engine itself. */
   readonly externalFiles: boolean

@@ -55,6 +55,8 @@ export interface ConformanceOptions {
   readonly without?: readonly OnnxType[]
   /** After a failed run the session refuses more. */
   readonly endsOnFailure?: boolean
+  /** Outputs are not written over inputs, but where a kernel is made for it. */
+  readonly apart?: boolean
   /** A run hands all kernels to the device at once: an abort comes too late to keep any from running. */
   readonly queuesKernels?: boolean
 }
@@ -154,8 +156,10 @@ export function describeConformance(name: string, make: () => Promise<Engine>, o
       const made = await session.run({ x: pair(1, 2, 3, 4) }, { into: { y: target } })
       expect(made).toEqual({ z: pair(-1, -2, -3, -4) })
       expect(await target.read()).toEqual(pair(2, 4, 6, 8))
-      expect(await session.run({ x: target }, { into: { y: target }, fetch: ['y'] })).toEqual({})
-      expect(await target.read()).toEqual(pair(4, 8, 12, 16))
+      if (!options.apart) {
+        expect(await session.run({ x: target }, { into: { y: target }, fetch: ['y'] })).toEqual({})
+        expect(await target.read()).toEqual(pair(4, 8, 12, 16))
+      }
       target.dispose()
       expect((await failure(session.run({ x: pair(1, 2, 3, 4) }, { into: { y: target } }))).code).toBe(
         'INVALID_ARGUMENT',
@@ -198,6 +202,7 @@ export function describeConformance(name: string, make: () => Promise<Engine>, o
       })
 
       test('chains by device tensors, and stops when one of them is disposed', async () => {
+        if (options.apart) return
         await using session = await engine.createSession(doubleGraph())
         const handle = engine.upload(pair(1, 2))
         const bound = session.bind({ x: handle }, { into: { y: handle }, fetch: ['y'] })

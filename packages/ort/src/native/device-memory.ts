@@ -1,7 +1,7 @@
 import { Graph, type OnnxType } from '@awq/onnx'
+import { elementTypeOf } from '../element-type.ts'
 import type { Device } from '../types.ts'
 import { callAsync } from './call-async.ts'
-import { elementTypeOf } from './element-type.ts'
 import { loadSession } from './load-session.ts'
 import { nativeString, nativeWords } from './memory.ts'
 import type { Runtime } from './runtime.ts'

@@ -1,5 +1,5 @@
+import { elementTypeName } from '../element-type.ts'
 import type { ValueInfo } from '../feeds.ts'
-import { elementTypeName } from './element-type.ts'
 import { nativeWords } from './memory.ts'
 import type { NativeFunction, NativeMemory, Status } from './native-types.ts'
 import type { Runtime } from './runtime.ts'

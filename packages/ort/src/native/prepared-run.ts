@@ -1,6 +1,6 @@
 import { AwqError } from '@awq/tensor'
 import { isDeviceTensor } from '../feeds.ts'
-import { describeTensor } from '../tensor.ts'
+import { runError } from '../run-error.ts'
 import type { DeviceTensor, Feeds, Targets, Tensor } from '../types.ts'
 import { callAsync } from './call-async.ts'
 import { nativeString, nativeWords } from './memory.ts'
@@ -38,29 +38,6 @@ export interface PreparedRun {
   discard(status: Status): void
   /** Frees the values; the prepared run ends. */
   release(): void
-}
-
-/** ONNX Runtime's words (newer, older, and after a copy from a device) when an output has another shape than its room. */
-const shapeFailures = [
-  /OrtValue provided for output '.*' of node .* has shape \{(?<given>[\d,]*)\} but the computed output shape .* is \{(?<made>[\d,]*)\}/i,
-  /shape verification failed\. Current shape:\{(?<given>[\d,]*)\} Requested shape:\{(?<made>[\d,]*)\}/i,
-  /Tensor size mismatch\. src:\{(?<made>[\d,]*)\} dst:\{(?<given>[\d,]*)\}/i,
-]
-
-/** A failed run as an error; an output that does not fit its target is the caller's mistake. */
-function runError(failure: { code: string; message: string }, into: Targets): AwqError {
-  const shapes = shapeFailures.map((words) => words.exec(failure.message)?.groups).find((found) => found !== undefined)
-  const candidates = shapes ? Object.entries(into).filter(([, target]) => target.shape.join(',') === shapes.given) : []
-  if (!shapes || candidates.length === 0) {
-    return new AwqError('ENGINE', `ONNX Runtime could not run the graph: ${failure.message} (ORT ${failure.code})`)
-  }
-  const names = candidates.map(([name]) => name).join(' or ')
-  const [, target] = candidates[0]!
-  const made = { dtype: target.dtype, shape: shapes.made!.split(',').filter((dim) => dim !== '') }
-  return new AwqError(
-    'INVALID_ARGUMENT',
-    `into ${names}: the output is ${describeTensor(made)}, got room for ${describeTensor(target)}`,
-  )
 }
 
 /** Prepares checked feeds and targets. Throws `INVALID_ARGUMENT` for memory that may move and for handles that are gone. */
@@ -133,7 +110,11 @@ export function prepareRun(
     finish(status) {
       try {
         const failure = takeFailure(runtime, status)
-        if (failure) throw runError(failure, into)
+        if (failure) {
+          const { code, message } = failure
+          const words = `ONNX Runtime could not run the graph: ${message} (ORT ${code})`
+          throw runError(message, into, () => new AwqError('ENGINE', words))
+        }
         // In the order of the outputs, whether they were given room or not.
         const results: Record<string, Tensor> = {}
         for (const [index, name] of wanted.entries()) {

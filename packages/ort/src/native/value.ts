@@ -1,8 +1,8 @@
 import type { OnnxType } from '@awq/onnx'
 import { AwqError } from '@awq/tensor'
+import { elementTypeName, elementTypeOf } from '../element-type.ts'
 import { sizeOf, zeros } from '../tensor.ts'
 import type { Tensor, TypedArray } from '../types.ts'
-import { elementTypeName, elementTypeOf } from './element-type.ts'
 import { copyFrom, nativeWords, pin } from './memory.ts'
 import type { Runtime } from './runtime.ts'
 

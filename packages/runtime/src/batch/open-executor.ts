@@ -31,7 +31,9 @@ export const openExecutor = async (request: ExecutorRequest): Promise<BatchExecu
   const { maxBatch: slots, cacheTokens, contextLength } = settings
   // Rotary tables that depend on the length of the sequence: it must be known.
   const whole = regimeOf(description, 0) !== ''
-  const inPlace = engine.features.inPlaceOutputs && kernelsOf(engine.device).hostMemory
+  // Rows are arrays, which an engine with memory of its own would copy for every run.
+  const { inPlaceOutputs, deviceTensors } = engine.features
+  const inPlace = inPlaceOutputs && !deviceTensors && kernelsOf(engine.device).hostMemory
   if (attention === 'fused' && inPlace && !whole && model.tokensAtOnce(dtype) >= chunk) {
     const session = await decoder.session()
     const rope = growingRopeFeeds(description, attention, { dtype, engine })
