@@ -30,6 +30,7 @@ const page = (name: string): void => {
 }
 
 page('browser-chat')
+page('browser-quantizer')
 
 rmSync(work, { recursive: true, force: true })
 process.exitCode = summary()

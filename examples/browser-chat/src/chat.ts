@@ -5,7 +5,7 @@
 import { modelParameters } from '@awq/models'
 import { type GenerationResult, type LanguageModel, type LoadEvent, loadModel } from '@awq/runtime'
 import type { ModelSource } from '../../browser-shared/folders.ts'
-import { largeNumber } from '../../browser-shared/format.ts'
+import { byteSize, largeNumber } from '../../browser-shared/format.ts'
 import type { PageDevice } from '../../browser-shared/machine.ts'
 import type { Settings } from './settings.ts'
 
@@ -27,6 +27,8 @@ export interface Chat {
   readonly converses: boolean
   /** What is worth knowing of it. */
   readonly facts: readonly string[]
+  /** What went otherwise than asked for: a GPU that computes wrong, for one. */
+  readonly warnings: readonly string[]
 }
 
 interface LoadSettings {
@@ -36,26 +38,37 @@ interface LoadSettings {
 }
 
 /** Loads a model: float checkpoints and quantized ones alike. */
-export const openChat = async (source: ModelSource, settings: LoadSettings): Promise<Chat> => {
-  const folder = await source.open()
-  // Exact products: the same text on every device.
-  const model = await loadModel(folder, { ...settings, accuracy: 'exact' })
+export const openChat = async ({ name, open }: ModelSource, settings: LoadSettings): Promise<Chat> => {
+  const { device, signal, onProgress } = settings
+  const warnings: string[] = []
+  let memory = ''
+  const model = await loadModel(await open(), {
+    ...{ device, signal },
+    // Exact products: the same text on every device.
+    accuracy: 'exact',
+    onWarning: (message) => warnings.push(message),
+    onProgress: (event) => {
+      if (event.stage === 'ready' && event.memory) memory = `${byteSize(event.memory.heapBytes)} of memory`
+      onProgress(event)
+    },
+  })
   return {
-    name: source.name,
-    model,
+    ...{ name, model, warnings },
     converses: model.tokenizer.chatTemplate !== undefined,
-    facts: factsOf(model),
+    facts: [...factsOf(model), memory].filter(Boolean),
   }
 }
 
-const factsOf = ({ description, kind, opened, contextLength }: LanguageModel): string[] => {
+const factsOf = ({ description, kind, opened, activations, contextLength }: LanguageModel): string[] => {
   let parameters = 0
   for (const { shape } of modelParameters(description)) parameters += shape.reduce((product, size) => product * size, 1)
   const { device, threads } = opened.engine
   return [
     `${largeNumber(parameters)} parameters`,
     kind,
-    device === 'webgpu' ? 'WebGPU' : `WebAssembly, ${threads === 1 ? '1 thread' : `${threads} threads`}`,
+    device === 'webgpu'
+      ? `WebGPU, ${activations}`
+      : `WebAssembly, ${threads === 1 ? '1 thread' : `${threads} threads`}`,
     `${contextLength} tokens of context`,
   ]
 }

@@ -62,6 +62,11 @@ export const Conversation = ({ chat }: { readonly chat: Chat }) => {
           ))}
         </ul>
       </div>
+      {chat.warnings.map((warning) => (
+        <p key={warning} class="note">
+          {warning}
+        </p>
+      ))}
       <SettingsPanel
         settings={settings}
         converses={chat.converses}

@@ -4,6 +4,7 @@ import { Progress } from '../../browser-shared/progress.tsx'
 
 const labels: Record<string, string> = {
   open: 'Reading what the model is made of',
+  check: 'Trying whether the device computes right',
   load: 'Handing the weights to ONNX Runtime',
   ready: 'Ready',
 }

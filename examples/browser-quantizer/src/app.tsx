@@ -1,6 +1,8 @@
 import type { QuantizeResult } from '@awq/core'
 import type { Folder } from '@awq/tensor'
 import { useState } from 'preact/hooks'
+import { type Chat, openChat } from '../../browser-chat/src/chat.ts'
+import { Conversation } from '../../browser-chat/src/conversation.tsx'
 import type { ModelSource } from '../../browser-shared/folders.ts'
 import { messageOf } from '../../browser-shared/format.ts'
 import { Frame } from '../../browser-shared/frame.tsx'
@@ -30,6 +32,8 @@ export interface Order {
 }
 
 type Screen =
+  | { readonly at: 'chat'; readonly chat: Chat; readonly back: Screen }
+  | { readonly at: 'loading'; readonly name: string }
   | { readonly at: 'start'; readonly failure?: string }
   | { readonly at: 'reading'; readonly name: string }
   | { readonly at: 'setup'; readonly model: Chosen; readonly failure?: string }
@@ -101,17 +105,37 @@ export const App = ({ machine, offline }: { readonly machine: Machine; readonly 
     }
   }
 
+  const talk = async (source: ModelSource, back: Screen): Promise<void> => {
+    setScreen({ at: 'loading', name: source.name })
+    try {
+      const { signal } = new AbortController()
+      setScreen({ at: 'chat', back, chat: await openChat(source, { device, signal, onProgress: () => {} }) })
+    } catch (error) {
+      setScreen({ at: 'start', failure: messageOf(error) })
+    }
+  }
+  const leave = async ({ model }: Chat, back: Screen): Promise<void> => {
+    setScreen(back)
+    await model.dispose()
+  }
   const again = () => setScreen({ at: 'start' })
   return (
     <Frame
       title="awq quantizer"
       offline={offline}
       tools={
-        (screen.at === 'setup' || screen.at === 'done') && (
-          <button type="button" class="quiet" onClick={again}>
-            Another model
-          </button>
-        )
+        <>
+          {(screen.at === 'setup' || screen.at === 'done') && (
+            <button type="button" class="quiet" onClick={again}>
+              Another model
+            </button>
+          )}
+          {screen.at === 'chat' && (
+            <button type="button" class="quiet" onClick={() => leave(screen.chat, screen.back)}>
+              Back
+            </button>
+          )}
+        </>
       }
     >
       {screen.at === 'start' && (
@@ -130,6 +154,8 @@ export const App = ({ machine, offline }: { readonly machine: Machine; readonly 
           <ModelPicker bundled={bundled} verb="Quantize" onPick={pick} />
         </>
       )}
+      {screen.at === 'loading' && <Progress label={`Loading ${screen.name}`} />}
+      {screen.at === 'chat' && <Conversation chat={screen.chat} />}
       {screen.at === 'reading' && <Progress label={`Reading what ${screen.name} is made of`} />}
       {screen.at === 'setup' && (
         <Setup
@@ -141,7 +167,7 @@ export const App = ({ machine, offline }: { readonly machine: Machine; readonly 
         />
       )}
       {screen.at === 'running' && <Running {...screen} />}
-      {screen.at === 'done' && <Outcome {...screen} />}
+      {screen.at === 'done' && <Outcome {...screen} onChat={(source) => talk(source, screen)} />}
     </Frame>
   )
 }

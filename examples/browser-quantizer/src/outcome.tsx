@@ -1,6 +1,7 @@
 import type { QuantizeResult } from '@awq/core'
 import type { Folder } from '@awq/tensor'
 import { useEffect, useState } from 'preact/hooks'
+import type { ModelSource } from '../../browser-shared/folders.ts'
 import { byteSize, duration, messageOf } from '../../browser-shared/format.ts'
 import type { Chosen, Order } from './app.tsx'
 import { LossPlot } from './loss-plot.tsx'
@@ -15,10 +16,11 @@ interface Props {
   readonly order: Order
   readonly run: RunState
   readonly result: QuantizeResult
+  readonly onChat: (source: ModelSource) => void
 }
 
 /** What became of a model. */
-export const Outcome = ({ model, order, run, result }: Props) => {
+export const Outcome = ({ model, order, run, result, onChat }: Props) => {
   const { seconds, inputBytes, outputBytes, layers, resumedLayers } = result
   const output = outputName(model.name, order.settings)
   const [folder, setFolder] = useState<Folder>()
@@ -36,7 +38,7 @@ export const Outcome = ({ model, order, run, result }: Props) => {
     <section class="outcome">
       <div>
         <h1>{output} is ready</h1>
-        <p class="lead">It lies in this browser. The chat page on the same host finds it there.</p>
+        <p class="lead">It lies in this browser; the chat page on the same host lists it.</p>
       </div>
       {failure && (
         <p class="note" role="alert">
@@ -53,7 +55,7 @@ export const Outcome = ({ model, order, run, result }: Props) => {
         <Figure
           name="Time"
           value={duration(seconds)}
-          note={resumedLayers > 0 ? `${layers} blocks, ${resumedLayers} from before` : `${layers} blocks`}
+          note={resumedLayers > 0 ? `${layers} layers, ${resumedLayers} from before` : `${layers} layers`}
         />
         {measured?.floatPerplexity !== undefined && (
           <Figure
@@ -66,8 +68,21 @@ export const Outcome = ({ model, order, run, result }: Props) => {
           <Figure name="Same first choice" value={`${(measured.top1 * 100).toFixed(1)} %`} note="as the float model" />
         )}
       </dl>
-      {folder && <SaveButton folder={folder} />}
-      <LossPlot layers={run.layers} losses={run.losses} />
+      <div class="row">
+        <button
+          type="button"
+          class="main"
+          disabled={!folder}
+          onClick={() => folder && onChat({ name: output, open: () => folder })}
+        >
+          Chat with it
+        </button>
+        {folder && <SaveButton folder={folder} />}
+      </div>
+      <div class="columns">
+        <Stages stages={result.stages} />
+        <LossPlot layers={run.layers} losses={run.losses} />
+      </div>
       {folder && <SideBySide before={model.folder} after={folder} device={order.device} bits={order.settings.bits} />}
     </section>
   )
@@ -82,3 +97,23 @@ const Figure = ({ name, value, note, share }: { name: string; value: string; not
     </dd>
   </div>
 )
+
+/** Where the time went, the longest first. */
+const Stages = ({ stages }: Pick<QuantizeResult, 'stages'>) => {
+  const longest = stages.filter(({ seconds }) => seconds >= 0.1).sort((a, b) => b.seconds - a.seconds)
+  const most = longest[0]?.seconds ?? 1
+  return (
+    <section class="stages">
+      <h2>Where the time went</h2>
+      <ul>
+        {longest.slice(0, 8).map(({ stage, seconds }) => (
+          <li key={stage} class="spent">
+            <span>{stage}</span>
+            <meter aria-hidden="true" max={most} value={seconds} />
+            <span>{duration(seconds)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}

@@ -4,7 +4,7 @@
  */
 import type { ProgressEvent, Stage } from '@awq/core'
 
-/** What the search found in one block. */
+/** What the search found in one layer. */
 export interface LayerLoss {
   readonly layer: number
   /** Error of the outputs by plain rounding, and with the scales that were found; 0 for a method that searches none. */

@@ -10,7 +10,7 @@ const stageNames: Record<string, string> = {
   tokenize: 'Read the calibration text',
   plan: 'Plan',
   embed: 'Run the text into the model',
-  blocks: 'Quantize the blocks',
+  blocks: 'Quantize the layers',
   tables: 'Quantize embedding and head',
   evaluate: 'Measure',
   export: 'Write',
@@ -42,28 +42,30 @@ export const Running = ({ model, order, run, started, cancel }: Props) => {
           stays in this browser: close the tab, and go on another time.
         </p>
       </div>
-      <ol class="stages">
-        {stages.length === 0 && (
-          <li>
-            <Progress label="Starting" />
-          </li>
-        )}
-        {stages.map((state) =>
-          state === last ? (
-            <li key={state.stage} aria-current="step">
-              <Progress label={stageNames[state.stage] ?? state.stage} share={state.share} note={state.note} />
+      <div class="columns">
+        <ol class="stages">
+          {stages.length === 0 && (
+            <li>
+              <Progress label="Starting" />
             </li>
-          ) : (
-            <li key={state.stage} class="done">
-              {stageNames[state.stage] ?? state.stage}
-            </li>
-          ),
-        )}
-      </ol>
-      <p class="hidden" role="status">
-        {last && (stageNames[last.stage] ?? last.stage)}
-      </p>
-      <LossPlot layers={layers} losses={losses} />
+          )}
+          {stages.map((state) =>
+            state === last ? (
+              <li key={state.stage} aria-current="step">
+                <Progress label={stageNames[state.stage] ?? state.stage} share={state.share} note={state.note} />
+              </li>
+            ) : (
+              <li key={state.stage} class="done">
+                {stageNames[state.stage] ?? state.stage}
+              </li>
+            ),
+          )}
+        </ol>
+        <p class="hidden" role="status">
+          {last && (stageNames[last.stage] ?? last.stage)}
+        </p>
+        <LossPlot layers={layers} losses={losses} />
+      </div>
       {warnings.map((warning) => (
         <p key={warning} class="note">
           {warning}

@@ -47,11 +47,13 @@ export const SaveButton = ({ folder }: { readonly folder: Folder }) => {
     }
   }
   return (
-    <div class="row save">
+    <>
       <button type="button" disabled={state?.busy} onClick={save}>
         {showDirectoryPicker ? 'Save to a folder' : 'Download its files'}
       </button>
-      <span role="status">{state?.text}</span>
-    </div>
+      <span class="saved" role="status">
+        {state?.text}
+      </span>
+    </>
   )
 }

@@ -45,7 +45,7 @@ export const Setup = ({ model, failure, machine, device, onDevice, onStart }: Pr
         <ul class="facts">
           <li>{facts.family}</li>
           <li>{largeNumber(facts.parameters)} parameters</li>
-          <li>{facts.layers} blocks</li>
+          <li>{facts.layers} layers</li>
           <li>{byteSize(facts.bytes)}</li>
         </ul>
       </div>
@@ -133,7 +133,7 @@ export const Setup = ({ model, failure, machine, device, onDevice, onStart }: Pr
         {byteSize(facts.bytes)} become about <b>{byteSize(estimate)}</b>, kept in this browser as <b>{output}</b>.
         {before?.state === 'finished' && ' There is one of this name, which will be replaced.'}
         {before?.state === 'unfinished' &&
-          ` ${before.layers} of ${facts.layers} blocks are done already, by an earlier run with the same settings.`}
+          ` ${before.layers} of ${facts.layers} layers are done already, by an earlier run with the same settings.`}
       </p>
       <div class="row">
         <button type="submit" class="main">
