@@ -8,7 +8,7 @@ export const layers: readonly (readonly string[])[] = [
   ['tensor'],
   ['onnx'],
   ['ort'],
-  ['text'],
+  ['text', 'image'],
   ['models'],
   ['quantize', 'calibration'],
   ['search'],
