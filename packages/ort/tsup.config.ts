@@ -1,3 +1,9 @@
 import { base } from '../../tsup.base.ts'
 
-export default base(['src/index.ts', 'src/platform.node.ts', 'src/platform.browser.ts'])
+export default base([
+  'src/index.ts',
+  'src/platform.node.ts',
+  'src/platform.browser.ts',
+  'src/spawn-worker.ts',
+  'src/worker.ts',
+])

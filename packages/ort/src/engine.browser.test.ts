@@ -2,11 +2,16 @@ import { describe, expect, test } from 'vitest'
 import { describeConformance } from '../test/conformance.ts'
 import { createEngine } from './index.ts'
 
-describeConformance('onnxruntime-web on WebAssembly', () => createEngine())
+describeConformance('onnxruntime-web on WebAssembly', () => createEngine({ worker: false }))
+describeConformance('onnxruntime-web on WebAssembly in a Worker', () => createEngine())
 
 // The software adapter has no shader-f16.
-describeConformance('onnxruntime-web on WebGPU', () => createEngine({ device: 'webgpu' }), {
+describeConformance('onnxruntime-web on WebGPU', () => createEngine({ device: 'webgpu', worker: false }), {
   without: ['float16'],
+})
+describeConformance('onnxruntime-web on WebGPU in a Worker', () => createEngine({ device: 'webgpu' }), {
+  without: ['float16'],
+  queuesKernels: true,
 })
 
 /** Makes an engine as a browser does whose WebAssembly has no promises of its own. */
@@ -22,7 +27,7 @@ async function withoutPromises<T>(make: () => Promise<T>): Promise<T> {
 
 describeConformance(
   'onnxruntime-web on WebGPU, rewritten for waiting',
-  () => withoutPromises(() => createEngine({ device: 'webgpu' })),
+  () => withoutPromises(() => createEngine({ device: 'webgpu', worker: false })),
   { without: ['float16'], endsOnFailure: true, apart: true },
 )
 
@@ -30,6 +35,7 @@ describe('createEngine in a browser', () => {
   test('is onnxruntime-web, with threads on an isolated page', async () => {
     const engine = await createEngine()
     expect(engine.name).toBe('onnxruntime-web')
+    expect(engine.features).toMatchObject({ asyncRun: true, deviceTensors: true, inPlaceOutputs: true })
     expect(globalThis.crossOriginIsolated).toBe(true)
     expect(engine.threads).toBe(navigator.hardwareConcurrency)
   })

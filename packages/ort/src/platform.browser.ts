@@ -1,13 +1,33 @@
-import { AwqError } from '@awq/tensor'
+import { AwqError, messageOf } from '@awq/tensor'
+import { spawnWorker } from '#spawn-worker'
 import type { Device, Engine, EngineOptions } from './types.ts'
 import { bundleFiles } from './web/bundle-files.browser.ts'
-import { createWebEngine } from './web/engine.ts'
+import { createWebEngine, type WebEngineRequest } from './web/engine.ts'
+import { createClientEngine } from './web/worker/client-engine.ts'
 
 /** WebAssembly threads share memory, which browsers allow on cross-origin isolated pages only. */
 const availableThreads = (): number =>
   globalThis.crossOriginIsolated ? (globalThis.navigator.hardwareConcurrency ?? 1) : 1
 
-/** The engine of browsers: onnxruntime-web. */
+/** A page, whose thread must stay free; a Worker has a thread of its own already. */
+const onPage = (): boolean => typeof document !== 'undefined'
+
+/** The engine in a Worker; undefined where none is wanted, and with a warning where none can be had. */
+async function tryWorker(options: EngineOptions, request: WebEngineRequest): Promise<Engine | undefined> {
+  const { worker = onPage(), onWarning = console.warn } = options
+  if (worker === false) return undefined
+  try {
+    return await createClientEngine(typeof worker === 'function' ? worker() : spawnWorker(), request)
+  } catch (error) {
+    // What the engine itself could not do, it could not do here either.
+    if (AwqError.is(error)) throw error
+    const reason = messageOf(error)
+    onWarning(`the engine's Worker could not be started (${reason}): it runs on the page, which stands still meanwhile`)
+    return undefined
+  }
+}
+
+/** The engine of browsers: onnxruntime-web, in a Worker where it is made on a page. */
 export async function createPlatformEngine(options: EngineOptions & { readonly device: Device }): Promise<Engine> {
   const { device, engine = 'onnxruntime-web' } = options
   if (engine !== 'onnxruntime-web') {
@@ -17,5 +37,6 @@ export async function createPlatformEngine(options: EngineOptions & { readonly d
     throw new AwqError('UNSUPPORTED', `device '${device}' does not exist in browsers: use 'webgpu' or 'cpu'`)
   }
   const threads = Math.min(options.threads ?? availableThreads(), availableThreads())
-  return (await createWebEngine({ device, threads, files: bundleFiles(device, options.wasmPaths) })).engine
+  const request: WebEngineRequest = { device, threads, files: bundleFiles(device, options.wasmPaths) }
+  return (await tryWorker(options, request)) ?? (await createWebEngine(request)).engine
 }

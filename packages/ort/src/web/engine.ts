@@ -2,20 +2,21 @@ import { AwqError } from '@awq/tensor'
 import { releaseSessions } from '../cached-session.ts'
 import { canWaitForBlobs, lazyExternalData, readExternalData } from '../external-data.ts'
 import { checkProbe, probeGraph, probeInput, unusableDevice } from '../probe.ts'
-import type { Device, Engine, Session, SessionOptions } from '../types.ts'
+import type { Device, Engine, SessionOptions } from '../types.ts'
 import { type GpuDevice, openGpuDevice } from './gpu-device.ts'
 import { gpuStore } from './gpu-store.ts'
 import { heapStore } from './heap-store.ts'
 import { loadSession } from './load-session.ts'
 import { makeRunOptions, type WebRunOptions } from './run-options.ts'
 import { type ModuleFiles, sharedRuntime, startGpu, type WebRuntime } from './runtime.ts'
-import { wrapWebSession } from './session.ts'
+import { type WebSession, wrapWebSession } from './session.ts'
 import { heapOf } from './wasm-module.ts'
 
 /** The devices of onnxruntime-web. */
 export type WebDevice = Extract<Device, 'cpu' | 'webgpu'>
 
-function refuse(options: SessionOptions): void {
+/** Throws `UNSUPPORTED` for options that need a file system. */
+export function refuseFiles(options: SessionOptions): void {
   if (options.externalDirectory !== undefined) {
     throw new AwqError('UNSUPPORTED', 'onnxruntime-web reads no files: give the external data in externalData')
   }
@@ -25,7 +26,7 @@ function refuse(options: SessionOptions): void {
 /** An engine over a module of onnxruntime-web, and its way to load a graph that the device must compute alone. */
 interface MadeEngine {
   readonly engine: Engine
-  open(model: Uint8Array, options: SessionOptions, required: boolean): Promise<Session>
+  open(model: Uint8Array, options: SessionOptions, required: boolean): Promise<WebSession>
 }
 
 /** Makes an engine, which ends when it and all its sessions are disposed. */
@@ -87,9 +88,9 @@ function makeWebEngine(
   const open: MadeEngine['open'] = async (model, options, required) => {
     checkAlive()
     options.signal?.throwIfAborted()
-    refuse(options)
+    refuseFiles(options)
     sessions += 1
-    let session: Session
+    let session: WebSession
     try {
       const loaded = await turns.take(() => load(model, options, required))
       session = wrapWebSession({ runtime, loaded, store, gpu, runOptions, onEnd })
@@ -150,9 +151,8 @@ export interface WebEngineRequest {
   readonly files: ModuleFiles
 }
 
-/** An engine, and what those need who stop its runs from another thread. */
-export interface WebEngine {
-  readonly engine: Engine
+/** An engine, and what those need who drive it from another thread. */
+export interface WebEngine extends MadeEngine {
   readonly runtime: WebRuntime
   readonly runOptions: WebRunOptions
 }
@@ -165,7 +165,7 @@ export async function createWebEngine({ device, threads, files }: WebEngineReque
   const runtime = await sharedRuntime(files, threads)
   const runOptions = makeRunOptions(runtime.module)
   if (device === 'cpu') {
-    return { engine: makeWebEngine(runtime, device, undefined, runOptions).engine, runtime, runOptions }
+    return { ...makeWebEngine(runtime, device, undefined, runOptions), runtime, runOptions }
   }
   let gpu: GpuDevice | undefined
   try {
@@ -173,7 +173,7 @@ export async function createWebEngine({ device, threads, files }: WebEngineReque
     startGpu(runtime.module)
     const made = makeWebEngine(runtime, device, gpu, runOptions)
     await probe(made)
-    return { engine: made.engine, runtime, runOptions }
+    return { ...made, runtime, runOptions }
   } catch (error) {
     gpu?.dispose()
     throw unusableDevice(device, error, "Use device 'cpu' (WebAssembly)")

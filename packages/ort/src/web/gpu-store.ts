@@ -3,6 +3,7 @@ import { AwqError } from '@awq/tensor'
 import { checkKind, checkTensor, describeTensor, sizeOf, zeros } from '../tensor.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
 import type { GpuDevice } from './gpu-device.ts'
+import { checkSize } from './gpu-limits.ts'
 import { type HeldEntry, heldEntries } from './held-entries.ts'
 import type { WebRuntime } from './runtime.ts'
 import { bytesOf, makeValue, type TensorStore } from './tensor-store.ts'
@@ -74,14 +75,7 @@ export function gpuStore({ module, turns, health, enter }: WebRuntime, gpu: GpuD
   const make = (kind: Kind, name: string): { entry: Entry; handle: DeviceTensor } => {
     health.check()
     const bytes = bytesOf(kind)
-    const most = Math.min(limits.bufferBytes, limits.bindingBytes)
-    if (bytes > most) {
-      throw new AwqError(
-        'ENGINE',
-        `${name}: ${describeTensor(kind)} has ${bytes} bytes, a buffer of this GPU at most ${most}. Use device cpu, or a ` +
-          'model or a context of smaller tensors',
-      )
-    }
+    checkSize(limits, kind, name)
     device.pushErrorScope('out-of-memory')
     const buffer = device.createBuffer({ size: padded(bytes), usage: usage.storage | usage.copyFrom | usage.copyTo })
     const known = device.popErrorScope().then((error) => {

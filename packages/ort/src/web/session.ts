@@ -1,5 +1,5 @@
 import { AwqError } from '@awq/tensor'
-import { checkFeeds, checkOutputs } from '../feeds.ts'
+import { checkFeeds, checkOutputs, type ValueInfo } from '../feeds.ts'
 import type { BoundRun, Feeds, RunOptions, Session, Tensor } from '../types.ts'
 import type { GpuDevice } from './gpu-device.ts'
 import { type LoadedSession, releaseSession } from './load-session.ts'
@@ -7,6 +7,12 @@ import { type PreparedRun, prepareRun } from './prepared-run.ts'
 import type { WebRunOptions } from './run-options.ts'
 import type { WebRuntime } from './runtime.ts'
 import type { TensorStore } from './tensor-store.ts'
+
+/** A session that says what its graph takes and gives. */
+export interface WebSession extends Session {
+  readonly inputs: readonly ValueInfo[]
+  readonly outputs: readonly ValueInfo[]
+}
 
 export interface SessionParts {
   readonly runtime: WebRuntime
@@ -21,7 +27,7 @@ export interface SessionParts {
 }
 
 /** A session over the module: checked feeds, one thing at a time in the module, what it uses freed when runs have ended. */
-export function wrapWebSession(parts: SessionParts): Session {
+export function wrapWebSession(parts: SessionParts): WebSession {
   const { runtime, loaded, store, gpu, runOptions, onEnd } = parts
   const { module, turns, health } = runtime
   const { inputs, outputs } = loaded
@@ -68,7 +74,9 @@ export function wrapWebSession(parts: SessionParts): Session {
     onEnd()
   }
 
-  const session: Session = {
+  const session: WebSession = {
+    inputs,
+    outputs,
     inputNames: inputs.map(({ name }) => name),
     outputNames: outputs.map(({ name }) => name),
     async run(feeds, options = {}) {
