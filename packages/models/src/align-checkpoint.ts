@@ -19,6 +19,7 @@ export const alignCheckpoint = (source: Checkpoint, description: ModelDescriptio
   const { prefix, aliases, blockName } = description
   const known = new Set<string>()
   for (const { name } of modelParameters(description)) known.add(name)
+  for (const { name } of description.vision?.parameters ?? []) known.add(name)
   const blocks = blockName(0).replace(/0$/, '')
   const nameOf = (name: string): string => {
     if (known.has(name)) return name

@@ -7,6 +7,7 @@
 import type { ModelConfig } from './config.ts'
 import type { ConfigReader } from './config-reader.ts'
 import type { Step } from './steps.ts'
+import type { VisionTable } from './vision/table.ts'
 
 /**
  * Linears that read one value, and the parameter that can absorb the inverse of their common scale (AWQ, arXiv
@@ -66,6 +67,11 @@ export interface ModelTable {
   readonly extraBlocks?: number | undefined
   /** Ends of tensor names inside blocks that hold nothing to compute with (masks, tables that follow from the config). */
   readonly ignored?: readonly string[] | undefined
+  /**
+   * How it sees, where it does. A function, because what can not be read of it leaves the language model as it is: an error is
+   * thrown when the model is to see.
+   */
+  readonly vision?: (() => VisionTable) | undefined
 }
 
 /** A model family. */
@@ -73,5 +79,11 @@ export interface Architecture {
   /** The values of `model_type` this table serves. */
   readonly modelTypes: readonly string[]
   /** Reads and checks `config.json`: every field that changes the output is read, or refused where it is not its default. */
-  readonly model: (reader: ConfigReader, modelType: string) => ModelTable
+  readonly model: (reader: ConfigReader, modelType: string, find: FindArchitecture) => ModelTable
 }
+
+/**
+ * The table for a `model_type`, for families that have another one's model as a part.
+ * @throws AwqError `UNSUPPORTED` for an unknown one
+ */
+export type FindArchitecture = (modelType: string) => Architecture

@@ -31,6 +31,10 @@ export interface ConfigReader {
   only(field: string, value: string | number | boolean): void
   /** An object, or undefined when the field is absent or null. */
   object(field: string): ConfigReader | undefined
+  /** The field as it stands in the file; undefined when it is absent or null. */
+  raw(field: string): unknown
+  /** The object that is read. */
+  readonly json: object
   /** True when the field is present and not null. */
   has(field: string): boolean
   /** Throws `CONFIG`: the file is wrong in `field`. */
@@ -113,6 +117,8 @@ export const readConfig = (json: unknown, path = ''): ConfigReader => {
       if ((read(field) ?? value) !== value) unsupported(field, JSON.stringify(value))
     },
     object: (field) => (read(field) === undefined ? undefined : readConfig(read(field), `${path}${field}.`)),
+    raw: read,
+    json,
     has: (field) => read(field) !== undefined,
     reject,
     unsupported,

@@ -16,6 +16,8 @@ export interface PortRequest {
   readonly dtype: ActivationType
   /** The graph takes a single token at a time. */
   readonly oneToken: boolean
+  /** Ids past the vocabulary stand for rows of features. */
+  readonly images?: boolean | undefined
 }
 
 /** The inputs of a decoder, declared. */
@@ -23,6 +25,8 @@ export interface DecoderInputs {
   /** int64 `[batch, sequence]` */
   readonly ids: Value
   readonly sequence: SequenceInputs
+  /** `[rows, hidden]` of the activations' type: row i is what the id `vocabSize + i` stands for. */
+  readonly features?: Value | undefined
   /** int64 `[1]`: the first of the new tokens whose logits are wanted; those of all where it is absent. */
   readonly logitsFrom?: Value | undefined
   /** Declares the cache of a layer. */
@@ -36,13 +40,14 @@ export type DecoderPort = (graph: Graph, request: PortRequest) => DecoderInputs
 
 /**
  * That of our own runtime, which keeps a cache of fixed capacity. Inputs: `input_ids` int64 `[batch, sequence]`;
- * `logits_from` int64 `[1]`; those of `declareSequence`; and for each layer `past.N.key` and `past.N.value`
+ * `logits_from` int64 `[1]`; for images `features` `[rows, hidden]`; those of `declareSequence`; and for each layer `past.N.key` and `past.N.value`
  * `[batch, kvHeads, capacity, headDim]`. Outputs, for each layer: `present.N.key` and `present.N.value`, the new rows
  * (plain) or the whole cache (fused; bind it to the buffer of the past).
  */
-export const servingPort: DecoderPort = (graph, { description, attention, dtype, oneToken }) => ({
+export const servingPort: DecoderPort = (graph, { description, attention, dtype, oneToken, images }) => ({
   ids: graph.input('input_ids', 'int64', oneToken ? [1, 1] : ['batch', 'sequence']),
   logitsFrom: graph.input('logits_from', 'int64', [1]),
+  ...(images ? { features: graph.input('features', dtype, ['features', description.config.hiddenSize]) } : {}),
   sequence: declareSequence(graph, description, attention, dtype, oneToken ? [1, 1] : ['batch', 'sequence']),
   past: (layer, { kvHeads, headDim, valueDim = headDim }) => {
     const cache = (width: number) => ['batch', kvHeads, 'capacity', width]

@@ -13,6 +13,7 @@ import { findArchitecture } from './registry.ts'
 import { type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 import { type ParameterSpec, type Step, stepParameters } from './steps.ts'
 import { readStoredFormat, type StoredFormat } from './stored-format.ts'
+import { describeVision, type VisionDescription } from './vision/describe-vision.ts'
 
 /** What a model computes before and after its blocks. */
 export interface OuterDescription {
@@ -52,6 +53,10 @@ export interface ModelDescription extends Positioned {
   readonly ignored: readonly string[]
   /** How the float checkpoint's matrices are stored. */
   readonly stored: StoredFormat
+  /** How it sees; null where it reads text alone. Checkpoints of its language model alone lack the parameters. */
+  readonly vision: VisionDescription | null
+  /** Why it does not see although its config.json describes how; else null. */
+  readonly blindness: AwqError | null
 }
 
 /** Every parameter of a model by its full name: those outside the blocks, then those of each block. */
@@ -131,6 +136,16 @@ const stretchedContext = ({ contextLength }: ModelConfig, { ropes }: SequenceNee
   return Math.floor(contextLength * Math.max(1, ...factors))
 }
 
+/** How a model sees, or why it does not. */
+const describeSight = ({ vision, config }: ModelTable): Pick<ModelDescription, 'vision' | 'blindness'> => {
+  try {
+    return { vision: vision ? describeVision(vision(), config.hiddenSize) : null, blindness: null }
+  } catch (error) {
+    if (!AwqError.is(error)) throw error
+    return { vision: null, blindness: error }
+  }
+}
+
 /**
  * Describes a model from its parsed `config.json`.
  * @throws AwqError `CONFIG` for a missing or impossible field, `UNSUPPORTED` for an unknown `model_type` or option
@@ -140,7 +155,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const stored = readStoredFormat(reader)
   const modelType = reader.text('model_type', '')
   if (modelType === '') reader.reject('model_type', 'the name of a model family')
-  const model = findArchitecture(modelType).model(reader, modelType)
+  const model = findArchitecture(modelType).model(reader, modelType, findArchitecture)
   const config = checkConfig(model.config)
   const blocks = describeBlocks(model)
   const kinds = [...new Set(blocks)]
@@ -150,6 +165,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const headTable = `${model.outer.head}.weight`
   const head = config.tiedEmbeddings ? embedding : headTable
   const table = [config.vocabSize, config.embeddingSize]
+  const vision = describeSight(model)
   const { blockName, prefix = '', aliases = {}, stacked = {}, extraBlocks = 0, ignored = [] } = model
   return {
     config: { ...config, contextLength: stretchedContext(config, sequence) },
@@ -166,11 +182,12 @@ export const describeModel = (configJson: unknown): ModelDescription => {
     blockName,
     parameter: (layer, name) => `${blockName(layer)}.${name}`,
     prefix,
-    aliases,
+    aliases: { ...aliases, ...vision.vision?.aliases },
     stacked,
     extraBlocks,
     ignored,
     stored,
     sequence,
+    ...vision,
   }
 }

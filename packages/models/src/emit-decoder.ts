@@ -9,6 +9,7 @@ import { type DecoderPort, servingPort } from './decoder-port.ts'
 import type { ModelDescription } from './describe.ts'
 import { emitBlock } from './emit-block.ts'
 import type { ExpertTokens } from './emit-experts.ts'
+import { emitImageRows, textIds } from './emit-image-rows.ts'
 import { emitEmbed, emitHead } from './emit-outer.ts'
 import type { Residual } from './norm.ts'
 import type { ActivationType } from './sequence.ts'
@@ -24,6 +25,8 @@ export interface DecoderOptions {
   readonly experts?: ExpertTokens | undefined
   /** The graph takes a single token at a time: for kernels that are right for no more. Default false. */
   readonly oneToken?: boolean | undefined
+  /** Ids past the vocabulary stand for rows of features, which are an input. Default false. */
+  readonly images?: boolean | undefined
   /** What inputs and outputs are, `servingPort` by default. */
   readonly port?: DecoderPort | undefined
 }
@@ -44,11 +47,19 @@ export interface DecoderBinding {
  * The last block computes nothing past its attention for tokens whose logits are not wanted.
  */
 export const emitDecoder = (description: ModelDescription, binding: DecoderBinding, options: DecoderOptions): Graph => {
-  const { attention, dtype = 'float32', wholeRows = false, experts, oneToken = false, port = servingPort } = options
+  const {
+    attention,
+    dtype = 'float32',
+    wholeRows = false,
+    experts,
+    oneToken = false,
+    images,
+    port = servingPort,
+  } = options
   const { config, blocks } = description
   const graph = new Graph(`${config.modelType}-decoder`)
-  const inputs = port(graph, { description, attention, dtype, oneToken })
-  const { ids, logitsFrom } = inputs
+  const inputs = port(graph, { description, attention, dtype, oneToken, images })
+  const { ids, logitsFrom, features } = inputs
   const sequence = { ...inputs.sequence, wholeRows }
   const rowsFrom =
     (first: Value) =>
@@ -61,7 +72,9 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
           shape: x.shape.map((dim, axis) => (axis === 1 ? 'rows' : dim)),
         },
       )
-  let hidden: Residual = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, ids), sequence)
+  const text = features ? textIds(graph, ids, config.vocabSize) : ids
+  const embedded = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, text), sequence)
+  let hidden: Residual = features ? emitImageRows(graph, ids, embedded, features, config.vocabSize) : embedded
   for (const [layer, block] of blocks.entries()) {
     const past = inputs.past(layer, block.attention)
     const emitted = emitBlock(graph, block, {

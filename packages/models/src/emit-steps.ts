@@ -44,6 +44,8 @@ export interface StepsContext {
   /** Needed where attention or positions are among the steps. */
   readonly sequence?: SequenceInputs | undefined
   readonly past?: PastKeyValue
+  /** Attention of another kind than a decoder's: makes the mixed values. */
+  readonly attend?: ((step: AttentionStep, read: (name: string) => Value) => Value) | undefined
   /**
    * Leaves sums to the norms that read them (SkipSimplifiedLayerNormalization), also the last one to whatever follows.
    * Without it every sum is a node.
@@ -162,6 +164,10 @@ export const emitSteps = (
       )
   }
   const emitAttentionStep = (step: AttentionStep): void => {
+    if (context.attend) {
+      values.set(step.to, context.attend(step, read))
+      return
+    }
     if (!sequence) throw new AwqError('INVALID_ARGUMENT', `${owner}: attention needs positions`)
     const names = [step.query, step.key, step.value]
     const packed = joins.find(({ parts }) => parts.join() === names.join())

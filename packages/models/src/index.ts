@@ -87,9 +87,16 @@ export {
   ropeFeeds,
   type SequenceInputs,
   sequenceFeeds,
+  type TokenGroup,
 } from './sequence.ts'
 export { type MaskNeed, type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
 export { storedShape } from './steps.ts'
 export type { StoredFormat } from './stored-format.ts'
 export { type SwigluExperts, swigluOf } from './swiglu-experts.ts'
+export { fillThreePartRows, imagePosition, type ThreePartPosition, textPosition } from './three-part-positions.ts'
+export type { VisionDescription } from './vision/describe-vision.ts'
+export { emitVision, type VisionOptions } from './vision/emit-vision.ts'
+export type { PatchGrid } from './vision/grid.ts'
+export { type ImageFeeds, imageFeeds, type PreparedImage, tileFeatures } from './vision/image-feeds.ts'
+export type { ImageAttention, VisionTable } from './vision/table.ts'

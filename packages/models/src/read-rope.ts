@@ -5,7 +5,7 @@
 import { AwqError } from '@awq/tensor'
 import type { ConfigReader } from './config-reader.ts'
 import type { RopeScaling } from './rope-scaling.ts'
-import type { RopeSpec } from './steps.ts'
+import type { RopeSections, RopeSpec } from './steps.ts'
 
 /** What a family says of its rotary embedding. */
 export interface RopeOptions {
@@ -19,6 +19,8 @@ export interface RopeOptions {
   readonly interleaved?: boolean | undefined
   /** Where `original_max_position_embeddings` is absent; default the context. */
   readonly originalContextLength?: number | undefined
+  /** For positions of three parts, how many frequencies turn with each, where config.json does not say so. */
+  readonly sections?: RopeSections | undefined
   /** Where the settings are, when not in `rope_parameters` or `rope_scaling`. */
   readonly parameters?: ConfigReader | undefined
 }
@@ -54,21 +56,43 @@ export const readRope = (config: ConfigReader, options: RopeOptions): RopeSpec =
       original,
       options.originalContextLength ?? contextLength,
     ),
+    threeParts: options.sections !== undefined,
   }
   const scaling = parameters ? readScaling(parameters, width, context) : ({ type: 'default' } as const)
-  return { theta, width, ...(span === width ? {} : { span }), interleaved, scaling }
+  const sections = options.sections && readSections(parameters, options.sections, width / 2)
+  return { theta, width, ...(span === width ? {} : { span }), interleaved, scaling, ...(sections ? { sections } : {}) }
+}
+
+const readSections = (parameters: ConfigReader | undefined, usual: RopeSections, count: number): RopeSections => {
+  const found = parameters?.numbers('mrope_section') ?? usual
+  const [time, row, column] = found as RopeSections
+  if (found.length === 3 && found.every((size) => Number.isInteger(size) && size >= 0) && time + row + column === count)
+    return [time, row, column]
+  throw new AwqError(
+    'CONFIG',
+    `config.json: mrope_section [${found.join(', ')}] must be three whole numbers that add up to ${count}, half of head_dim`,
+  )
 }
 
 const readScaling = (
   parameters: ConfigReader,
   width: number,
-  context: { readonly contextLength: number; readonly originalContextLength: number },
+  context: {
+    readonly contextLength: number
+    readonly originalContextLength: number
+    readonly threeParts: boolean
+  },
 ): RopeScaling => {
   const field = parameters.has('rope_type') ? 'rope_type' : 'type'
   const { contextLength, originalContextLength } = context
   switch (parameters.text(field, 'default')) {
     case 'default':
       return { type: 'default' }
+    // Qwen2-VL's files call positions of three parts a scaling.
+    case 'mrope':
+      return context.threeParts
+        ? { type: 'default' }
+        : parameters.unsupported(field, 'default, linear, dynamic, llama3, yarn, longrope')
     case 'linear':
       return { type: 'linear', factor: parameters.positive('factor', 1) }
     case 'dynamic':

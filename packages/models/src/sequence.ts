@@ -9,6 +9,14 @@ import { type AttentionForm, ropeFactor, rotatesInside } from './attention.ts'
 import { ropeTables } from './rope.ts'
 import type { MaskNeed, Positioned, SequenceNeeds } from './sequence-needs.ts'
 
+/** Tokens that see each other, those behind them too: positions `start` to `end - 1`. */
+export interface TokenGroup {
+  readonly start: number
+  readonly end: number
+  /** A window hides those before it all the same. */
+  readonly windowed: boolean
+}
+
 /** Where the new tokens of a run stand. */
 export interface Positions {
   /** Tokens already in the cache; the position of the first new one. */
@@ -17,6 +25,8 @@ export interface Positions {
   readonly length: number
   /** Slots of the cache; 0 without a cache. */
   readonly capacity: number
+  /** Of the tokens of images, in the plain form; none of them reaches past the new tokens. Default none. */
+  readonly groups?: readonly TokenGroup[] | undefined
 }
 
 /** Element types of activations and cache. */
@@ -96,7 +106,8 @@ export const declareSequence = (
 }
 
 /** Fills `mask` with a mask of the plain form, see `causalMask`. */
-const fillMask = (mask: Float32Array, need: MaskNeed, { past, length, capacity }: Positions): void => {
+const fillMask = (mask: Float32Array, need: MaskNeed, positions: Positions): void => {
+  const { past, length, capacity, groups = [] } = positions
   const window = need.window ?? Number.POSITIVE_INFINITY
   const columns = capacity + length
   mask.fill(-1e30)
@@ -106,6 +117,12 @@ const fillMask = (mask: Float32Array, need: MaskNeed, { past, length, capacity }
     const line = mask.subarray(row * columns, (row + 1) * columns)
     if (first < past) line.fill(0, first, past)
     line.fill(0, capacity + Math.max(0, first - past), capacity + row + 1)
+    for (const { start, end, windowed } of groups) {
+      if (position < start || position >= end) continue
+      const from = windowed ? Math.max(start, first) : start
+      if (from < past) line.fill(0, from, past)
+      line.fill(0, capacity + Math.max(0, from - past), capacity + Math.min(end - past, length))
+    }
   }
   for (let copy = 1; copy < need.copies; copy++) mask.copyWithin(copy * length * columns, 0, length * columns)
 }

@@ -75,7 +75,12 @@ export interface RopeSpec extends RopeConfig {
   /** What exponents are divided by, when it is not `width`: an odd share of a head is turned with one element more. */
   readonly span?: number | undefined
   readonly interleaved: boolean
+  /** Positions have three parts (M-RoPE, arXiv 2409.12191), which are equal for text. */
+  readonly sections?: RopeSections | undefined
 }
+
+/** How many frequencies turn with time, with the row and with the column of an image, one after the other. */
+export type RopeSections = readonly [time: number, row: number, column: number]
 
 /**
  * Causal attention: `softmax(cap(scale * Q K^T + bias)) V`, query and key turned by `rope`; `heads / kvHeads` query heads

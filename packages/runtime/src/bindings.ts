@@ -205,6 +205,10 @@ const emitCoded = (
 export const blockBinding = (source: BindingSource, links: WeightLinks, layer: number): BlockBinding =>
   namedBinding(source, links, (name) => source.description.parameter(layer, name))
 
+/** Parameters of tower and projector, by their full names. */
+export const visionBinding = (source: BindingSource, links: WeightLinks): BlockBinding =>
+  namedBinding(source, links, (name) => name)
+
 /** Parameters of steps by what `named` makes of their names. */
 const namedBinding = (
   { table, dtype = 'float32', ...rest }: BindingSource,

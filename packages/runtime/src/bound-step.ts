@@ -2,8 +2,8 @@
  * A run of the decoder that is bound to a cache's buffers once and done for many tokens.
  * @module
  */
-import { type AttentionForm, type ModelDescription, rewriteSequence, sequenceFeeds } from '@awq/models'
-import { type Session, tensor, zeros } from '@awq/ort'
+import { type AttentionForm, type ModelDescription, rewriteSequence, sequenceFeeds, type TokenGroup } from '@awq/models'
+import { type Session, type Tensor, tensor, zeros } from '@awq/ort'
 import type { KeyValueCache } from './cache.ts'
 import type { RopeFeeds } from './rope-feeds.ts'
 
@@ -14,6 +14,14 @@ export interface StepParts {
   readonly attention: AttentionForm
   readonly cache: KeyValueCache
   readonly rope: RopeFeeds
+}
+
+/** What a step has of images. */
+export interface StepImages {
+  /** Rows that ids past the vocabulary stand for, as the graph takes them; for graphs of models that see. */
+  readonly features?: Tensor | undefined
+  /** Which tokens see each other, in the plain form of attention. */
+  readonly groups?: readonly TokenGroup[] | undefined
 }
 
 /** A step of a fixed number of tokens. */
@@ -36,11 +44,12 @@ export const bindStep = (
   rows: number,
   length: number,
   into?: Float32Array,
+  { features, groups }: StepImages = {},
 ): BoundStep => {
   const { past, capacity } = cache
   const { config } = description
   const ids = zeros('int64', [1, count])
-  const positions = () => ({ past: cache.length, length: count, capacity })
+  const positions = () => ({ past: cache.length, length: count, capacity, groups })
   const sequence = sequenceFeeds(description, attention, positions(), 1, true)
   const logits = into ?? new Float32Array(rows * config.vocabSize)
   const targets = cache.targets(count)
@@ -48,6 +57,7 @@ export const bindStep = (
     {
       input_ids: ids,
       logits_from: tensor('int64', [1], BigInt64Array.of(BigInt(count - rows))),
+      ...(features ? { features } : {}),
       ...rope(capacity + count, length),
       ...sequence,
       ...past,

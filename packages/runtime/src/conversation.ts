@@ -2,16 +2,19 @@
  * A decoder session with a cache: tokens in, logits out. Many conversations may share one session.
  * @module
  */
-import type { ActivationType, AttentionForm, ModelDescription } from '@awq/models'
-import { type Engine, kernelsOf, type Session } from '@awq/ort'
+import type { ActivationType, AttentionForm, ModelDescription, TokenGroup } from '@awq/models'
+import { type Engine, kernelsOf, type Session, zeros } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
-import { type BoundStep, bindStep } from './bound-step.ts'
+import { type BoundStep, bindStep, type StepImages } from './bound-step.ts'
 import { createCache } from './cache.ts'
 import { turnEventLoop } from './event-loop.ts'
 import { prefillChunk } from './prefill-chunk.ts'
 import { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
 import { regimeOf } from './rope-regime.ts'
 import type { Conversation } from './token-model.ts'
+import { createImageRopes, hasThreeParts, type ImageRopes } from './vision/image-ropes.ts'
+import { hasImages, imageRun, runEnd, tokenGroups } from './vision/image-tokens.ts'
+import type { SeenImages } from './vision/seen-images.ts'
 
 /** Scores that one run may hold, elements: attention on the CPU makes its rows whole. */
 const scoresAtOnce = 2 ** 24
@@ -39,6 +42,8 @@ export interface ConversationOptions {
   readonly chunk?: number | undefined
   /** Rotary tables, where several conversations share them. */
   readonly rope?: RopeFeeds | undefined
+  /** What ids past the vocabulary stand for, with a graph that was emitted for images. */
+  readonly images?: SeenImages | undefined
 }
 
 /** An empty conversation over a decoder session (graph: `emitDecoder` of @awq/models). */
@@ -47,15 +52,20 @@ export const createConversation = (
   description: ModelDescription,
   options: ConversationOptions,
 ): Conversation => {
-  const { engine, attention, dtype, expected, chunk = prefillChunk } = options
-  const { config } = description
+  const { engine, attention, dtype = 'float32', expected, chunk = prefillChunk, images } = options
+  const { config, vision } = description
+  const { vocabSize, hiddenSize } = config
   const { contextLength = config.contextLength } = options
   const caches = description.blocks.map(({ attention: { kvHeads, headDim, valueDim } }) => ({
     kvHeads,
     headDim,
     valueDim,
   }))
-  const rope = options.rope ?? growingRopeFeeds(description, attention, { dtype, engine })
+  const shared = options.rope ?? growingRopeFeeds(description, attention, { dtype, engine })
+  /** Tables of this conversation, from its first image on, where tokens of images have positions of their own. */
+  let ownRopes: ImageRopes | undefined
+  const rope: RopeFeeds = (positions, length) => ownRopes?.feeds(positions) ?? shared(positions, length)
+  const textOnly: StepImages = images ? { features: zeros(dtype, [1, hiddenSize]) } : {}
   const device = engine.features.deviceTensors ? engine : undefined
   const rest = engine.features.asyncRun ? async () => {} : turnEventLoop
   const { emptyValues, wholeScores } = kernelsOf(engine.device)
@@ -75,6 +85,17 @@ export const createConversation = (
     for (const step of steps.values()) step.dispose()
     steps.clear()
   }
+  /** Says where tokens stand, where that is not their number. */
+  const place = (ids: readonly number[], count: number): void => {
+    if (!ownRopes && images && hasThreeParts(description) && hasImages(ids, vocabSize)) {
+      forgetSteps()
+      ownRopes = createImageRopes(description, images, attention, dtype)
+    }
+    if (!ownRopes) return
+    const before = ownRopes.feeds(0)
+    ownRopes.place(cache.length, ids)
+    if (ownRopes.feeds(cache.capacity + count) !== before) forgetSteps()
+  }
   const free = (): void => {
     forgetSteps()
     cache.dispose()
@@ -87,16 +108,21 @@ export const createConversation = (
     length: number,
     signal: AbortSignal | undefined,
     into?: Float32Array,
+    groups?: readonly TokenGroup[],
   ): Promise<Float32Array> => {
     const count = ids.length
     const { past } = cache
     await cache.reserve(count)
     if (cache.past !== past) forgetSteps()
-    const bind = () => bindStep({ session, description, attention, cache, rope }, count, rows, length, into)
-    if (into || count > keptLength) {
+    place(ids, count)
+    const seen =
+      images && hasImages(ids, vocabSize) ? imageRun(ids, { vocabSize, hiddenSize, dtype, images }) : undefined
+    const own: StepImages = seen ? { features: seen.features, groups } : { ...textOnly, groups }
+    const bind = () => bindStep({ session, description, attention, cache, rope }, count, rows, length, into, own)
+    if (into || count > keptLength || seen || groups?.length) {
       const step = bind()
       try {
-        return await step.run(ids, signal)
+        return await step.run(seen?.ids ?? ids, signal)
       } finally {
         step.dispose()
       }
@@ -143,31 +169,39 @@ export const createConversation = (
       cache.truncate(0)
       regime = now
     }
+    const groups = owed > 0 ? groupsOf(known.slice(0, owed), 0) : []
     while (owed > 0) {
       signal?.throwIfAborted()
-      const part = known.slice(cache.length, cache.length + Math.min(owed, chunkNow()))
-      await runChunk(part, 1, length, signal)
+      const end = runEnd(cache.length, cache.length + owed, chunkNow(), groups)
+      const part = known.slice(cache.length, end)
+      await runChunk(part, 1, length, signal, undefined, groups)
       owed -= part.length
       await rest()
     }
   }
 
+  const groupsOf = (ids: readonly number[], past: number): readonly TokenGroup[] =>
+    images && vision ? tokenGroups(ids, past, vision.attention, vocabSize) : []
+
   const extendNow = async (
     ids: readonly number[],
     { signal, logits = 'last' }: Parameters<Conversation['extend']>[1],
   ): Promise<Float32Array> => {
-    const { vocabSize } = config
     const length = cache.length + owed + ids.length
     await restart(length, signal)
-    const all = logits === 'all' && ids.length > chunkNow() ? new Float32Array(ids.length * vocabSize) : undefined
+    const first = cache.length
+    const groups = groupsOf(ids, first)
+    const whole = runEnd(first, first + ids.length, chunkNow(), groups) === first + ids.length
+    const all = logits === 'all' && !whole ? new Float32Array(ids.length * vocabSize) : undefined
     let last: Float32Array | undefined
     for (let at = 0, count: number; at < ids.length; at += count) {
       signal?.throwIfAborted()
-      const part = ids.slice(at, at + chunkNow())
+      const part = ids.slice(at, runEnd(first + at, first + ids.length, chunkNow(), groups) - first)
       count = part.length
       const rows = logits === 'all' ? part.length : 1
       if (remembers) known.splice(cache.length, Number.POSITIVE_INFINITY, ...part)
-      last = await runChunk(part, rows, length, signal, all?.subarray(at * vocabSize, (at + rows) * vocabSize))
+      const into = all?.subarray(at * vocabSize, (at + rows) * vocabSize)
+      last = await runChunk(part, rows, length, signal, into, groups)
       await rest()
     }
     return all ?? last!

@@ -43,6 +43,7 @@ export {
   openModel,
   openTable,
   type TableSource,
+  type VisionRequest,
 } from './open-model.ts'
 export { prefillChunk } from './prefill-chunk.ts'
 export { lookUp, type PromptLookupOptions } from './prompt-lookup.ts'
@@ -72,6 +73,8 @@ export {
   toolCallMarkerIds,
   toolCallMarkers,
 } from './tool-calls/index.ts'
+export { createImageEncoder, type EncodedImage, type ImageEncoder } from './vision/image-encoder.ts'
+export { createSeenImages, type SeenImage, type SeenImages } from './vision/seen-images.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export {
   type FetchOptions,

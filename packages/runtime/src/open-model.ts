@@ -8,18 +8,20 @@ import {
   decodedFolder,
   describeModel,
   emitDecoder,
+  emitVision,
   expertTokensOn,
   type ForwardModel,
   floatForward,
   type ModelDescription,
   openFloatCheckpoint,
   readModelConfig,
+  type VisionOptions,
 } from '@awq/models'
 import type { Graph } from '@awq/onnx'
 import { type Engine, kernelsOf, type MixtureKernel, type Session } from '@awq/ort'
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder } from '@awq/tensor'
-import { type Accuracy, type BindingSource, blockBinding, outerBinding } from './bindings.ts'
+import { type Accuracy, type BindingSource, blockBinding, outerBinding, visionBinding } from './bindings.ts'
 import { mixesByOperator } from './mixture-operator.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
@@ -32,7 +34,7 @@ import {
   type WeightFiles,
   type WeightLinks,
 } from './weight-links.ts'
-import { checkpointTable, checkTable } from './weight-table.ts'
+import { checkParameters, checkpointTable, checkTable } from './weight-table.ts'
 
 /** How a model is opened. */
 export interface OpenOptions {
@@ -51,6 +53,15 @@ export interface DecoderRequest {
   readonly attention: AttentionForm
   /** Type of activations and cache, `float32` by default; `float16` halves the cache and is for GPUs. */
   readonly dtype?: ActivationType | undefined
+  /** Ids past the vocabulary stand for rows of the input `features`; for models that see. Default false. */
+  readonly images?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told of weights that are fetched for it. */
+  readonly onProgress?: FileProgress | undefined
+}
+
+/** Which graph of tower and projector to load. */
+export interface VisionRequest extends VisionOptions {
   readonly signal?: AbortSignal | undefined
   /** Told of weights that are fetched for it. */
   readonly onProgress?: FileProgress | undefined
@@ -73,6 +84,10 @@ export interface OpenedModel extends AsyncDisposable {
   decoderGraph(request: DecoderRequest): Graph
   /** Fetches the weight files into the copy that their folder keeps, where it keeps one. */
   download(options?: FetchOptions): Promise<void>
+  /** True where the folder has what it takes to see: a checkpoint of the language model alone has not. */
+  readonly sees: boolean
+  /** Loads tower and projector. Graph: `emitVision` of @awq/models. Dispose it. @throws AwqError UNSUPPORTED without them */
+  openVision(request?: VisionRequest): Promise<Session>
   dispose(): Promise<void>
 }
 
@@ -105,6 +120,14 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
   })
 }
 
+const blind = (name: string, described: boolean): AwqError =>
+  new AwqError(
+    'UNSUPPORTED',
+    described
+      ? `${name} has no weights of the vision tower that its config.json describes: it reads text alone. Use the whole checkpoint.`
+      : `${name} is a model that reads text alone; images need one that sees, such as SmolVLM or Qwen2.5-VL.`,
+  )
+
 /** What `openTable` makes a model of. */
 export interface TableSource extends BindingSource {
   readonly kind: OpenedModel['kind']
@@ -134,7 +157,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
     throw error
   }
   const build = (
-    { attention, dtype }: DecoderRequest,
+    { attention, dtype, images }: DecoderRequest,
     links: WeightLinks,
     mixture: MixtureKernel | null | undefined,
   ): Graph => {
@@ -144,7 +167,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       block: (layer: number) => blockBinding(typed, links, layer),
     }
     const experts = expertTokensOn(engine.device)
-    const options = { attention, dtype, wholeRows: hostMemory, experts, oneToken: mixture?.oneToken }
+    const options = { attention, dtype, wholeRows: hostMemory, experts, oneToken: mixture?.oneToken, images }
     return emitDecoder(description, binding, options)
   }
   /** The operator of mixtures: of all or of none, because with one of them the graph may take one token at a time. */
@@ -161,6 +184,16 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       (() => packedForward(engine, source.mixture?.oneToken ? { ...source, mixture: null } : source, files)),
     tokensAtOnce: (dtype) =>
       source.mixture?.oneToken && mixesByOperator({ ...source, dtype }, description) ? 1 : Number.POSITIVE_INFINITY,
+    sees: description.vision?.parameters.every(({ name }) => table.has(name)) ?? false,
+    async openVision({ signal, onProgress, ...options } = {}) {
+      const { vision } = description
+      if (!vision?.parameters.some(({ name }) => table.has(name)))
+        throw description.blindness ?? blind(folder.name, vision !== null)
+      checkParameters(table, vision.parameters)
+      const emit = (links: WeightLinks): Graph =>
+        emitVision(vision, visionBinding({ ...source, dtype: options.dtype }, links), options)
+      return openLinked(engine, files, emit, { signal, onProgress })
+    },
     openDecoder: async (request) => {
       const { signal, onProgress } = request
       const open = (mixture: MixtureKernel | null | undefined): Promise<Session> =>

@@ -3,7 +3,7 @@
  * tensor, both still in their files.
  * @module
  */
-import { type ModelDescription, modelParameters, storedShape } from '@awq/models'
+import { type ModelDescription, modelParameters, type ParameterSpec, storedShape } from '@awq/models'
 import { AwqError, type Checkpoint, type FileRange, type TensorEntry } from '@awq/tensor'
 import type { PackedColumns } from './dense-columns.ts'
 
@@ -90,6 +90,14 @@ export const checkpointTable = (source: string, checkpoint: Checkpoint): WeightT
  * @throws AwqError as `WeightTable.find`
  */
 export const checkTable = (table: WeightTable, description: ModelDescription): void => {
-  for (const { name, shape, transposed, optional } of modelParameters(description))
+  checkParameters(table, modelParameters(description))
+}
+
+/**
+ * Looks up parameters.
+ * @throws AwqError as `WeightTable.find`
+ */
+export const checkParameters = (table: WeightTable, parameters: Iterable<ParameterSpec>): void => {
+  for (const { name, shape, transposed, optional } of parameters)
     if (!optional || table.has(name)) table.find(name, shape, transposed)
 }

@@ -19,6 +19,7 @@ import {
 } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes, type SizeDefaults } from '../read-sizes.ts'
+import { gemmaVision } from '../vision/gemma-vision.ts'
 
 /** What `config.json` may leave out; files of Gemma 3 that hold an image model too leave out most. */
 const defaults: Readonly<Record<string, SizeDefaults>> = {
@@ -36,7 +37,8 @@ const softCaps: Readonly<Record<string, readonly [scores: number, logits: number
 export const gemma: Architecture = {
   modelTypes: ['gemma', 'gemma2', 'gemma3_text', 'gemma3'],
   model(outer, type) {
-    // The text model of one that reads images too; images are not read here.
+    const vision = type === 'gemma3' ? outer.object('vision_config') : undefined
+    // The text model of one that sees.
     const reader = type === 'gemma3' ? (outer.object('text_config') ?? outer.reject('text_config', 'an object')) : outer
     const modelType = type === 'gemma3' ? 'gemma3_text' : type
     const [first, third] = [modelType === 'gemma', modelType === 'gemma3_text']
@@ -78,6 +80,7 @@ export const gemma: Architecture = {
         'model.language_model.': 'model.',
         'language_model.lm_head.': 'lm_head.',
       },
+      ...(vision ? { vision: () => gemmaVision(outer, vision, hiddenSize) } : {}),
       block(layer) {
         const windowed = sliding(layer)
         const attention = separateAttention(config, {

@@ -12,16 +12,20 @@ import { gptNeox } from './gpt-neox.ts'
 import { gptOss } from './gpt-oss.ts'
 import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
+import { idefics3 } from './idefics3.ts'
 import { internlm2 } from './internlm2.ts'
 import { llama } from './llama.ts'
+import { llava } from './llava.ts'
 import { mixtral } from './mixtral.ts'
 import { mpt } from './mpt.ts'
 import { olmo } from './olmo.ts'
 import { opt } from './opt.ts'
+import { paligemma } from './paligemma.ts'
 import { phi } from './phi.ts'
 import { phi3 } from './phi3.ts'
 import { qwen } from './qwen.ts'
 import { qwenMoe } from './qwen-moe.ts'
+import { qwenVl } from './qwen-vl.ts'
 import { smollm3 } from './smollm3.ts'
 import { stablelm } from './stablelm.ts'
 import { starcoder2 } from './starcoder2.ts'
@@ -49,4 +53,8 @@ export const families: readonly Architecture[] = [
   qwenMoe,
   deepseek,
   gptOss,
+  llava,
+  idefics3,
+  qwenVl,
+  paligemma,
 ]

@@ -53,8 +53,28 @@ function rotaryShape(node: NodeView): Shape[] {
   return [shape]
 }
 
+function multiHeadShape(node: NodeView): Shape[] {
+  for (const input of [0, 1, 2]) needRank(node, input, 3, 'query, key and value')
+  const [batch, length] = node.shape(0) as [Dim, Dim, Dim]
+  const [, , width] = node.shape(2) as [Dim, Dim, Dim]
+  const heads = node.number('num_heads')
+  if (heads < 1 || (typeof width === 'number' && width % heads !== 0)) {
+    node.fail(`the width of the values, ${width}, is not a multiple of ${heads} heads`)
+  }
+  return [[batch, length, width]]
+}
+
 /** Attention operators of ONNX Runtime. */
 export const attention = {
+  MultiHeadAttention: {
+    domain,
+    // query [b, s, heads * d]; key, value [b, t, heads * d]; bias; padding of the keys; attention bias [b or 1, heads or 1, s, t]
+    inputs: ['T', 'T', 'T', 'T?', 'int32?', 'T?'],
+    outputs: ['T'],
+    types: { T: floats },
+    attributes: { num_heads: required('int'), scale: optional('float') },
+    infer: multiHeadShape,
+  },
   GroupQueryAttention: {
     domain,
     inputs: [
