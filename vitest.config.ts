@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { inNode } from './test/browser/in-node.ts'
 import { readmeExamples } from './test/readme-examples.ts'
 
 /** Runs tests on the packages' sources, not on their builds. */
@@ -60,6 +61,7 @@ export default defineConfig({
               launchOptions: { executablePath: '/usr/bin/chromium', args: chromiumFlags },
             }),
             instances: [{ browser: 'chromium' }],
+            commands: { inNode },
           },
         },
       },

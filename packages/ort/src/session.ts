@@ -8,10 +8,14 @@ import { describeTensor } from './tensor.ts'
 import { createTurns } from './turns.ts'
 import type { Feeds, RunOptions, Session, Tensor } from './types.ts'
 
+/** A dimension that ONNX Runtime could not tell is -1, which onnxruntime-web reads as an unsigned number. */
+const dimensionOf = (dim: number | string): number | string =>
+  typeof dim === 'number' && (dim < 0 || dim >= 2 ** 31) ? '?' : dim
+
 const describe = (metadata: RuntimeSession['inputMetadata']): ValueInfo[] =>
   metadata.map((value) =>
     value.isTensor
-      ? { name: value.name, dtype: value.type, shape: value.shape }
+      ? { name: value.name, dtype: value.type, shape: value.shape.map(dimensionOf) }
       : { name: value.name, dtype: 'not a tensor', shape: [] },
   )
 

@@ -1,0 +1,38 @@
+import { openOutput, quantizeInWorker, removeOutput } from '@awq/core/browser'
+import { evaluate } from '@awq/evaluate'
+import type { Device } from '@awq/ort'
+import type { Folder } from '@awq/tensor'
+import { bundledText } from '@awq/text'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { equalCodes, quantizedInNode, stories } from './browser/models.ts'
+
+const settings = { groupSize: 32, samples: 8, length: 64 } as const
+const methods = ['rtn', 'awq', 'gptq', 'awq-gptq', 'smoothquant', 'smoothquant-awq']
+
+const inPage = async (device: Device, method: string): Promise<Folder> => {
+  const output = `codes/${device}-${method}`
+  await removeOutput(output)
+  await quantizeInWorker({ model: await stories(), output, device, method, ...settings })
+  return await openOutput(output)
+}
+
+const perplexity = async (model: Folder): Promise<number> =>
+  (await evaluate({ model, text: (await bundledText()).slice(0, 20_000), window: 128, maxWindows: 8 })).perplexity
+
+describe('codes of a page', () => {
+  let inNode: readonly Folder[]
+  beforeAll(async () => {
+    inNode = await quantizedInNode(methods.map((method) => ({ ...settings, method })))
+  }, 120_000)
+
+  const proves = async (device: Device, method: string) => {
+    const [page, node] = [await inPage(device, method), inNode[methods.indexOf(method)]!]
+    expect(await equalCodes(page, node)).toBeGreaterThanOrEqual(0.999)
+    expect(Math.abs((await perplexity(page)) / (await perplexity(node)) - 1)).toBeLessThan(0.001)
+  }
+
+  test.each(methods)('%s on WebAssembly are those of Node', (method) => proves('cpu', method))
+
+  // One is enough: a software adapter takes a minute for what WebAssembly does in seconds.
+  test('awq-gptq on WebGPU are those of Node', () => proves('webgpu', 'awq-gptq'), 300_000)
+})
