@@ -4,7 +4,8 @@ import type { Device } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { bundledText } from '@awq/text'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { equalCodes, quantizedInNode, stories } from './browser/models.ts'
+import { equalCodes, quantizedInNode } from './browser/models.ts'
+import { stories } from './browser/stories.ts'
 
 const settings = { groupSize: 32, samples: 8, length: 64 } as const
 const methods = ['rtn', 'awq', 'gptq', 'awq-gptq', 'smoothquant', 'smoothquant-awq']
@@ -19,7 +20,7 @@ const inPage = async (device: Device, method: string): Promise<Folder> => {
 const perplexity = async (model: Folder): Promise<number> =>
   (await evaluate({ model, text: (await bundledText()).slice(0, 20_000), window: 128, maxWindows: 8 })).perplexity
 
-describe('codes of a page', () => {
+describe('codes of a page', { timeout: 180_000 }, () => {
   let inNode: readonly Folder[]
   beforeAll(async () => {
     inNode = await quantizedInNode(methods.map((method) => ({ ...settings, method })))

@@ -1,22 +1,11 @@
 /**
- * Models in a page.
+ * Quantized models in a page.
  * @module
  */
 import { openStore, readMatrix } from '@awq/quantize'
-import { type Folder, httpSource, memoryFolder } from '@awq/tensor'
+import { type Folder, memoryFolder } from '@awq/tensor'
+import { sha256 } from '@awq/tensor/browser'
 import { commands } from 'vitest/browser'
-
-const FILES = ['config.json', 'model.safetensors', 'tokenizer.json', 'generation_config.json', 'tokenizer_config.json']
-
-/** The model of the examples, as a page has it that downloaded it. */
-export const stories = async (): Promise<Folder> => {
-  const files: Record<string, Uint8Array> = {}
-  for (const file of FILES) {
-    const source = await httpSource(new URL(`/examples/models/stories260k/${file}`, location.href))
-    files[file] = await source.read(0, source.size)
-  }
-  return memoryFolder(files, 'stories260k')
-}
 
 const decoded = (text: string): Uint8Array => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
 
@@ -38,4 +27,14 @@ export const equalCodes = async (one: Folder, other: Folder): Promise<number> =>
     equal += codes.reduce((sum, code, i) => sum + Number(code === expected[i]), 0)
   }
   return equal / all
+}
+
+/** SHA-256 of every file of a folder, by name. */
+export const hashes = async (folder: Folder): Promise<Record<string, string>> => {
+  const found: Record<string, string> = {}
+  for (const file of await folder.list()) {
+    const source = await folder.open(file)
+    found[file] = await sha256(await source.read(0, source.size))
+  }
+  return found
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { findParameter, ignoredTensors } from '@awq/models'
-import { AwqError, byteLength, type DType, releaseArrays, type TensorEntry, toFloat32 } from '@awq/tensor'
+import { AwqError, byteLength, type DType, type Folder, releaseArrays, type TensorEntry, toFloat32 } from '@awq/tensor'
 import type { SourceModel } from './source-model.ts'
 
 /** The bits of the exponent: all of them are set in NaN and the infinities, and in nothing else. */
@@ -48,9 +48,18 @@ const checkTensor = async (entry: TensorEntry, signal: AbortSignal | undefined):
   }
 }
 
+/** Whether a folder's files lie on this machine: on the disk, or in what a page was given. */
+const isHere = async (folder: Folder, file: string | undefined): Promise<boolean> => {
+  if (folder.path !== undefined) return true
+  if (file === undefined) return false
+  const source = await folder.open(file)
+  await source.close?.()
+  return source.blob !== undefined
+}
+
 /**
  * Reads the weights once, so that damaged ones are refused before the first block is quantized. Of a model that is not on
- * this machine's disk, which would have to travel twice, only embedding and head, which the blocks come before; the
+ * this machine, which would have to travel twice, only embedding and head, which the blocks come before; the
  * others are then found as their block is reached.
  * @throws AwqError `NUMERIC` naming the tensor and the place that is NaN or infinite; rejects with `signal.reason`
  */
@@ -62,7 +71,7 @@ export const checkWeights = async (
   const tables = [...new Set([description.embedding, description.head])].map((name) =>
     findParameter(checkpoint, { name, shape: [vocabSize, embeddingSize] }),
   )
-  if (folder.path === undefined) {
+  if (!(await isHere(folder, tables[0]?.file))) {
     for (const entry of tables) await checkTensor(entry, signal)
     return
   }

@@ -30,7 +30,7 @@ export interface CompareInWorkerOptions extends Omit<CompareOptions, 'worker'>, 
 
 /** Where the engine looks for its files is said relative to the page. */
 const absolute = (path: string | undefined) =>
-  path === undefined ? {} : { wasmPaths: new URL(path, globalThis.location?.href).href }
+  path === undefined ? {} : { wasmPaths: new URL(path, globalThis.document?.baseURI).href }
 
 /**
  * `quantize` in a Worker: the same options, events and result; the page stays responsive. An abort ends the Worker, at once
