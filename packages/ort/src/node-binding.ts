@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { AwqError, messageOf } from '@awq/tensor'
 import { makeEngine } from './engine.ts'
-import { requireProvider } from './probe.ts'
+import { requireProvider } from './require-provider.ts'
 import type { RuntimeApi } from './runtime-api.ts'
 import type { Device, Engine, EngineOptions } from './types.ts'
 

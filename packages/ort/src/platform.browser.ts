@@ -1,5 +1,6 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { spawnWorker } from '#spawn-worker'
+import { probeGraph } from './probe-graph.ts'
 import type { Device, Engine, EngineOptions } from './types.ts'
 import { bundleFiles } from './web/bundle-files.browser.ts'
 import { createWebEngine, type WebEngineRequest } from './web/engine.ts'
@@ -37,6 +38,11 @@ export async function createPlatformEngine(options: EngineOptions & { readonly d
     throw new AwqError('UNSUPPORTED', `device '${device}' does not exist in browsers: use 'webgpu' or 'cpu'`)
   }
   const threads = Math.min(options.threads ?? availableThreads(), availableThreads())
-  const request: WebEngineRequest = { device, threads, files: bundleFiles(device, options.wasmPaths) }
+  const request: WebEngineRequest = {
+    device,
+    threads,
+    files: bundleFiles(device, options.wasmPaths),
+    probe: probeGraph(),
+  }
   return (await tryWorker(options, request)) ?? (await createWebEngine(request)).engine
 }

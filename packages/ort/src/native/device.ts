@@ -1,4 +1,5 @@
-import { checkProbe, probeGraph, probeInput, unusableDevice } from '../probe.ts'
+import { checkProbe, probeInput, unusableDevice } from '../probe.ts'
+import { probeGraph } from '../probe-graph.ts'
 import type { Turns } from '../turns.ts'
 import { hasDeviceMemory, openDeviceMemory } from './device-memory.ts'
 import { deviceTensorStore } from './device-store.ts'

@@ -1,7 +1,7 @@
 import { AwqError } from '@awq/tensor'
 import { releaseSessions } from '../cached-session.ts'
 import { canWaitForBlobs, lazyExternalData, readExternalData } from '../external-data.ts'
-import { checkProbe, probeGraph, probeInput, unusableDevice } from '../probe.ts'
+import { checkProbe, probeInput, unusableDevice } from '../probe.ts'
 import type { Device, Engine, SessionOptions } from '../types.ts'
 import { type GpuDevice, openGpuDevice } from './gpu-device.ts'
 import { gpuStore } from './gpu-store.ts'
@@ -138,8 +138,8 @@ function makeWebEngine(
 }
 
 /** Makes sure that WebGPU really computes: ONNX Runtime goes on with the CPU where it does not. */
-async function probe({ open }: MadeEngine): Promise<void> {
-  await using session = await open(probeGraph(), {}, true)
+async function probe({ open }: MadeEngine, graph: Uint8Array): Promise<void> {
+  await using session = await open(graph, {}, true)
   const { y } = await session.run({ x: probeInput })
   checkProbe(y!.data as Float32Array)
 }
@@ -149,6 +149,8 @@ export interface WebEngineRequest {
   readonly device: WebDevice
   readonly threads: number
   readonly files: ModuleFiles
+  /** The graph of `probeGraph`, given so that a Worker need not know how graphs are made. */
+  readonly probe: Uint8Array
 }
 
 /** An engine, and what those need who drive it from another thread. */
@@ -161,7 +163,7 @@ export interface WebEngine extends MadeEngine {
  * Makes an engine in this thread.
  * @throws AwqError `UNSUPPORTED` when onnxruntime-web's files cannot be loaded, or there is no WebGPU that computes
  */
-export async function createWebEngine({ device, threads, files }: WebEngineRequest): Promise<WebEngine> {
+export async function createWebEngine({ device, threads, files, probe: graph }: WebEngineRequest): Promise<WebEngine> {
   const runtime = await sharedRuntime(files, threads)
   const runOptions = makeRunOptions(runtime.module)
   if (device === 'cpu') {
@@ -172,7 +174,7 @@ export async function createWebEngine({ device, threads, files }: WebEngineReque
     gpu = await openGpuDevice(runtime.health)
     startGpu(runtime.module)
     const made = makeWebEngine(runtime, device, gpu, runOptions)
-    await probe(made)
+    await probe(made, graph)
     return { ...made, runtime, runOptions }
   } catch (error) {
     gpu?.dispose()

@@ -15,6 +15,8 @@ export interface GpuDevice {
   readonly limits: DeviceLimits
   /** Throws `ENGINE` for what has gone wrong on the device since the last look; WebGPU tells of it late. */
   takeError(): void
+  /** The reason of a failed call: the loss of the device, which is told after what failed by it, or the failure itself. */
+  reason(failure: unknown): Promise<unknown>
   dispose(): void
 }
 
@@ -32,6 +34,9 @@ const deviceError = (error: GPUError): AwqError =>
   error instanceof GPUOutOfMemoryError
     ? new AwqError('ENGINE', `the GPU has no memory left: ${error.message}. ${advice}`)
     : new AwqError('ENGINE', `WebGPU: ${error.message}`)
+
+/** Milliseconds by which the news of a loss may come after its consequences. */
+const lossDelay = 100
 
 /** Every limit that the adapter has: the defaults are those of the smallest devices. */
 function limitsOf(adapter: GPUAdapter): Record<string, number> {
@@ -74,6 +79,10 @@ function watchDevice(device: GPUDevice, health: Health): GpuDevice {
       const taken = error
       error = undefined
       if (taken) throw taken
+    },
+    async reason(failure) {
+      await Promise.race([device.lost, new Promise((resolve) => setTimeout(resolve, lossDelay))])
+      return health.failure ?? failure
     },
     dispose() {
       disposed = true

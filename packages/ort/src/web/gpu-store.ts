@@ -1,5 +1,5 @@
 import type { OnnxType } from '@awq/onnx'
-import { AwqError } from '@awq/tensor'
+import { AwqError, messageOf } from '@awq/tensor'
 import { checkKind, checkTensor, describeTensor, sizeOf, zeros } from '../tensor.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
 import type { GpuDevice } from './gpu-device.ts'
@@ -20,6 +20,9 @@ interface Entry extends HeldEntry {
 /** Flags of WebGPU's buffers. */
 const usage = { mapRead: 1, copyFrom: 4, copyTo: 8, storage: 128 } as const
 const mapToRead = 1
+
+const readError = (error: unknown): AwqError =>
+  AwqError.is(error) ? error : new AwqError('ENGINE', `a device tensor could not be read: ${messageOf(error)}`)
 
 type Kind = Pick<Tensor, 'dtype' | 'shape'>
 
@@ -61,9 +64,13 @@ export function gpuStore({ module, turns, health, enter }: WebRuntime, gpu: GpuD
     // Its turn comes after the runs that were asked for before.
     (entry) => void turns.take(() => enter(() => free(entry))).catch(() => {}),
     (entry, kind) =>
-      turns.take(() => {
+      turns.take(async () => {
         health.check()
-        return readBack(entry, kind)
+        try {
+          return await readBack(entry, kind)
+        } catch (error) {
+          throw AwqError.is(error) ? error : readError(await gpu.reason(error))
+        }
       }),
   )
 

@@ -120,7 +120,7 @@ export async function loadSession(runtime: WebRuntime, request: LoadRequest): Pr
     announced = false
     return describeSession(module, made(module, handle, 'load the graph'))
   } catch (error) {
-    throw runtime.explain(error)
+    throw runtime.explain(gpu ? await gpu.reason(error) : error)
   } finally {
     if (!health.failure) {
       if (announced) module.webgpuOnCreateSession!(0)

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { AwqError } from '@awq/tensor'
+import { probeGraph } from '../probe-graph.ts'
 import type { Device, Engine, EngineOptions } from '../types.ts'
 import { bundleFiles } from './bundle-files.node.ts'
 import { createWebEngine } from './engine.ts'
@@ -16,7 +17,7 @@ export async function createWebEngineInNode(options: EngineOptions & { readonly 
   // The module makes Node's worker threads known as browsers' Workers are, to everything in the process.
   const before = Object.getOwnPropertyDescriptor(globalThis, 'Worker')
   try {
-    return (await createWebEngine({ device, threads, files: bundleFiles() })).engine
+    return (await createWebEngine({ device, threads, files: bundleFiles(), probe: probeGraph() })).engine
   } finally {
     if (before) Object.defineProperty(globalThis, 'Worker', before)
     else delete (globalThis as { Worker?: unknown }).Worker

@@ -57,7 +57,7 @@ export function wrapWebSession(parts: SessionParts): WebSession {
     try {
       results = await prepared.run(runOptions.handle)
     } catch (error) {
-      const explained = runtime.explain(error)
+      const explained = runtime.explain(gpu ? await gpu.reason(error) : error)
       if (!runtime.survivesFailure && explained.code === 'ENGINE') failed = explained
       signal?.throwIfAborted()
       throw explained
