@@ -6,6 +6,7 @@ const entries = {
   onnx: () => import('@awq/onnx'),
   ort: () => import('@awq/ort'),
   text: () => import('@awq/text'),
+  image: () => import('@awq/image'),
   models: () => import('@awq/models'),
   calibration: () => import('@awq/calibration'),
   quantize: () => import('@awq/quantize'),

@@ -1,6 +1,7 @@
 import { AwqError } from '@awq/tensor'
 import { decodeWithPlatform } from '#platform'
 import { decodeBmp } from './bmp/decode.ts'
+import { decodeGif } from './gif/decode.ts'
 import { truncated } from './header/bytes.ts'
 import { type ImageHeader, readImageHeader } from './header/read-header.ts'
 import { orient } from './pixels/orient.ts'
@@ -49,12 +50,13 @@ function withoutOrientation(bytes: Uint8Array, { orientation }: ImageHeader): Ui
 async function pixelsOf(bytes: Uint8Array, header: ImageHeader, alpha: boolean, name: string): Promise<DecodedPixels> {
   if (header.format === 'png') return decodePng(bytes, name, alpha)
   if (header.format === 'bmp') return decodeBmp(bytes, name)
+  if (header.format === 'gif') return decodeGif(bytes, name, alpha)
   return decodeWithPlatform(withoutOrientation(bytes, header), header.format, name)
 }
 
 /**
  * The pixels of an image file, in the way of transformers' `load_image`: first frame, upright, RGB of 8 bits, no colour profile
- * applied. PNG and BMP are decoded here; other formats by sharp in Node (an optional dependency), by the browser's decoders elsewhere.
+ * applied. PNG, GIF and BMP are decoded here; other formats by sharp in Node (an optional dependency), by the browser's decoders elsewhere.
  * Throws INVALID_FILE for what is not an image, is damaged or ends early; UNSUPPORTED for more pixels than `maxPixels`, and for a
  * format whose decoder is missing.
  */

@@ -1,10 +1,11 @@
 import { AwqError, messageOf } from '@awq/tensor'
+import { hasAlpha, pixelsByCanvas, pixelsByTexture } from './bitmap-pixels.ts'
 import { formats, type ImageFormat } from './header/formats.ts'
 import type { DecodedPixels } from './types.ts'
 
 /**
- * Decodes by the browser: colour profiles not applied. What lies under fully transparent pixels is lost, because a canvas keeps
- * its colours multiplied by alpha.
+ * Decodes by the browser: colour profiles not applied. What lies under fully transparent pixels is lost where the browser has no
+ * WebGL 2.
  */
 export async function decodeWithPlatform(bytes: Uint8Array, format: ImageFormat, name: string): Promise<DecodedPixels> {
   let bitmap: ImageBitmap
@@ -18,12 +19,12 @@ export async function decodeWithPlatform(bytes: Uint8Array, format: ImageFormat,
       { cause },
     )
   }
-  const { width, height } = bitmap
-  const canvas = new OffscreenCanvas(width, height)
-  const context = canvas.getContext('2d', { willReadFrequently: true })
-  if (context === null) throw new AwqError('UNSUPPORTED', `${name}: this browser gives no canvas to read pixels from`)
-  context.drawImage(bitmap, 0, 0)
-  bitmap.close()
-  const { data } = context.getImageData(0, 0, width, height)
-  return { width, height, channels: 4, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
+  try {
+    const { width, height } = bitmap
+    const drawn = pixelsByCanvas(bitmap, name)
+    const data = hasAlpha(drawn) ? (pixelsByTexture(bitmap) ?? drawn) : drawn
+    return { width, height, channels: 4, data }
+  } finally {
+    bitmap.close()
+  }
 }

@@ -12,7 +12,7 @@ async function loadSharp(format: ImageFormat, name: string): Promise<Sharp> {
   } catch (cause) {
     throw new AwqError(
       'UNSUPPORTED',
-      `${name}: ${format} images are decoded by the package sharp, which is not installed here: npm install sharp. PNG needs nothing`,
+      `${name}: ${format} images are decoded by the package sharp, which is not installed here: npm install sharp. PNG, GIF and BMP need nothing`,
       { cause },
     )
   }

@@ -12,48 +12,51 @@ export type Backend = 'torchvision' | 'pil'
 /** The most pixels that an image may be enlarged to: beyond it, a long thin image would fill the memory. */
 const maxResizedPixels = 2 ** 27
 
-const clamp = (value: number): number => (value < 0 ? 0 : Math.min(value, 255))
+const _clamp = (value: number): number => (value < 0 ? 0 : Math.min(value, 255))
 
 function horizontally({ width, height, data }: RgbImage, to: number, taps: Taps): RgbImage {
   const { first, count, weights, stride, precision } = taps
   const half = precision === 0 ? 0 : 2 ** (precision - 1)
-  const out = new Uint8Array(to * height * 3)
+  const out = new Uint8ClampedArray(to * height * 3)
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < to; x++, at += 3) {
-      let [red, green, blue] = [half, half, half]
+      let red = half
+      let green = half
+      let blue = half
       let from = (y * width + first[x]!) * 3
       const begin = x * stride
       const end = begin + count[x]!
       for (let tap = begin; tap < end; tap++, from += 3) {
         const weight = weights[tap]!
-        red += data[from]! * weight
-        green += data[from + 1]! * weight
-        blue += data[from + 2]! * weight
+        red += Math.imul(data[from]!, weight)
+        green += Math.imul(data[from + 1]!, weight)
+        blue += Math.imul(data[from + 2]!, weight)
       }
-      out[at] = clamp(red >> precision)
-      out[at + 1] = clamp(green >> precision)
-      out[at + 2] = clamp(blue >> precision)
+      out[at] = red >> precision
+      out[at + 1] = green >> precision
+      out[at + 2] = blue >> precision
     }
   }
-  return { width: to, height, data: out }
+  return { width: to, height, data: new Uint8Array(out.buffer) }
 }
 
 function vertically({ width, data }: RgbImage, to: number, taps: Taps): RgbImage {
   const { first, count, weights, stride, precision } = taps
   const half = precision === 0 ? 0 : 2 ** (precision - 1)
   const row = width * 3
-  const out = new Uint8Array(row * to)
+  const out = new Uint8ClampedArray(row * to)
   const sums = new Int32Array(row)
   for (let y = 0; y < to; y++) {
     sums.fill(half)
     for (let tap = 0; tap < count[y]!; tap++) {
       const weight = weights[y * stride + tap]!
       const from = (first[y]! + tap) * row
-      for (let at = 0; at < row; at++) sums[at]! += data[from + at]! * weight
+      for (let at = 0; at < row; at++) sums[at] = sums[at]! + Math.imul(data[from + at]!, weight)
     }
-    for (let at = 0, start = y * row; at < row; at++) out[start + at] = clamp(sums[at]! >> precision)
+    const start = y * row
+    for (let at = 0; at < row; at++) out[start + at] = sums[at]! >> precision
   }
-  return { width, height: to, data: out }
+  return { width, height: to, data: new Uint8Array(out.buffer) }
 }
 
 /** The input pixel of each output pixel, in the steps that Pillow takes: a sum, whose rounding decides ties. */

@@ -56,9 +56,9 @@ function plain(
   const crop = settings.size('crop_size', { height: 224, width: 224 }, true)
   const [resizes, crops] = [settings.flag('do_resize', true), settings.flag('do_center_crop', own.crop)]
   const pads = own.background !== undefined && settings.flag('do_pad', false)
-  const [red = 0, green = 0, blue = 0] = settings
-    .channels('image_mean', own.background ?? [])
-    .map((level) => Math.trunc(level * 255))
+  const [red, green, blue] = settings
+    .channels('image_mean', own.background ?? [0, 0, 0])
+    .map((level) => Math.trunc(level * 255)) as [number, number, number]
   const squared = (image: RgbImage): RgbImage => {
     const side = Math.max(image.width, image.height)
     return padAround(image, side, side, [red, green, blue])

@@ -28,7 +28,7 @@ const sizeKeys = ['height', 'width', 'shortest_edge', 'longest_edge', 'max_heigh
 /** A reader of a processor's JSON; `name` is what messages call the file. */
 export function settingsOf(json: JsonObject, name: string): SettingsReader {
   const wrong = (key: string, want: string) =>
-    new AwqError('INVALID_FILE', `${name}: ${key} is ${quoted(JSON.stringify(json[key]))}; it must be ${want}`)
+    new AwqError('INVALID_FILE', `${name}: ${key} is ${quoted(String(JSON.stringify(json[key])))}; it must be ${want}`)
   const given = (key: string): unknown => json[key] ?? undefined
   const isCount = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31
