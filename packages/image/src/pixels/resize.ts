@@ -12,8 +12,6 @@ export type Backend = 'torchvision' | 'pil'
 /** The most pixels that an image may be enlarged to: beyond it, a long thin image would fill the memory. */
 const maxResizedPixels = 2 ** 27
 
-const _clamp = (value: number): number => (value < 0 ? 0 : Math.min(value, 255))
-
 function horizontally({ width, height, data }: RgbImage, to: number, taps: Taps): RgbImage {
   const { first, count, weights, stride, precision } = taps
   const half = precision === 0 ? 0 : 2 ** (precision - 1)
