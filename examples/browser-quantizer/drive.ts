@@ -38,7 +38,7 @@ assert.equal(await page.getByRole('row').count(), 6, 'the plot is a table, too')
 console.log('ok  quantized')
 
 // Stopped by the button, then by closing the tab; the bytes are those of the run that was not stopped.
-await press('Another model')
+await press('Other model')
 await choose()
 await page.getByText('which will be replaced').waitFor()
 await press('Quantize')

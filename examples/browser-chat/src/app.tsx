@@ -55,7 +55,7 @@ export const App = ({ machine, offline }: { readonly machine: Machine; readonly 
       tools={
         screen.at === 'chat' && (
           <button type="button" class="quiet" onClick={() => close(screen.chat)}>
-            Another model
+            Other model
           </button>
         )
       }

@@ -127,7 +127,7 @@ export const App = ({ machine, offline }: { readonly machine: Machine; readonly 
         <>
           {(screen.at === 'setup' || screen.at === 'done') && (
             <button type="button" class="quiet" onClick={again}>
-              Another model
+              Other model
             </button>
           )}
           {screen.at === 'chat' && (

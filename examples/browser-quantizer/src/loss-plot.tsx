@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { LayerLoss } from './run-state.ts'
 
 interface Props {
@@ -5,9 +6,8 @@ interface Props {
   readonly losses: readonly LayerLoss[]
 }
 
-const width = 640
-const height = 260
-const edge = { left: 52, right: 10, top: 10, bottom: 42 }
+const height = 240
+const edge = { left: 42, right: 8, top: 10, bottom: 42 }
 
 const shortNumber = (value: number): string =>
   value === 0 || (value >= 0.01 && value < 10000) ? String(Number(value.toPrecision(2))) : value.toExponential(0)
@@ -37,13 +37,17 @@ const axisOf = (values: readonly number[]): Axis => {
 /** The error of each layer's outputs, as the layers are done: by plain rounding, and with the scales that AWQ found. */
 export const LossPlot = ({ layers, losses }: Props) => {
   const drawn = losses.filter(({ plain, scaled }) => plain > 0 && scaled > 0)
-  if (drawn.length === 0) return null
+  return drawn.length === 0 ? null : <Plot layers={layers} losses={drawn} />
+}
+
+const Plot = ({ layers, losses: drawn }: Props) => {
+  const [svg, width] = useWidth()
   const axis = axisOf(drawn.flatMap(({ plain, scaled }) => [plain, scaled]))
   const x = (layer: number): number => edge.left + ((layer + 0.5) / layers) * (width - edge.left - edge.right)
   const y = (value: number): number => edge.top + (1 - axis.at(value)) * (height - edge.top - edge.bottom)
   const path = (of: 'plain' | 'scaled'): string =>
     drawn.map((loss, index) => `${index === 0 ? 'M' : 'L'}${x(loss.layer)} ${y(loss[of])}`).join('')
-  const every = Math.ceil(layers / 8)
+  const every = Math.ceil((layers * 60) / width)
   const left = drawn.reduce((sum, { plain, scaled }) => sum + scaled / plain, 0) / drawn.length
   return (
     <figure class="plot">
@@ -52,7 +56,7 @@ export const LossPlot = ({ layers, losses }: Props) => {
         <span class="key plain">plain rounding</span>
         <span class="key scaled">with AWQ’s scales, {Math.round((1 - left) * 100)} % less on average</span>
       </figcaption>
-      <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <svg ref={svg} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
         {axis.ticks.map((value) => (
           <g key={value}>
             <line x1={edge.left} x2={width - edge.right} y1={y(value)} y2={y(value)} />
@@ -83,6 +87,18 @@ export const LossPlot = ({ layers, losses }: Props) => {
       <LossTable losses={drawn} />
     </figure>
   )
+}
+
+/** How wide an element is drawn, so that text in it is as large as elsewhere. */
+const useWidth = () => {
+  const element = useRef<SVGSVGElement>(null)
+  const [width, setWidth] = useState(600)
+  useLayoutEffect(() => {
+    const watch = new ResizeObserver(([entry]) => entry && setWidth(Math.max(200, Math.round(entry.contentRect.width))))
+    if (element.current) watch.observe(element.current)
+    return () => watch.disconnect()
+  }, [])
+  return [element, width] as const
 }
 
 /** The same for those who do not see it. */

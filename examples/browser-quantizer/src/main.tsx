@@ -6,4 +6,7 @@ import { App } from './app.tsx'
 
 rememberTheme()
 const offline = await keepOffline()
-render(<App machine={await lookAtMachine()} offline={offline} />, document.getElementById('app')!)
+const machine = await lookAtMachine()
+const place = document.getElementById('app')!
+place.replaceChildren()
+render(<App machine={machine} offline={offline} />, place)

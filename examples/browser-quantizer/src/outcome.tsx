@@ -98,6 +98,13 @@ const Figure = ({ name, value, note, share }: { name: string; value: string; not
   </div>
 )
 
+const stageNames: Record<string, string> = {
+  statistics: 'activations',
+  scale: 'scale search',
+  clip: 'clip search',
+  tables: 'tables, measures',
+}
+
 /** Where the time went, the longest first. */
 const Stages = ({ stages }: Pick<QuantizeResult, 'stages'>) => {
   const longest = stages.filter(({ seconds }) => seconds >= 0.1).sort((a, b) => b.seconds - a.seconds)
@@ -108,7 +115,7 @@ const Stages = ({ stages }: Pick<QuantizeResult, 'stages'>) => {
       <ul>
         {longest.slice(0, 8).map(({ stage, seconds }) => (
           <li key={stage} class="spent">
-            <span>{stage}</span>
+            <span>{stageNames[stage] ?? stage}</span>
             <meter aria-hidden="true" max={most} value={seconds} />
             <span>{duration(seconds)}</span>
           </li>
