@@ -103,23 +103,25 @@ const useWidth = () => {
 
 /** The same for those who do not see it. */
 const LossTable = ({ losses }: Pick<Props, 'losses'>) => (
-  <table class="hidden">
-    <caption>Error of each layer’s outputs</caption>
-    <thead>
-      <tr>
-        <th scope="col">layer</th>
-        <th scope="col">plain rounding</th>
-        <th scope="col">with AWQ’s scales</th>
-      </tr>
-    </thead>
-    <tbody>
-      {losses.map(({ layer, plain, scaled }) => (
-        <tr key={layer}>
-          <th scope="row">{layer + 1}</th>
-          <td>{shortNumber(plain)}</td>
-          <td>{shortNumber(scaled)}</td>
+  <div class="hidden">
+    <table>
+      <caption>Error of each layer’s outputs</caption>
+      <thead>
+        <tr>
+          <th scope="col">layer</th>
+          <th scope="col">plain rounding</th>
+          <th scope="col">with AWQ’s scales</th>
         </tr>
-      ))}
-    </tbody>
-  </table>
+      </thead>
+      <tbody>
+        {losses.map(({ layer, plain, scaled }) => (
+          <tr key={layer}>
+            <th scope="row">{layer + 1}</th>
+            <td>{shortNumber(plain)}</td>
+            <td>{shortNumber(scaled)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
 )

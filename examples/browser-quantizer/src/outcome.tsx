@@ -112,9 +112,9 @@ const Stages = ({ stages }: Pick<QuantizeResult, 'stages'>) => {
   return (
     <section class="stages">
       <h2>Where the time went</h2>
-      <ul>
+      <ul class="spent">
         {longest.slice(0, 8).map(({ stage, seconds }) => (
-          <li key={stage} class="spent">
+          <li key={stage}>
             <span>{stageNames[stage] ?? stage}</span>
             <meter aria-hidden="true" max={most} value={seconds} />
             <span>{duration(seconds)}</span>
