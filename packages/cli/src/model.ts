@@ -105,6 +105,8 @@ export interface LoadSettings {
   readonly attention?: AttentionForm
   readonly contextLength?: number
   readonly keptConversations?: number
+  /** Whether idle threads wait by spinning. */
+  readonly spin?: boolean
   readonly batch?: { maxBatch?: number; cacheTokens?: number; maxQueue?: number }
 }
 

@@ -43,7 +43,7 @@ describe('awq serve', () => {
   }, 60_000)
 
   it('warns where others may ask without a key, logs prompts and leaves out the page when it is told to', async () => {
-    const args = ['--host', '0.0.0.0', '--port', '0', '--no-page', '--log-prompts', '--max-batch', '256']
+    const args = ['--host', '0.0.0.0', '--port', '0', '--no-page', '--log-prompts', '--no-spin', '--max-batch', '256']
     const { child, done } = startAwq(['serve', model, ...args])
     const url = (await address(child)).replace('0.0.0.0', '127.0.0.1')
     await complete(url, 'stories260k')

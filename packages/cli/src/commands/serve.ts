@@ -36,6 +36,7 @@ export const serveCommand = defineCommand({
       'For all loaded models; the one used longest ago is unloaded for another (default: 80%)',
     ),
     timeout: withDefault('SECONDS', number(1), 600, 'For a whole request'),
+    noSpin: flag('Let idle threads sleep, not spin: for a machine that does other work, too'),
     workers: withDefault('N', integer(1, 256), 1, 'Processes that answer, each with its own copy of the caches'),
     drain: withDefault('SECONDS', number(0), 30, 'For requests that run when the server is stopped'),
     cors: repeated('ORIGIN', text, 'Let pages of this origin ask; * for all (default: pages of localhost)'),
@@ -89,6 +90,7 @@ export const serveCommand = defineCommand({
       accuracy: options.accuracy,
       batch,
       keptConversations: options.maxBatch ?? 8,
+      spin: !options.noSpin,
       ...defined({ contextLength: options.contextLength }),
     }
     const memoryBytes = Math.floor((options.memory ?? defaultMemory()) / options.workers)

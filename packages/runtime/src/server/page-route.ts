@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { pageParts } from '#page'
 import { ApiError } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
@@ -8,7 +8,8 @@ import { pageHtml } from './page/template.ts'
 /** The page as it is sent. */
 interface SentPage {
   readonly text: string
-  readonly gzipped: Uint8Array<ArrayBuffer>
+  /** By the names that `accept-encoding` has for them, the smallest first. */
+  readonly encodings: readonly (readonly [name: string, bytes: Uint8Array<ArrayBuffer>])[]
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -37,7 +38,10 @@ const preparePage = async (): Promise<SentPage> => {
   const text = pageHtml(parts)
   return {
     text,
-    gzipped: new Uint8Array(gzipSync(text, { level: 9 })),
+    encodings: [
+      ['br', new Uint8Array(brotliCompressSync(text))],
+      ['gzip', new Uint8Array(gzipSync(text, { level: 9 }))],
+    ],
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': contentPolicy(parts.script, parts.style),
@@ -60,11 +64,12 @@ export const chatPage = async ({ request, settings }: Exchange): Promise<Respons
     prepared = undefined
     throw error
   })
-  const { text, gzipped, headers } = await prepared
+  const { text, encodings, headers } = await prepared
   if (request.headers.get('if-none-match')?.includes(headers.etag ?? ''))
     return new Response(null, { status: 304, headers })
-  const zipped = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
-  return zipped
-    ? new Response(gzipped, { headers: { ...headers, 'content-encoding': 'gzip' } })
+  const accepted = (request.headers.get('accept-encoding') ?? '').split(',').map((part) => part.split(';')[0]?.trim())
+  const found = encodings.find(([name]) => accepted.includes(name))
+  return found
+    ? new Response(found[1], { headers: { ...headers, 'content-encoding': found[0] } })
     : new Response(text, { headers })
 }
