@@ -12,6 +12,7 @@ const entries = {
   quantize: () => import('@awq/quantize'),
   search: () => import('@awq/search'),
   runtime: () => import('@awq/runtime'),
+  'runtime/browser': () => import('@awq/runtime/browser'),
   evaluate: () => import('@awq/evaluate'),
   core: () => import('@awq/core'),
   report: () => import('@awq/report'),

@@ -12,6 +12,12 @@ const writePage = async (): Promise<void> => {
 }
 
 export default base([], {
-  entry: { index: 'src/index.ts', node: 'src/node.ts', server: 'src/server/index.ts', 'ai-sdk': 'src/ai-sdk/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    node: 'src/node.ts',
+    browser: 'src/browser.ts',
+    server: 'src/server/index.ts',
+    'ai-sdk': 'src/ai-sdk/index.ts',
+  },
   onSuccess: writePage,
 })

@@ -3,6 +3,7 @@
  * version 1.30; the reasons are beside the facts.
  * @module
  */
+import type { OnnxType } from '@awq/onnx'
 import type { Device } from './types.ts'
 
 /** Element types that a model's activations may have. */
@@ -42,6 +43,8 @@ export interface DeviceKernels {
   readonly doubtfulPrompts: boolean
   /** Type of activations to serve with: float16 where attention has no kernel of float32. */
   readonly activations: Activations
+  /** Types of tables that rows are looked up in (Gather); float16 where the engine has it. Others are converted at load. */
+  readonly tables: readonly OnnxType[]
   /** Activations of float16 are faster, where the engine has them (`EngineFeatures.float16`). */
   readonly fasterHalves: boolean
   /** Bits of the narrowest codes that MatMulNBits takes. */
@@ -60,6 +63,7 @@ const unknown: DeviceKernels = {
   wholeScores: false,
   doubtfulPrompts: false,
   activations: 'float32',
+  tables: ['float32', 'float16', 'bfloat16', 'float64'],
   fasterHalves: false,
   narrowestCodes: 2,
   slowEightBits: false,
@@ -80,6 +84,7 @@ const kernels: Readonly<Record<Device, DeviceKernels>> = {
     ...unknown,
     fusedAttention: ['float32', 'float16'],
     doubtfulPrompts: true,
+    tables: ['float32', 'float16'],
     fasterHalves: true,
     mixture: {
       activations: ['float32', 'float16'],

@@ -41,6 +41,8 @@ export interface BindingSource {
    * matrix at every run (0.1 s for a head of 49,152 x 576). Default false.
    */
   readonly unpackEightBits?: boolean | undefined
+  /** Types of float tables that the device looks rows up in; of others the whole table is converted at load. Default: all. */
+  readonly tables?: readonly OnnxType[] | undefined
   /** The kernel that computes mixtures of experts whole, where it can; none by default. */
   readonly mixture?: MixtureKernel | null | undefined
   /** Element type of the activations that the parameters meet; float32 by default. */
@@ -265,7 +267,7 @@ const denseOf = (table: WeightTable, name: string, shape: readonly number[]): De
 
 /** Embedding, head, and the steps around the blocks. Tied tables are one set of bytes, read by rows and as a matrix. */
 export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBinding => {
-  const { description, table, dtype = 'float32', narrowest = 2 } = source
+  const { description, table, dtype = 'float32', narrowest = 2, tables } = source
   const { vocabSize, embeddingSize } = description.config
   const { headBias } = description.outer
   const shape = [vocabSize, embeddingSize]
@@ -278,13 +280,17 @@ export const outerBinding = (source: BindingSource, links: WeightLinks): OuterBi
     return value
   }
   const steps = namedBinding(source, links, (name) => name)
+  const rowsOf = (graph: Graph, all: Value, ids: Value): Value =>
+    tables && !tables.includes(all.dtype)
+      ? graph.add('Gather', [cast(graph, all, dtype), ids], { axis: 0 })
+      : cast(graph, graph.add('Gather', [all, ids], { axis: 0 }), dtype)
   return {
     ...steps,
     embed(graph, ids) {
       const weight = table.find(description.embedding, shape)
       return weight.kind === 'packed'
         ? emitPackedRows(graph, links, ids, `${description.embedding}.rows`, weight, dtype, narrowest)
-        : cast(graph, graph.add('Gather', [tableOf(graph, weight), ids], { axis: 0 }), dtype)
+        : rowsOf(graph, tableOf(graph, weight), ids)
     },
     head(graph, hidden) {
       const weight = table.find(description.head, shape)

@@ -145,8 +145,10 @@ export interface TableSource extends BindingSource {
  * @throws AwqError NOT_FOUND or CONFIG when the table lacks a parameter or has it in another shape
  */
 export const openTable = async (given: TableSource): Promise<OpenedModel> => {
-  const { narrowestCodes, slowEightBits, mixture, hostMemory } = kernelsOf(given.engine.device)
-  const source = { narrowest: narrowestCodes, unpackEightBits: slowEightBits, mixture, ...given }
+  const { narrowestCodes, slowEightBits, mixture, hostMemory, ...kernels } = kernelsOf(given.engine.device)
+  const { float16 } = given.engine.features
+  const tables = kernels.tables.filter((type) => type !== 'float16' || float16)
+  const source = { narrowest: narrowestCodes, unpackEightBits: slowEightBits, mixture, tables, ...given }
   const { kind, folder, engine, description, accuracy, table, close = async () => {} } = source
   let files: WeightFiles
   try {

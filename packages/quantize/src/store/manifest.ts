@@ -5,6 +5,10 @@ import { isGroupSize } from '../spec.ts'
 /** The file that marks a folder as a quantized store and says what its tensors mean. */
 export const MANIFEST_FILE = 'quantization.json'
 
+// Schemas that are made while this is set do not try `new Function`, which a page with a strict policy reports as a violation.
+const { jitless = false } = z.config()
+z.config({ jitless: true })
+
 const dimension = z
   .int()
   .min(1)
@@ -121,6 +125,8 @@ export const provenanceFileSchema = z.looseObject({
   ...provenanceFields,
   hashes: hashesSchema,
 })
+
+z.config({ jitless })
 
 /** See {@link provenanceFileSchema}. */
 export type ProvenanceFile = z.infer<typeof provenanceFileSchema>
