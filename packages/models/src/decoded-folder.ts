@@ -5,10 +5,8 @@
 import { AwqError, type ByteSource, type Checkpoint, type Folder } from '@awq/tensor'
 import type { DecodedEntry } from './float8-checkpoint.ts'
 
-const sourceOf = (entry: DecodedEntry): ByteSource => ({
-  name: entry.file,
-  size: entry.length,
-  async read(offset, length, options = {}) {
+const sourceOf = (entry: DecodedEntry): ByteSource => {
+  const read: ByteSource['read'] = async (offset, length, options = {}) => {
     if (offset < 0 || length < 0 || offset + length > entry.length)
       throw new AwqError('INVALID_ARGUMENT', `${entry.file} has ${entry.length} bytes, not ${offset + length}`)
     const rowBytes = entry.length / entry.shape[0]!
@@ -16,8 +14,16 @@ const sourceOf = (entry: DecodedEntry): ByteSource => ({
     const rows = [first, Math.ceil((offset + length) / rowBytes)] as const
     const bytes = await entry.read({ ...options, rows })
     return bytes.subarray(offset - first * rowBytes, offset - first * rowBytes + length)
-  },
-})
+  }
+  return {
+    name: entry.file,
+    size: entry.length,
+    read,
+    // Bytes in a Blob are the browser's, which may put them on its disk, and no longer JavaScript's.
+    blob: async (offset, length, options) =>
+      new Blob([(await read(offset, length, { signal: options?.signal })) as Uint8Array<ArrayBuffer>]),
+  }
+}
 
 /**
  * The folder with the checkpoint's decoded tensors among its files: whoever links weights by file and offset reaches them

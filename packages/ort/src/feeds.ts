@@ -15,7 +15,7 @@ export const isDeviceTensor = (value: Tensor | DeviceTensor): value is DeviceTen
 const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '))
 
 /** A declared dimension that nobody named: onnxruntime-web 1.30 reads its -1 as an unsigned number. */
-const isOpen = (dim: number | string): boolean => typeof dim === 'string' || dim < 0 || dim === 2 ** 32 - 1
+const isOpen = (dim: number | string): boolean => typeof dim === 'string' || dim < 0 || dim >= 2 ** 31
 
 /** Whether a concrete shape fits a declared one: same rank, equal wherever the declared dimension is a number. */
 const fits = (shape: readonly number[], declared: readonly (number | string)[]): boolean =>

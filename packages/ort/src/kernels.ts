@@ -45,6 +45,8 @@ export interface DeviceKernels {
   readonly activations: Activations
   /** Types of tables that rows are looked up in (Gather); float16 where the engine has it. Others are converted at load. */
   readonly tables: readonly OnnxType[]
+  /** Constants of bfloat16 can be converted, at load: onnxruntime-web's build for WebGPU has no kernel that does it. */
+  readonly bfloat16: boolean
   /** Activations of float16 are faster, where the engine has them (`EngineFeatures.float16`). */
   readonly fasterHalves: boolean
   /** Bits of the narrowest codes that MatMulNBits takes. */
@@ -64,6 +66,7 @@ const unknown: DeviceKernels = {
   doubtfulPrompts: false,
   activations: 'float32',
   tables: ['float32', 'float16', 'bfloat16', 'float64'],
+  bfloat16: true,
   fasterHalves: false,
   narrowestCodes: 2,
   slowEightBits: false,
@@ -85,6 +88,7 @@ const kernels: Readonly<Record<Device, DeviceKernels>> = {
     fusedAttention: ['float32', 'float16'],
     doubtfulPrompts: true,
     tables: ['float32', 'float16'],
+    bfloat16: false,
     fasterHalves: true,
     mixture: {
       activations: ['float32', 'float16'],

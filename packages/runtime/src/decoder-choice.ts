@@ -54,6 +54,14 @@ export const chooseDecoder = async (
   const { engine, description } = model
   const checked = options.selfCheck !== 'off' && !kernelsOf(engine.device).hostMemory
   const types = options.activations ? [options.activations] : activationTypes(engine, model)
+  // As in open-model: an engine that opens files itself knows the type on any device.
+  const rounds = description.sequence.attentions.some(({ alibi }) => alibi?.bfloat16)
+  if (rounds && !kernelsOf(engine.device).bfloat16 && !engine.features.externalFiles) {
+    throw new WrongResults(
+      engine.device,
+      "it has no bfloat16, which the biases of this model's attention are rounded to",
+    )
+  }
   for (const [at, dtype] of types.entries()) {
     const choice = { attention: resolveAttention(options.attention, attentionFacts(engine, description, dtype)), dtype }
     if (engine.limits) checkLimits(model.decoderGraph(choice), engine.limits)

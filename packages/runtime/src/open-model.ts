@@ -16,6 +16,7 @@ import {
   openFloatCheckpoint,
   readModelConfig,
   type VisionOptions,
+  widenBfloat16,
 } from '@awq/models'
 import type { Graph } from '@awq/onnx'
 import { type Engine, kernelsOf, type MixtureKernel, type Session } from '@awq/ort'
@@ -109,10 +110,15 @@ export const openModel = async (folder: Folder, engine: Engine, options: OpenOpt
     const table = storeTable(folder.name, store)
     return openTable({ ...common, kind: 'quantized', table, close: () => store.close() })
   }
-  const checkpoint = await openFloatCheckpoint(folder, description, { signal })
+  const opened = await openFloatCheckpoint(folder, description, { signal })
+  const files = [...new Set([...opened.tensors.values()].flatMap((entry) => ('decoded' in entry ? [] : [entry.file])))]
+  // An engine that opens files itself is not onnxruntime-web.
+  const knowsAll = kernelsOf(engine.device).bfloat16 || engine.features.externalFiles
+  const checkpoint = knowsAll ? opened : widenBfloat16(opened)
   return openTable({
     ...common,
     folder: decodedFolder(folder, checkpoint),
+    stored: { folder, files },
     kind: 'float',
     table: checkpointTable(folder.name, checkpoint),
     forward: () => floatForward(engine, checkpoint, description),
@@ -134,6 +140,8 @@ export interface TableSource extends BindingSource {
   /** The folder that the table's files are in. */
   readonly folder: Folder
   readonly engine: Engine
+  /** The files that hold the weights, where those of the table are made of them. */
+  readonly stored?: { readonly folder: Folder; readonly files: readonly string[] }
   /** Another forward pass than the one over the table. */
   readonly forward?: () => ForwardModel
   /** Closes the files; called when the model is disposed, or when it can not be opened. */
@@ -153,7 +161,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
   let files: WeightFiles
   try {
     checkTable(table, description)
-    files = await locateWeights(folder, table.files, engine)
+    files = await locateWeights(folder, table.files, engine, source.stored)
   } catch (error) {
     await close()
     throw error
@@ -198,6 +206,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
     },
     openDecoder: async (request) => {
       const { signal, onProgress } = request
+      await files.download({ signal, onProgress })
       const open = (mixture: MixtureKernel | null | undefined): Promise<Session> =>
         openLinked(engine, files, (links) => build(request, links, mixture), { signal, onProgress, largePages: true })
       const mixture = mixtureFor(request)

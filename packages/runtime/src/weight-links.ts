@@ -43,11 +43,13 @@ export interface WeightLinks {
  * Finds out how an engine reaches the files of a folder. ONNX Runtime refuses links that lead out of the directory it is
  * given, and the hub's cache is made of such links: so each file's real place is taken. When the engine opens no files,
  * the folder is not on disk, or the files lie in several directories, bytes are handed over in memory.
+ * @param stored the files that `files` are made of, where they are others
  */
 export const locateWeights = async (
   folder: Folder,
   files: readonly string[],
   engine: Pick<Engine, 'features'>,
+  stored: { readonly folder: Folder; readonly files: readonly string[] } = { folder, files },
 ): Promise<WeightFiles> => {
   const places = new Map<string, { directory: string; file: string }>()
   if (engine.features.externalFiles && folder.locate) {
@@ -57,7 +59,10 @@ export const locateWeights = async (
   const [directory] = directories
   return directories.size === 1 && directory !== undefined
     ? { links: () => linksByPath(directory, places), download: async () => {} }
-    : { links: () => linksByBytes(folder), download: (options = {}) => downloadFiles(folder, files, options) }
+    : {
+        links: () => linksByBytes(folder),
+        download: (options = {}) => downloadFiles(stored.folder, stored.files, options),
+      }
 }
 
 const downloadFiles = async (
