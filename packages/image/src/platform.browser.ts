@@ -15,7 +15,7 @@ export async function decodeWithPlatform(bytes: Uint8Array, format: ImageFormat,
   } catch (cause) {
     throw new AwqError(
       'INVALID_FILE',
-      `${name} (${format}) cannot be decoded by this browser: ${messageOf(cause)}. It is damaged, or of a format that the browser lacks`,
+      `${name} (${format}) cannot be decoded by this browser: ${messageOf(cause)}. It is damaged, or of a format that the browser lacks: save it as PNG or JPEG`,
       { cause },
     )
   }

@@ -83,6 +83,10 @@ export async function decodeWithPlatform(bytes: Uint8Array, format: ImageFormat,
       info.channels,
     )
   } catch (cause) {
-    throw new AwqError('INVALID_FILE', `${name} (${format}) cannot be decoded: ${messageOf(cause)}`, { cause })
+    throw new AwqError(
+      'INVALID_FILE',
+      `${name} (${format}) cannot be decoded: ${messageOf(cause)}; where the file is whole, save it as PNG or JPEG`,
+      { cause },
+    )
   }
 }

@@ -30,7 +30,12 @@ export interface FormatRow {
 const begins = (view: ByteView, at: number, text: string): boolean =>
   view.length >= at + text.length && view.text(at, text.length) === text
 
-const heifBrands = ['avif', 'avis', 'mif1', 'msf1', 'heic', 'heix']
+const avifBrands = ['avif', 'avis', 'mif1', 'msf1']
+const heicBrands = ['heic', 'heix', 'heim', 'heis', 'hevc']
+
+/** Both formats are boxes, and their first says what is in the others. */
+const hasBrand = (view: ByteView, brands: readonly string[]): boolean =>
+  begins(view, 4, 'ftyp') && brands.some((brand) => begins(view, 8, brand))
 
 /** The formats that are recognised, by their usual names. */
 export const formats = {
@@ -48,12 +53,9 @@ export const formats = {
     matches: (view) => begins(view, 0, 'II*\0') || begins(view, 0, 'MM\0*'),
     read: readTiff,
   },
-  avif: {
-    mime: 'image/avif',
-    matches: (view) => begins(view, 4, 'ftyp') && heifBrands.some((brand) => begins(view, 8, brand)),
-    read: readHeif,
-  },
+  avif: { mime: 'image/avif', matches: (view) => hasBrand(view, avifBrands), read: readHeif },
+  heic: { mime: 'image/heic', matches: (view) => hasBrand(view, heicBrands), read: readHeif },
 } as const satisfies Record<string, FormatRow>
 
-/** `png`, `jpeg`, `webp`, `gif`, `bmp`, `tiff` or `avif`. */
+/** `png`, `jpeg`, `webp`, `gif`, `bmp`, `tiff`, `avif`, or `heic`, whose decoder few platforms have. */
 export type ImageFormat = keyof typeof formats

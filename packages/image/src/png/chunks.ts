@@ -49,11 +49,17 @@ export function readPngFile(bytes: Uint8Array, name: string): PngFile {
   const found = new Map<string, Uint8Array>()
   const data: Uint8Array[] = []
   for (let at = 8; ; ) {
+    // A file that ends early is read as far as it goes: its rows show whether an image is missing, or the end alone.
+    if (at + 8 > bytes.byteLength && data.length > 0) break
     const length = view.u32(at)
     const type = view.text(at + 4, 4)
     const end = at + 8 + length
-    if (end + 4 > bytes.byteLength) throw truncated(name)
     if (type === 'IEND') break
+    if (end + 4 > bytes.byteLength) {
+      if (type !== 'IDAT') throw truncated(name)
+      data.push(bytes.subarray(at + 8))
+      break
+    }
     const chunk = bytes.subarray(at + 8, end)
     if (isCritical(type) && crcOf(bytes.subarray(at + 4, end)) !== view.u32(end)) {
       throw wrong(`the checksum of its chunk ${quoted(type)} is wrong`)

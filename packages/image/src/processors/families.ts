@@ -73,8 +73,14 @@ function plain(
   }
 }
 
+/** No model takes so many tiles of one image; more are an error in its settings. */
+const mostTiles = 4096
+
 /** The pieces of an image in a grid of squares of side `edge`, row by row; those at the right and the bottom may be smaller. */
 function pieces(image: RgbImage, edge: number): RgbImage[] {
+  const count = Math.ceil(image.height / edge) * Math.ceil(image.width / edge)
+  if (count > mostTiles)
+    throw new AwqError('INVALID_FILE', `the image processor would cut an image into ${count} tiles of ${edge} pixels`)
   const found: RgbImage[] = []
   for (let top = 0; top < image.height; top += edge) {
     for (let left = 0; left < image.width; left += edge) {
