@@ -132,6 +132,16 @@ export function describeConformance(name: string, make: () => Promise<Engine>, o
       expect((await failure(session.run({ x: pair(1, 2, 3, 4) }, { into }))).message).toMatch(/^into [qy]|^into: q/)
     })
 
+    test('writes into room for an output of a size that the graph does not tell', async () => {
+      const graph = new Graph('reshape')
+      const shape = graph.input('shape', 'int64', [2])
+      graph.output('y', graph.add('Reshape', [graph.input('x', 'float32', ['n']), shape]))
+      await using session = await engine.createSession(graph.toBytes())
+      const y = zeros('float32', [2, 3])
+      const feeds = { x: zeros('float32', [6]), shape: tensor('int64', [2], BigInt64Array.of(2n, 3n)) }
+      expect((await session.run(feeds, { into: { y } })).y).toBe(y)
+    })
+
     test('two runs at once both finish', async () => {
       await using session = await engine.createSession(doubleGraph())
       const [first, second] = await Promise.all([session.run({ x: pair(1, 2) }), session.run({ x: pair(3, 4) })])

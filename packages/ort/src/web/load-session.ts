@@ -49,6 +49,9 @@ async function appendGpu(module: WasmModule, options: number, gpu: GpuDevice, te
   check(module, code, 'use WebGPU')
 }
 
+/** A dimension that ONNX Runtime could not tell is -1, read here as an unsigned number. */
+const dimension = (dim: number): number | string => (dim < 2 ** 31 ? dim : '?')
+
 /** Name, type and shape of an input or output. */
 function describe(module: WasmModule, session: number, index: number): { info: ValueInfo; name: number } {
   return withWords(module, 2, (words) => {
@@ -59,7 +62,7 @@ function describe(module: WasmModule, session: number, index: number): { info: V
     // The names of the dimensions, 0 for those without, and after them their sizes.
     const shape = Array.from({ length: rank }, (_, axis) => {
       const symbol = at(2 + axis)
-      return symbol === 0 ? at(2 + rank + axis) : module.UTF8ToString(symbol)
+      return symbol === 0 ? dimension(at(2 + rank + axis)) : module.UTF8ToString(symbol)
     })
     module._OrtFree(metadata)
     const dtype = type === 0 ? 'not a tensor' : elementTypeName(type)
