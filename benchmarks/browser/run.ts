@@ -1,0 +1,144 @@
+/**
+ * Generation in headless Chromium: our runtime, in a Worker and on the page, and transformers.js, with the same model in the
+ * same browser. Arguments: a store of 4 bits; `--tokens N`, `--accuracy exact|fast`, `--device cpu|webgpu`, `--only ours,page,peer`.
+ */
+import { cpSync, createReadStream, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { openPortable, writeModel } from '@awq/formats'
+import { openFolderWriter } from '@awq/formats/node'
+import { openFolder } from '@awq/tensor/node'
+import { chromium } from 'playwright'
+import { createServer, defaultClientConditions, type Plugin } from 'vite'
+import { transformersJs } from '../../tools/formats/environments.ts'
+import type { Figures, Job } from './figures.ts'
+
+const flags = [
+  ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'],
+  ...['--no-sandbox', '--disable-dev-shm-usage'],
+]
+const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Serves whole files and ranges of folders as they are. */
+const folders = (served: Readonly<Record<string, string>>): Plugin => ({
+  name: 'folders',
+  configureServer({ middlewares }) {
+    middlewares.use((request, response, next) => {
+      const [, name = '', ...path] = decodeURIComponent((request.url ?? '').split('?')[0]!).split('/')
+      const folder = served[name]
+      const file = folder && join(folder, ...path)
+      const size = file?.startsWith(folder!) ? statSync(file, { throwIfNoEntry: false }) : undefined
+      if (!folder) return next()
+      if (!file || !size?.isFile()) return void response.writeHead(404, isolation).end()
+      const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+      const start = Number(range?.[1] ?? 0)
+      const end = range?.[2] ? Number(range[2]) : size.size - 1
+      response.writeHead(range ? 206 : 200, {
+        ...isolation,
+        'accept-ranges': 'bytes',
+        'content-length': end - start + 1,
+        'content-type': /\.m?js$/.test(file)
+          ? 'text/javascript'
+          : file.endsWith('.wasm')
+            ? 'application/wasm'
+            : 'application/octet-stream',
+        ...(range && { 'content-range': `bytes ${start}-${end}/${size.size}` }),
+      })
+      if (request.method === 'HEAD' || size.size === 0) return void response.end()
+      createReadStream(file, { start, end }).pipe(response)
+    })
+  },
+})
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tokens: { type: 'string', default: '64' },
+    accuracy: { type: 'string', default: 'fast' },
+    device: { type: 'string', default: 'cpu' },
+    only: { type: 'string', default: 'ours,page,peer' },
+    prompt: { type: 'string', default: 'Once upon a time' },
+  },
+})
+const [store] = positionals
+if (!store) throw new Error('the folder of a quantized model is needed')
+const accuracy = values.accuracy as Job['accuracy']
+const only = values.only.split(',')
+
+const scratch = mkdtempSync(join(tmpdir(), 'awq-browser-'))
+try {
+  const peer = join(scratch, 'peers', 'model')
+  mkdirSync(join(scratch, 'peers'))
+  if (only.includes('peer')) {
+    await using model = await openPortable(await openFolder(resolve(store)))
+    await writeModel(model, 'transformersjs', await openFolderWriter(peer), { accuracy })
+  }
+  cpSync(resolve(store), join(scratch, 'ours'), { recursive: true })
+  const modules = only.includes('peer') ? join(transformersJs(), 'node_modules') : scratch
+  const server = await createServer({
+    root: fileURLToPath(new URL('.', import.meta.url)),
+    configFile: false,
+    logLevel: 'error',
+    cacheDir: join(scratch, 'vite'),
+    resolve: { conditions: ['@awq/source', ...defaultClientConditions] },
+    optimizeDeps: { exclude: ['onnxruntime-web'] },
+    server: { port: 0, headers: isolation, fs: { strict: false, allow: [root] }, hmr: false, watch: null },
+    plugins: [
+      folders({
+        models: scratch,
+        transformers: join(modules, '@huggingface/transformers/dist'),
+        onnxruntime: join(modules, 'onnxruntime-web/dist'),
+      }),
+    ],
+  })
+  await server.listen()
+  const url = server.resolvedUrls!.local[0]!
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
+  const page = async (script: string, call: string, job: Job): Promise<Figures> => {
+    const context = await browser.newContext()
+    const opened = await context.newPage()
+    await opened.goto(`${url}page.html`)
+    // The server may reload the page once, when it has found the packages that the script needs.
+    await opened.evaluate(`import('/${script}')`).catch(() => undefined)
+    await opened.waitForTimeout(1000)
+    try {
+      return (await opened.evaluate(
+        `import('/${script}').then((page) => page.${call}(${JSON.stringify(job)}))`,
+      )) as Figures
+    } finally {
+      await context.close()
+    }
+  }
+  const job = { device: values.device as Job['device'], accuracy, prompt: values.prompt, tokens: Number(values.tokens) }
+  const contestants: readonly [string, string, () => Promise<Figures>][] = [
+    ['ours', 'in a Worker', () => page('ours.ts', 'measureOurs', { ...job, url: `${url}models/ours/`, worker: true })],
+    ['page', 'on the page', () => page('ours.ts', 'measureOurs', { ...job, url: `${url}models/ours/`, worker: false })],
+    [
+      'peer',
+      'transformers.js',
+      () => page('peer.mjs', 'measurePeer', { ...job, url: `${url}models/peers/model/`, worker: false }),
+    ],
+  ]
+  try {
+    console.log(`Chromium ${browser.version()}, ${values.device}, accuracy ${accuracy}\n`)
+    console.log(
+      '| | loaded, s | prompt, s | tokens/s | heap, MiB | threads | first tokens |\n| --- | --- | --- | --- | --- | --- | --- |',
+    )
+    for (const [key, name, measure] of contestants) {
+      if (!only.includes(key)) continue
+      const made = await measure()
+      const heap = made.heapBytes === undefined ? '' : Math.round(made.heapBytes / 2 ** 20)
+      const cells = [name, made.loadSeconds.toFixed(1), made.promptSeconds.toFixed(2), made.tokensPerSecond.toFixed(1)]
+      console.log(`| ${[...cells, heap, made.threads ?? '', made.ids.slice(0, 6).join(' ')].join(' | ')} |`)
+    }
+  } finally {
+    await browser.close()
+    await server.close()
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
+process.exit()
