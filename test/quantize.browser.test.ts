@@ -4,7 +4,7 @@ import type { Device } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { bundledText } from '@awq/text'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { equalCodes, quantizedInNode } from './browser/models.ts'
+import { equalCodes, hashes, quantizedInNode } from './browser/models.ts'
 import { stories } from './browser/stories.ts'
 
 const settings = { groupSize: 32, samples: 8, length: 64 } as const
@@ -22,17 +22,27 @@ const perplexity = async (model: Folder): Promise<number> =>
 
 describe('codes of a page', { timeout: 180_000 }, () => {
   let inNode: readonly Folder[]
+  let sameEngine: readonly Folder[]
   beforeAll(async () => {
     inNode = await quantizedInNode(methods.map((method) => ({ ...settings, method })))
-  }, 120_000)
+    sameEngine = await quantizedInNode(methods.map((method) => ({ ...settings, method, engine: 'onnxruntime-web' })))
+  }, 240_000)
 
   const proves = async (device: Device, method: string) => {
     const [page, node] = [await inPage(device, method), inNode[methods.indexOf(method)]!]
     expect(await equalCodes(page, node)).toBeGreaterThanOrEqual(0.999)
     expect(Math.abs((await perplexity(page)) / (await perplexity(node)) - 1)).toBeLessThan(0.001)
+    return page
   }
 
-  test.each(methods)('%s on WebAssembly are those of Node', (method) => proves('cpu', method))
+  test.each(methods)(
+    '%s on WebAssembly are those of Node, and the bytes those of the same engine there',
+    async (method) => {
+      const page = await proves('cpu', method)
+      const same = sameEngine[methods.indexOf(method)]!
+      expect((await hashes(page))['model.safetensors']).toBe((await hashes(same))['model.safetensors'])
+    },
+  )
 
   // One is enough: a software adapter takes a minute for what WebAssembly does in seconds.
   test('awq-gptq on WebGPU are those of Node', () => proves('webgpu', 'awq-gptq'), 300_000)

@@ -5,5 +5,6 @@ export default base([
   'src/platform.node.ts',
   'src/platform.browser.ts',
   'src/browser.ts',
-  'src/quantize-worker.ts',
+  'src/worker.ts',
+  'src/spawn-worker.ts',
 ])

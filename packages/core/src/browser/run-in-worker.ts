@@ -2,9 +2,9 @@
  * Tasks that run in a Worker of their own.
  * @module
  */
-import { AwqError, type Folder } from '@awq/tensor'
+import { AwqError, type Folder, messageOf } from '@awq/tensor'
+import { spawnWorker } from '#spawn-worker'
 import type { CompareRow } from '../compare.ts'
-import { ownWorker } from '../own-worker.ts'
 import type { OnProgress } from '../progress.ts'
 import { type PageMessage, receivedError, type Task, type WorkerMessage } from './messages.ts'
 import { offerFolder } from './remote-folder.ts'
@@ -43,6 +43,20 @@ export const plainOptions = <Options extends object>(options: Options): Options 
     )
   }
   return checked('', options) as Options
+}
+
+/** @throws AwqError UNSUPPORTED where the page may not start the package's Worker */
+const ownWorker = (): Worker => {
+  try {
+    return spawnWorker()
+  } catch (cause) {
+    throw new AwqError(
+      'UNSUPPORTED',
+      `the page may not start the Worker of @awq/core (${messageOf(cause)}): allow it by the content security policy ` +
+        '(worker-src), or give one as the option `worker`',
+      { cause },
+    )
+  }
 }
 
 /** Runs a task in a Worker, which ends with it. */
