@@ -16,6 +16,8 @@ const controlled = (): Promise<void> =>
  * or after a reload that goes past it.
  */
 export const keepOffline = async (): Promise<boolean> => {
+  // There only in development.
+  if ((import.meta as { hot?: object }).hot) return false
   try {
     const address = new URL('service-worker.js', document.baseURI)
     const registration = await navigator.serviceWorker.register(address, { type: 'module' })

@@ -23,7 +23,7 @@ const policy = [
   "script-src 'self' 'wasm-unsafe-eval'",
   "worker-src 'self'",
   "style-src 'self'",
-  "img-src 'self'",
+  'img-src data:',
   "connect-src 'self' https: http:",
   "manifest-src 'self'",
   "base-uri 'none'",
@@ -102,6 +102,7 @@ export const pageConfig = (mode: string, folders: readonly string[]): UserConfig
   base: './',
   // A file that is not there is an error, not the page.
   appType: 'mpa',
+  publicDir: false,
   resolve: { conditions: [...(mode === 'source' ? ['@awq/source'] : []), ...defaultClientConditions] },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   // Bundling these ahead of time would part them from the workers and the .wasm files that lie beside them.
