@@ -201,7 +201,7 @@ export const families: Readonly<Record<string, FamilyRow>> = {
 
 /** The processor of a model whose file does not name one, by `model_type`. */
 export const familyOfModel: Readonly<Record<string, string>> = {
-  llava: 'CLIPImageProcessor',
+  llava: 'LlavaImageProcessor',
   llava_next: 'LlavaNextImageProcessor',
   qwen2_vl: 'Qwen2VLImageProcessor',
   qwen2_5_vl: 'Qwen2VLImageProcessor',
