@@ -3,6 +3,9 @@ import { cachedFolder, type FileHashes, type UrlFolderOptions, urlFolder } from 
 import { type LanguageModel, loadModel as loadFolder } from './language-model.ts'
 import type { LoadOptions } from './load-options.ts'
 
+export type { LanguageModel } from './language-model.ts'
+export type { LoadEvent, LoadOptions } from './load-options.ts'
+
 /** `LoadOptions`, and how a model behind a URL is fetched. */
 export interface BrowserLoadOptions extends LoadOptions, Pick<UrlFolderOptions, 'fetch' | 'headers' | 'files'> {
   /**
