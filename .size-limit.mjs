@@ -8,7 +8,7 @@ const budgets = {
   'packages/tensor/src/browser.ts': '8 kB',
   'packages/onnx/src/index.ts': '35 kB',
   'packages/ort/src/index.ts': '45 kB',
-  'packages/ort/src/worker.ts': '50 kB',
+  'packages/ort/src/worker.ts': '12 kB',
   'packages/text/src/index.ts': '50 kB',
   'packages/models/src/index.ts': '80 kB',
   'packages/quantize/src/index.ts': '75 kB',
