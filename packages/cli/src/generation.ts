@@ -1,6 +1,6 @@
 import type { Session } from './command.ts'
 import { formatCount, formatSeconds, plural } from './format.ts'
-import type { ChatMessage, GenerateOptions, LanguageModel } from './libraries.ts'
+import type { GenerateOptions, LanguageModel, PromptInput } from './libraries.ts'
 
 /** The text of one generation and its figures. */
 export interface GenerationReport {
@@ -41,7 +41,7 @@ export const generationSummary = (report: GenerationReport): string =>
 export const streamGeneration = async (
   { reporter, context, signal }: Session,
   model: LanguageModel,
-  prompt: { prompt: string } | { messages: ChatMessage[] },
+  prompt: PromptInput,
   options: GenerateOptions,
 ): Promise<GenerationReport> => {
   const start = context.now()

@@ -2,6 +2,7 @@ import type { CompareRow, InspectedTensor, QuantizationRecord, QuantizeResult, T
 import type { EvaluateTaskOptions, Task, TaskEvaluation, TaskName } from '@awq/evaluate'
 import type { CodeSandbox, CodeSandboxOptions, openTaskFile } from '@awq/evaluate/node'
 import type { FolderWriter, Format, PortableModel, ReadOptions, WriteOptions } from '@awq/formats'
+import type { RgbImage } from '@awq/image'
 import type { Device, Engine, EngineName } from '@awq/ort'
 import type {
   Accuracy,
@@ -87,8 +88,19 @@ export interface OrtLibrary {
   createEngine(options: EngineSettings): Promise<Engine>
 }
 
-/** One turn of a conversation. */
-export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string }
+/** One turn of a conversation; parts are text and images. */
+export type ChatMessage = {
+  role: 'system' | 'user' | 'assistant'
+  content: string | { type: string; text?: string; image?: RgbImage }[]
+}
+
+/** What is to be continued. */
+export type PromptInput = { prompt: string; images?: RgbImage[] } | { messages: ChatMessage[] }
+
+/** Reading images. */
+export interface ImageLibrary {
+  readImage(path: string, options: { signal?: AbortSignal }): Promise<RgbImage>
+}
 
 /** A running generation: an iteration over pieces of text, then what it came to. */
 export interface Generation extends AsyncIterable<{ readonly text: string }> {
@@ -111,7 +123,7 @@ export interface LanguageModel {
   readonly opened: { readonly engine: Pick<Engine, 'name' | 'device' | 'threads'> }
   readonly attention: AttentionForm
   readonly accuracy: Accuracy
-  generate(input: { prompt: string } | { messages: ChatMessage[] }, options?: GenerateOptions): Generation
+  generate(input: PromptInput, options?: GenerateOptions): Generation
   [Symbol.asyncDispose](): PromiseLike<void>
 }
 
@@ -346,6 +358,7 @@ export interface Libraries {
   readonly text: () => Promise<TextLibrary>
   readonly tokenizer: () => Promise<TokenizerLibrary>
   readonly ort: () => Promise<OrtLibrary>
+  readonly image: () => Promise<ImageLibrary>
   readonly runtime: () => Promise<RuntimeLibrary>
   readonly server: () => Promise<ServerLibrary>
   readonly evaluate: () => Promise<EvaluateLibrary>

@@ -6,6 +6,7 @@ export const nodeLibraries: Libraries = {
   text: () => import('@awq/text/node'),
   tokenizer: () => import('@awq/text'),
   ort: () => import('@awq/ort'),
+  image: () => import('@awq/image/node'),
   runtime: () => import('@awq/runtime'),
   server: () => import('@awq/runtime/server'),
   evaluate: () => import('@awq/evaluate'),

@@ -25,6 +25,7 @@ import type { RecordedVariant } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
 import { type StageClock, type StageSeconds, stageClock, totalSeconds } from './stages.ts'
 import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
+import { visionTensors } from './vision-tensors.ts'
 
 /** What to make, of which model, on which text. */
 export interface VariantsOptions {
@@ -124,6 +125,13 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const { model, engine, signal, onProgress } = options
   const { layers } = model.description.config
   const needsText = options.variants.some(({ method }) => method.statistics)
+  if (needsText && visionTensors(model).length > 0)
+    onProgress({
+      type: 'warning',
+      message:
+        `${model.folder.name} sees, but there are no images in the calibration: its language model is calibrated on text alone, ` +
+        'and what is written about images may lose more than text does',
+    })
   const begun = performance.now()
   const tokens = needsText ? await calibrationTokens(model, options.calibration, signal, onProgress) : undefined
   const textSeconds = (performance.now() - begun) / 1000

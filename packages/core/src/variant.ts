@@ -29,6 +29,7 @@ import type { BlockRecord } from './record.ts'
 import { type RecordedVariant, tensorRecords } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
 import { planTables, type TablePlan, tableEntries, tableSpec, writeTable } from './tables.ts'
+import { visionEntries, writeVision } from './vision-tensors.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What to make. */
@@ -156,6 +157,7 @@ export const openVariant = async (
       blockEntries(description, specsOf(layer), layer, salient),
     ).flat(),
     ...description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape)),
+    ...visionEntries(model),
   ]
   const forms = { model, plan, tables, salient }
   const scaleVectors = await mayScaleVectors(forms, options)
@@ -196,6 +198,7 @@ export const openVariant = async (
       for (const table of tables) await writeTable(table, store, { signal, onRows })
       for (const spec of description.outer.dense)
         await store.write(spec.name, storedVector(spec.name, await readParameter(checkpoint, spec)))
+      await writeVision(model, store, { signal })
       await store.finish()
       const { command, formats, measure } = options
       const parts = { ...forms, scaleVectors, workspace, method, folded, tokens: used, command }

@@ -23,7 +23,8 @@ const sameShape = (one: readonly number[], other: readonly number[]): boolean =>
  */
 export const describedParameters = ({ name: source, description, parameters }: PortableModel): DescribedParameter[] => {
   const described: DescribedParameter[] = []
-  const known = new Set<string>()
+  // How it sees is no part of the language model, which is what formats hold.
+  const known = new Set((description.vision?.parameters ?? []).map(({ name }) => name))
   for (const spec of modelParameters(description)) {
     const { name, optional } = spec
     known.add(name)

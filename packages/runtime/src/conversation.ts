@@ -75,7 +75,10 @@ export const createConversation = (
   /** Which rotary tables the cache's keys were turned by, and the tokens that it holds where there are several. */
   let regime = regimeOf(description, 0)
   const known: number[] = []
-  const remembers = regime !== ''
+  /** Tokens of a prompt see each other: with other tokens behind them they are made anew. */
+  const prefixed = images !== undefined && vision?.attention === 'prefix'
+  let prefixEnd = 0
+  const remembers = regime !== '' || prefixed
   /** Tokens known that are not in the cache: it was emptied to be made anew. */
   let owed = 0
   let busy = false
@@ -187,10 +190,17 @@ export const createConversation = (
     ids: readonly number[],
     { signal, logits = 'last' }: Parameters<Conversation['extend']>[1],
   ): Promise<Float32Array> => {
+    if (prefixed && owed > 0) {
+      const again = known.slice(0, owed)
+      owed = 0
+      const rows = await extendNow([...again, ...ids], { signal, logits })
+      return logits === 'all' ? rows.subarray(again.length * vocabSize) : rows
+    }
     const length = cache.length + owed + ids.length
     await restart(length, signal)
     const first = cache.length
     const groups = groupsOf(ids, first)
+    if (prefixed && groups.length > 0) prefixEnd = first + ids.length
     const whole = runEnd(first, first + ids.length, chunkNow(), groups) === first + ids.length
     const all = logits === 'all' && !whole ? new Float32Array(ids.length * vocabSize) : undefined
     let last: Float32Array | undefined
@@ -223,6 +233,12 @@ export const createConversation = (
     },
     truncate(length) {
       if (busy) throw new AwqError('INVALID_ARGUMENT', 'This conversation is being extended; wait for that to end.')
+      if (prefixed && length < prefixEnd) {
+        owed = length
+        prefixEnd = 0
+        cache.truncate(0)
+        return
+      }
       const missing = length - cache.length
       if (missing <= 0 || missing > owed) cache.truncate(length)
       owed = Math.max(0, missing)

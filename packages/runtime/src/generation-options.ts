@@ -52,7 +52,7 @@ export interface GenerationPlan {
  * outside the vocabulary
  */
 export const generationPlan = (
-  model: Pick<TokenModel, 'contextLength' | 'largestContext' | 'vocabSize'>,
+  model: Pick<TokenModel, 'contextLength' | 'largestContext' | 'vocabSize' | 'knows'>,
   prompt: readonly number[],
   options: GenerateOptions,
 ): GenerationPlan => {
@@ -74,7 +74,8 @@ export const generationPlan = (
     }
   }
   // The place, not the id: that of a hole is undefined.
-  const wrong = prompt.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= model.vocabSize)
+  const inside = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < model.vocabSize
+  const wrong = prompt.findIndex((id) => !(model.knows?.(id) ?? inside(id)))
   if (wrong >= 0) {
     throw new AwqError(
       'INVALID_ARGUMENT',

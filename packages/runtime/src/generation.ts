@@ -56,14 +56,23 @@ export interface Generation extends AsyncIterable<GenerationEvent> {
   readonly result: Promise<GenerationResult>
 }
 
+/** A prompt whose ids are not there at once: images have to be read first. Asked for with the first step. */
+export type PromptSource = (signal: AbortSignal | undefined) => Promise<readonly number[]>
+
 /**
  * Starts a generation. Nothing runs before the first step is asked for, by iteration or by `result`.
  * @throws AwqError at once: INVALID_ARGUMENT for options out of range, a prompt that is empty or longer than the context; BUSY
  * where the queue of a batch is full. A place in that queue is taken with the first step, which rejects with BUSY when others
  * were faster.
  */
-export const generate = (model: TokenModel, prompt: readonly number[], options: GenerateOptions = {}): Generation => {
-  const plan = generationPlan(model, prompt, options)
+export const generate = (
+  model: TokenModel,
+  given: readonly number[] | PromptSource,
+  options: GenerateOptions = {},
+): Generation => {
+  // Of a prompt that is yet to come, the options alone are checked now.
+  let prompt = typeof given === 'function' ? [0] : given
+  let plan = generationPlan(model, prompt, options)
   model.check?.()
   const seed = plan.sampling.seed ?? randomSeed()
   const { signal } = options
@@ -84,6 +93,11 @@ export const generate = (model: TokenModel, prompt: readonly number[], options: 
     const started = performance.now()
     const seconds = () => (performance.now() - started) / 1000
     signal?.throwIfAborted()
+    if (typeof given === 'function') {
+      prompt = await given(signal)
+      signal?.throwIfAborted()
+      plan = generationPlan(model, prompt, options)
+    }
     const show = createText(model, plan.stop, new Set(options.visibleTokens))
     const sampler = createSampler(plan.sampling, createRandom(seed))
     const drafter = plan.promptLookup && model.tokensAtOnce !== 1 ? createDrafter(plan.promptLookup) : undefined

@@ -30,6 +30,7 @@ export {
   type GenerationEvent,
   type GenerationResult,
   generate,
+  type PromptSource,
 } from './generation.ts'
 export type { GenerateOptions } from './generation-options.ts'
 export { type GenerateInput, type LanguageModel, loadModel } from './language-model.ts'
@@ -74,6 +75,7 @@ export {
   toolCallMarkers,
 } from './tool-calls/index.ts'
 export { createImageEncoder, type EncodedImage, type ImageEncoder } from './vision/image-encoder.ts'
+export type { ImageReader, ImageSource } from './vision/image-source.ts'
 export { createSeenImages, type SeenImage, type SeenImages } from './vision/seen-images.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export {

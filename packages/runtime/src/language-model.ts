@@ -16,14 +16,19 @@ import { chooseDecoder } from './decoder-choice.ts'
 import { contextInLimits } from './device-limits.ts'
 import { type Generation, generate } from './generation.ts'
 import type { GenerateOptions } from './generation-options.ts'
-import { lazyConversations } from './lazy-conversations.ts'
+import { type ImageDecoder, lazyConversations } from './lazy-conversations.ts'
 import { createLazyDecoder } from './lazy-decoder.ts'
 import { type LoadOptions, readContextLength } from './load-options.ts'
-import { type OpenedModel, openModel } from './open-model.ts'
+import { type DecoderRequest, type OpenedModel, openModel } from './open-model.ts'
 import { choosePrefillChunk } from './prefill-chunk.ts'
 import { regimeOf } from './rope-regime.ts'
 import { WrongResults } from './self-check.ts'
 import type { Conversation } from './token-model.ts'
+import { createImageEncoder } from './vision/image-encoder.ts'
+import { createImagePrompts, type ImagePrompts } from './vision/image-prompts.ts'
+import type { ImageSource } from './vision/image-source.ts'
+import { messageImages, showsImages } from './vision/message-images.ts'
+import { createSeenImages, type SeenImages } from './vision/seen-images.ts'
 import type { FileProgress } from './weight-links.ts'
 
 /**
@@ -32,8 +37,13 @@ import type { FileProgress } from './weight-links.ts'
  * stands between words.
  */
 export type GenerateInput =
-  | { readonly prompt: string }
   | {
+      readonly prompt: string
+      /** Images, for a model that sees; the prompt has its placeholder for each, or gets them in front. */
+      readonly images?: readonly ImageSource[] | undefined
+    }
+  | {
+      /** Parts of contents may be images: `{ type: 'image', image }`, `{ type: 'image_url', image_url: { url } }`. */
       readonly messages: readonly ChatMessage[]
       /** Functions that the model may call, as the template shows them; see `messagesWithTools`. */
       readonly tools?: readonly unknown[] | undefined
@@ -57,8 +67,16 @@ export interface LanguageModel extends AsyncDisposable {
   readonly contextLength: number
   /** How busy it is at the moment, for models that were loaded with `batch`. */
   readonly load: BatchLoad | undefined
-  /** The token ids of an input, as `generate` would feed them. */
+  /** True for a model that reads images. */
+  readonly sees: boolean
+  /** The token ids of an input without images, as `generate` would feed them. */
   encode(input: GenerateInput): number[]
+  /**
+   * The token ids of an input, which may have images: each row of one is an id past the vocabulary, which stands for it in this
+   * loaded model alone.
+   * @throws AwqError for an image that can not be read, or that the model does not take; UNSUPPORTED for one that does not see
+   */
+  prepare(input: GenerateInput, options?: { readonly signal?: AbortSignal | undefined }): Promise<number[]>
   /**
    * Writes on. A prompt gets the special tokens that tokenizer.json adds (such as begin of sequence); a conversation
    * those of its template, opened for the assistant's answer. Several generations may run side by side.
@@ -118,11 +136,18 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
     const settings = options.batch && batchSettings(options.batch, wished, tokenBytes(model.description, dtype))
     const { contextLength } = settings ?? { contextLength: wished }
     const told: FileProgress = (event) => onProgress?.({ stage: 'download', ...event })
-    const decoder = createLazyDecoder(model, { attention, dtype, onProgress: told })
+    const { vocabSize, hiddenSize } = model.description.config
+    const images = model.sees ? createSeenImages(vocabSize, hiddenSize) : undefined
+    const decoder = createLazyDecoder(model, { attention, dtype, images: model.sees, onProgress: told })
     undo.push(() => decoder.dispose())
+    const forImages = decoderForImages(model, { attention, dtype, onProgress: told })
+    if (forImages) undo.push(() => forImages.decoder.dispose())
+    const encoder = createImageEncoder(model, dtype)
+    undo.push(() => encoder.dispose())
     const tokensAtOnce = model.tokensAtOnce(dtype)
     const chunk = Math.min(tokensAtOnce, await choosePrefillChunk(engine, attention))
-    const open = lazyConversations(decoder, model.description, { engine, attention, dtype, contextLength, chunk })
+    const opening = { engine, attention, dtype, contextLength, chunk, images, forImages }
+    const open = lazyConversations(decoder, model.description, opening)
     const pool = createConversationPool(open, settings ? 0 : (options.keptConversations ?? 1))
     undo.push(() => pool.dispose())
     const batch =
@@ -130,7 +155,7 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
       createBatch({
         settings,
         vocabSize: model.description.config.vocabSize,
-        open: () => openExecutor({ decoder, model, settings, open, engine, attention, dtype, chunk }),
+        open: () => openExecutor({ decoder, model, settings, open, engine, attention, dtype, chunk, images }),
       })
     if (batch) undo.push(() => batch.dispose())
     if (options.preload ?? true) {
@@ -150,6 +175,8 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
       open,
       pool,
       batch,
+      images,
+      prompts: createImagePrompts({ model, folder, tokenizer, encoder, seen: images, read: options.readImage }),
       dispose,
     })
   } catch (error) {
@@ -174,26 +201,87 @@ interface Parts {
   readonly open: () => Conversation
   readonly pool: ConversationPool
   readonly batch: Batch | undefined
+  readonly images: SeenImages | undefined
+  readonly prompts: ImagePrompts
   readonly dispose: () => Promise<void>
 }
 
+/** The decoder of conversations with images, where the fused form of attention can not say theirs. */
+const decoderForImages = (model: OpenedModel, request: Omit<DecoderRequest, 'signal'>): ImageDecoder | undefined => {
+  const { vision } = model.description
+  if (!model.sees || !vision || vision.attention === 'causal' || request.attention === 'plain') return undefined
+  const attention = 'plain'
+  return { attention, decoder: createLazyDecoder(model, { ...request, attention, images: true }) }
+}
+
 const assemble = (parts: Parts): LanguageModel => {
-  const { model, tokenizer, contextLength, tokensAtOnce, attention, activations, open, pool, batch, dispose } = parts
+  const {
+    model,
+    tokenizer,
+    contextLength,
+    tokensAtOnce,
+    attention,
+    activations,
+    open,
+    pool,
+    batch,
+    images,
+    prompts,
+    dispose,
+  } = parts
   const { description } = model
   const { vocabSize } = description.config
   const eosIds = new Set(tokenizer.eosIds)
+  const { bosId } = tokenizer
+  /** What stands before a conversation that its template does not begin: as processors do it, which models that see come with. */
+  const encodeChat = (text: string): number[] => {
+    if (!model.sees) return tokenizer.encode(text)
+    const ids = tokenizer.encode(text)
+    return ids[0] === bosId ? ids : tokenizer.encode(text, { addSpecialTokens: true })
+  }
+  const withImages = (input: GenerateInput): boolean =>
+    'messages' in input ? showsImages(input.messages) : 'prompt' in input && (input.images?.length ?? 0) > 0
+  const lists = model.sees && !/content['"\]]*\s+is\s+(not\s+)?string/.test(tokenizer.chatTemplate ?? '')
+  const render = (input: Extract<GenerateInput, { messages: unknown }>) => {
+    const { tools, variables } = input
+    const { messages, images: shown } = messageImages(input.messages, lists)
+    const text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools, variables })
+    return { text, images: shown }
+  }
   const encode = (input: GenerateInput): number[] => {
+    if (withImages(input))
+      throw new AwqError('INVALID_ARGUMENT', 'Images take time to be read: await prepare(input), or generate from it.')
     if ('ids' in input) return [...input.ids]
     if ('messages' in input) {
+      if (model.sees) return encodeChat(render(input).text)
       const { messages, tools, variables } = input
       return tokenizer.encode(tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tools, variables }))
     }
     const ids = tokenizer.encode(input.prompt, { addSpecialTokens: true })
-    return ids.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : ids
+    return ids.length === 0 && bosId !== undefined ? [bosId] : ids
+  }
+
+  const prepare = async (
+    input: GenerateInput,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<number[]> => {
+    options.signal?.throwIfAborted()
+    if (!withImages(input)) return encode(input)
+    // Says why, where it does not.
+    if (!model.sees) await model.openVision()
+    if ('messages' in input) {
+      const { text, images: shown } = render(input)
+      const addSpecialTokens = tokenizer.encode(text)[0] !== bosId
+      return prompts.encode({ text, images: shown, addSpecialTokens }, options)
+    }
+    const { prompt, images: given = [] } = input as Extract<GenerateInput, { prompt: string }>
+    const text = await prompts.placed(prompt, given.length)
+    const shown = given.map((source) => ({ source, named: true }))
+    return prompts.encode({ text, images: shown, addSpecialTokens: true }, options)
   }
 
   const checkPrompt = (ids: readonly number[]): void => {
-    checkIds(ids, vocabSize)
+    checkIds(images ? ids.filter((id) => !images.has(id)) : ids, vocabSize)
     if (ids.length === 0 || ids.length > contextLength) {
       throw new AwqError('INVALID_ARGUMENT', `Logits need 1 to ${contextLength} token ids; got ${ids.length}.`)
     }
@@ -221,7 +309,9 @@ const assemble = (parts: Parts): LanguageModel => {
     get load() {
       return batch?.load
     },
+    sees: model.sees,
     encode,
+    prepare,
     generate(input, options) {
       // A conversation's answer is a text of its own; what follows a prompt continues it, first space included.
       const continuation = 'ids' in input ? (input.continuation ?? true) : !('messages' in input)
@@ -231,13 +321,14 @@ const assemble = (parts: Parts): LanguageModel => {
           largestContext: description.config.contextLength,
           vocabSize,
           eosIds,
+          knows: images?.has,
           tokensAtOnce,
           regime: (length) => regimeOf(description, length),
           createDecoder: (visibleTokens) => tokenizer.createDecoder({ continuation, visibleTokens }),
           check: batch?.check,
           open: (prompt, options) => batch?.open(options) ?? pool.open(prompt),
         },
-        encode(input),
+        withImages(input) ? (signal) => prepare(input, { signal }) : encode(input),
         options,
       )
     },

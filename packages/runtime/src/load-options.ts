@@ -3,6 +3,7 @@ import type { EngineChoice, EngineMemory } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import type { BatchOptions } from './batch/batch-options.ts'
 import type { Accuracy } from './bindings.ts'
+import type { ImageReader } from './vision/image-source.ts'
 
 /** How a model is loaded. */
 export interface LoadOptions extends EngineChoice {
@@ -37,6 +38,11 @@ export interface LoadOptions extends EngineChoice {
   readonly batch?: BatchOptions | undefined
   /** Load the decoder at once (the default) or when something first needs it. */
   readonly preload?: boolean | undefined
+  /**
+   * Reads the images that messages name, `{ type: 'image', path }`. By default names are refused; `loadModel` of
+   * @awq/runtime/node reads files.
+   */
+  readonly readImage?: ImageReader | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((event: LoadEvent) => void) | undefined
 }

@@ -49,7 +49,10 @@ export const nextTokens = async (
   const fresh = context.slice(conversation.length)
   // A prompt is long: the logits of all its tokens would cost more than the draft saves.
   const room = fresh.length > 1 ? 0 : Math.min(most - 1, model.contextLength - context.length)
-  const found = room > 0 && drafter ? drafter.draft(context, room) : []
+  const drafted = room > 0 && drafter ? drafter.draft(context, room) : []
+  // Rows of an image are no tokens that could be written.
+  const image = drafted.findIndex((id) => id >= model.vocabSize)
+  const found = image < 0 ? drafted : drafted.slice(0, image)
   const known = context.length
   // With the draft behind it the first token would be turned as in the longer sequence.
   const draft = model.regime?.(known) === model.regime?.(known + found.length) ? found : []

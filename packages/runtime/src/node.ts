@@ -1,3 +1,4 @@
+import { readImage } from '@awq/image/node'
 import type { Folder } from '@awq/tensor'
 import { resolveModel } from '@awq/tensor/node'
 import { type LanguageModel, loadModel as loadFolder } from './language-model.ts'
@@ -20,7 +21,10 @@ export interface NodeLoadOptions extends LoadOptions {
  * @throws AwqError as `resolveModel` of @awq/tensor/node and `loadModel` of @awq/runtime
  */
 export const loadModel = async (reference: string | Folder, options: NodeLoadOptions = {}): Promise<LanguageModel> => {
-  if (typeof reference !== 'string') return loadFolder(reference, options)
+  const readsFiles = {
+    readImage: (path: string, { signal }: { signal?: AbortSignal | undefined }) => readImage(path, { signal }),
+  }
+  if (typeof reference !== 'string') return loadFolder(reference, { ...readsFiles, ...options })
   const { revision, cacheDir, token, localFilesOnly, hubUrl, signal, onProgress } = options
   const folder = await resolveModel(reference, {
     revision,
@@ -31,5 +35,5 @@ export const loadModel = async (reference: string | Folder, options: NodeLoadOpt
     signal,
     onProgress: onProgress && ((event) => onProgress({ stage: 'download', ...event })),
   })
-  return loadFolder(folder, options)
+  return loadFolder(folder, { ...readsFiles, ...options })
 }

@@ -11,6 +11,8 @@ export interface TokenModel {
   readonly largestContext?: number | undefined
   readonly vocabSize: number
   readonly eosIds: ReadonlySet<number>
+  /** Whether an id may stand in a prompt, where not only those of the vocabulary may: rows of images. */
+  readonly knows?: ((id: number) => boolean) | undefined
   /**
    * What rotary tables a sequence of so many tokens has, where that depends on its length: tokens that are run in a longer
    * sequence with other tables get other logits.

@@ -25,6 +25,8 @@ export const knownModelFiles: readonly string[] = [
   'tokenizer.model',
   'chat_template.jinja',
   'chat_template.json',
+  'preprocessor_config.json',
+  'processor_config.json',
   indexName,
   'model.safetensors',
 ]

@@ -1,5 +1,5 @@
 /**
- * The small files that go along with a model, whatever its format: tokenizer and generation settings.
+ * The small files that go along with a model, whatever its format: tokenizer and generation settings, and what becomes of images.
  * @module
  */
 import { AwqError, type Folder } from '@awq/tensor'
@@ -18,6 +18,8 @@ export const COMPANIONS: readonly string[] = [
   'merges.txt',
   'chat_template.jinja',
   'chat_template.json',
+  'preprocessor_config.json',
+  'processor_config.json',
 ]
 
 /** Largest that is copied; the tokenizers of the largest vocabularies have some 40 MB. */

@@ -5,6 +5,8 @@ import type { OpenedModel } from '../open-model.ts'
 import { growingRopeFeeds } from '../rope-feeds.ts'
 import { regimeOf } from '../rope-regime.ts'
 import type { Conversation } from '../token-model.ts'
+import { hasThreeParts } from '../vision/image-ropes.ts'
+import type { SeenImages } from '../vision/seen-images.ts'
 import type { BatchSettings } from './batch-options.ts'
 import { createConversationExecutor } from './conversation-executor.ts'
 import type { BatchExecutor } from './executor.ts'
@@ -22,22 +24,28 @@ export interface ExecutorRequest {
   readonly dtype: ActivationType
   /** Tokens of a prompt that run at once. */
   readonly chunk: number
+  /** What ids past the vocabulary stand for, of models that see. */
+  readonly images?: SeenImages | undefined
 }
 
 /** The executor that is right for a model and its device. */
 export const openExecutor = async (request: ExecutorRequest): Promise<BatchExecutor> => {
-  const { decoder, model, settings, open, engine, attention, dtype, chunk } = request
+  const { decoder, model, settings, open, engine, attention, dtype, chunk, images } = request
   const { description } = model
   const { maxBatch: slots, cacheTokens, contextLength } = settings
   // Rotary tables that depend on the length of the sequence: it must be known.
-  const whole = regimeOf(description, 0) !== ''
+  const regimes = regimeOf(description, 0) !== ''
+  // Tokens that see those behind them run together; positions of three parts are those of one conversation.
+  const together = images !== undefined && description.vision?.attention !== 'causal'
+  const apart = images !== undefined && hasThreeParts(description)
+  const whole = regimes || together
   // Rows are arrays, which an engine with memory of its own would copy for every run.
   const { inPlaceOutputs, deviceTensors } = engine.features
   const inPlace = inPlaceOutputs && !deviceTensors && kernelsOf(engine.device).hostMemory
-  if (attention === 'fused' && inPlace && !whole && model.tokensAtOnce(dtype) >= chunk) {
+  if (attention === 'fused' && inPlace && !whole && !apart && model.tokensAtOnce(dtype) >= chunk) {
     const session = await decoder.session()
     const rope = growingRopeFeeds(description, attention, { dtype, engine })
-    return createRowExecutor({ session, description, dtype, rope, slots, cacheTokens, contextLength, chunk })
+    return createRowExecutor({ session, description, dtype, rope, slots, cacheTokens, contextLength, chunk, images })
   }
   const pieces = whole ? Number.POSITIVE_INFINITY : chunk
   return createConversationExecutor({ slots, cacheTokens, chunk: pieces, create: open })

@@ -3,9 +3,11 @@
  * @module
  */
 import type { ActivationType, ModelDescription } from '@awq/models'
-import type { Session } from '@awq/ort'
+import { type Session, zeros } from '@awq/ort'
 import { bucket } from '../cache.ts'
 import type { RopeFeeds } from '../rope-feeds.ts'
+import { hasImages, imageRun } from '../vision/image-tokens.ts'
+import type { SeenImages } from '../vision/seen-images.ts'
 import type { BatchExecutor } from './executor.ts'
 import { createRowMemory } from './row-memory.ts'
 import { bindRowStep, type RowStep } from './row-step.ts'
@@ -23,6 +25,8 @@ export interface RowExecutorOptions {
   readonly contextLength: number
   /** Tokens of a prompt that run at once. */
   readonly chunk: number
+  /** What ids past the vocabulary stand for, with a graph that was emitted for images. */
+  readonly images?: SeenImages | undefined
 }
 
 /** Scores that one run may hold, elements: attention on the CPU makes its rows whole. */
@@ -36,8 +40,9 @@ const keptLength = 16
 
 /** Slots that nobody used yet. */
 export const createRowExecutor = (options: RowExecutorOptions): BatchExecutor => {
-  const { session, description, dtype, rope, slots, cacheTokens, contextLength, chunk } = options
-  const { vocabSize, heads } = description.config
+  const { session, description, dtype, rope, slots, cacheTokens, contextLength, chunk, images } = options
+  const { vocabSize, heads, hiddenSize } = description.config
+  const textOnly = images ? { features: zeros(dtype, [1, hiddenSize]) } : {}
   const shapes = description.blocks.map(({ attention: { kvHeads, headDim } }) => ({ kvHeads, headDim }))
   const memory = createRowMemory(shapes, dtype)
   const lengths: number[] = new Array(slots).fill(0)
@@ -131,7 +136,7 @@ export const createRowExecutor = (options: RowExecutorOptions): BatchExecutor =>
         ? aside.subarray(0, count * vocabSize)
         : logits.subarray(first * vocabSize, (first + count) * vocabSize)
       const bound = step(`${first} ${count} ${read}`, () =>
-        bindRowStep(parts, { first, count, tokens: 1, rows: 1, logits: into }),
+        bindRowStep(parts, { first, count, tokens: 1, rows: 1, logits: into, ...textOnly }),
       )
       const given = new Array<number>(count).fill(0)
       for (const [i, slot] of wanted.entries()) given[slot - first] = ids[i]!
@@ -149,12 +154,16 @@ export const createRowExecutor = (options: RowExecutorOptions): BatchExecutor =>
       const tokens = ids.length
       const wanted = Math.max(1, rows)
       const values = wanted > 1 ? drafts(slot, wanted) : row(slot)
-      const bind = (): RowStep => bindRowStep(parts, { first: slot, count: 1, tokens, rows: wanted, logits: values })
-      if (tokens <= keptLength) await step(`${slot} of ${tokens} ${wanted}`, bind).run(ids, [lengths[slot]!])
+      const seen =
+        images && hasImages(ids, vocabSize) ? imageRun(ids, { vocabSize, hiddenSize, dtype, images }) : undefined
+      const features = seen ? { features: seen.features } : textOnly
+      const bind = (): RowStep =>
+        bindRowStep(parts, { first: slot, count: 1, tokens, rows: wanted, logits: values, ...features })
+      if (tokens <= keptLength && !seen) await step(`${slot} of ${tokens} ${wanted}`, bind).run(ids, [lengths[slot]!])
       else {
         const once = bind()
         try {
-          await once.run(ids, [lengths[slot]!])
+          await once.run(seen?.ids ?? ids, [lengths[slot]!])
         } finally {
           once.dispose()
         }

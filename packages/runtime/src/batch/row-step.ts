@@ -3,7 +3,7 @@
  * @module
  */
 import { type ModelDescription, rewriteRows, sequenceFeeds } from '@awq/models'
-import { type Session, tensor, zeros } from '@awq/ort'
+import { type Session, type Tensor, tensor, zeros } from '@awq/ort'
 import type { RopeFeeds } from '../rope-feeds.ts'
 import type { RowMemory } from './row-memory.ts'
 
@@ -26,6 +26,8 @@ export interface RowStepShape {
   readonly rows: number
   /** Where they are written. */
   readonly logits: Float32Array
+  /** Rows that ids past the vocabulary stand for; for graphs of models that see. */
+  readonly features?: Tensor | undefined
 }
 
 /** A bound step. */
@@ -38,7 +40,7 @@ export interface RowStep {
 /** Binds a step to the memory as it is laid out. */
 export const bindRowStep = (
   { session, description, memory, rope }: RowStepParts,
-  { first, count, tokens, rows, logits }: RowStepShape,
+  { first, count, tokens, rows, logits, features }: RowStepShape,
 ): RowStep => {
   const { capacity } = memory
   const ids = zeros('int64', [count, tokens])
@@ -47,6 +49,7 @@ export const bindRowStep = (
     {
       input_ids: ids,
       logits_from: tensor('int64', [1], BigInt64Array.of(BigInt(tokens - rows))),
+      ...(features ? { features } : {}),
       ...rope(capacity, capacity),
       ...sequence,
       ...memory.views('past', first, count),

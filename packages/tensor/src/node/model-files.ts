@@ -13,6 +13,7 @@ const wanted: readonly RegExp[] = [
   /^(special_tokens_map|added_tokens|vocab)\.json$/,
   /^(merges\.txt|tokenizer\.model)$/,
   /^chat_template\.(jinja|json)$/,
+  /^(pre)?processor_config\.json$/,
 ]
 
 /** The files of a hub model that are needed: configuration, tokenizer and weights; small ones first. */

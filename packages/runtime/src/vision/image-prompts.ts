@@ -1,0 +1,125 @@
+/**
+ * Prompts with images: pixels through the model's processor and tower, placeholders to ids past the vocabulary.
+ * @module
+ */
+import { expandPrompt, type ImageProcessor, loadImageProcessor, type ProcessedImage } from '@awq/image'
+import type { PreparedImage } from '@awq/models'
+import { tensor } from '@awq/ort'
+import { AwqError, type Folder } from '@awq/tensor'
+import type { Tokenizer } from '@awq/text'
+import type { OpenedModel } from '../open-model.ts'
+import type { ImageEncoder } from './image-encoder.ts'
+import { type ImageReader, imagePixels } from './image-source.ts'
+import type { NamedSource } from './message-images.ts'
+import type { SeenImage, SeenImages } from './seen-images.ts'
+
+/** What prompts with images are made with. */
+export interface ImagePromptParts {
+  readonly model: OpenedModel
+  readonly folder: Folder
+  readonly tokenizer: Tokenizer
+  /** Absent for models that do not see. */
+  readonly seen: SeenImages | undefined
+  readonly encoder: ImageEncoder
+  /** Reads images by their names. */
+  readonly read?: ImageReader | undefined
+}
+
+/** A text with a placeholder for each image. */
+export interface ImagePrompt {
+  readonly text: string
+  readonly images: readonly NamedSource[]
+  /** Special tokens that tokenizer.json adds, where the model's processor does not write its own. */
+  readonly addSpecialTokens: boolean
+}
+
+/** Makes prompts. */
+export interface ImagePrompts {
+  /**
+   * A text with a placeholder for each image: as it stands where it has any, else with them in front.
+   * @throws AwqError NOT_FOUND for a folder without an image processor's file
+   */
+  placed(text: string, images: number): Promise<string>
+  /**
+   * The ids of a prompt.
+   * @throws AwqError as `imagePixels` and `ImageProcessor.process`; INVALID_ARGUMENT for a text with another number of placeholders
+   */
+  encode(prompt: ImagePrompt, options?: { readonly signal?: AbortSignal | undefined }): Promise<number[]>
+}
+
+const preparedOf = ({ pixelValues, shape, grid, originalSize }: ProcessedImage): PreparedImage => ({
+  pixelValues: tensor('float32', shape, pixelValues as Float32Array<ArrayBuffer>),
+  size: originalSize,
+  ...(grid ? { grid: { rows: grid[1], columns: grid[2] } } : {}),
+})
+
+/** What tells an image from others once it is prepared; without a hash none is like another. */
+const keyOf = async ({ pixelValues, shape, originalSize }: ProcessedImage): Promise<string> => {
+  const { subtle } = globalThis.crypto ?? {}
+  if (!subtle) return `${Math.random()} ${performance.now()}`
+  const bytes = new Uint8Array(pixelValues.buffer as ArrayBuffer, pixelValues.byteOffset, pixelValues.byteLength)
+  const hash = new Uint8Array(await subtle.digest('SHA-256', bytes))
+  return `${shape.join(' ')} of ${originalSize.join(' ')}: ${[...hash].join(' ')}`
+}
+
+/** Prompts of a model that sees. */
+export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
+  const { model, folder, tokenizer, encoder, read } = parts
+  let loading: Promise<ImageProcessor> | undefined
+  const processor = (): Promise<ImageProcessor> => {
+    loading ??= loadImageProcessor(folder)
+    loading.catch(() => {
+      loading = undefined
+    })
+    return loading
+  }
+
+  const rulesOf = ({ prompt, kind }: ImageProcessor) => {
+    if (prompt) return prompt
+    throw new AwqError('UNSUPPORTED', `${folder.name}: what ${kind} does to a prompt is not known for this model`)
+  }
+
+  const see = async (image: ProcessedImage, seen: SeenImages, signal: AbortSignal | undefined): Promise<SeenImage> => {
+    const key = await keyOf(image)
+    const known = seen.byKey(key)
+    if (known) return known
+    const { features, grid } = await encoder.encode(preparedOf(image), { signal })
+    return seen.byKey(key) ?? seen.add(key, features, grid)
+  }
+
+  return {
+    async placed(text, images) {
+      const { placeholder, prepare } = rulesOf(await processor())
+      return prepare || text.includes(placeholder) ? text : placeholder.repeat(images) + text
+    },
+    async encode({ text, images, addSpecialTokens }, { signal } = {}) {
+      const { vision } = model.description
+      const { seen } = parts
+      if (!seen || !vision) throw new AwqError('UNSUPPORTED', `${folder.name} does not see`)
+      const ready = await processor()
+      const rules = rulesOf(ready)
+      const processed: ProcessedImage[] = []
+      const found: SeenImage[] = []
+      for (const { source, named } of images) {
+        const pixels = await imagePixels(source, named ? read : undefined, { signal })
+        const image = ready.process(pixels)
+        processed.push(image)
+        found.push(await see(image, seen, signal))
+      }
+      const expanded = expandPrompt(rules, text, processed)
+      const own = rules.prepare && images.length > 0
+      const ids = tokenizer.encode(expanded, { addSpecialTokens: addSpecialTokens && !own })
+      const rows = found.flatMap(({ firstId, rows: count }) => Array.from({ length: count }, (_, i) => firstId + i))
+      const imageToken = vision.imageTokenId
+      const places = ids.filter((id) => id === imageToken).length
+      if (places !== rows.length)
+        throw new AwqError(
+          'CONFIG',
+          `${folder.name}: the prompt has ${places} tokens ${imageToken} for the ${rows.length} rows of its images; ` +
+            'config.json, the tokenizer and the image processor do not belong together',
+        )
+      let row = 0
+      return ids.map((id) => (id === imageToken ? rows[row++]! : id))
+    },
+  }
+}
