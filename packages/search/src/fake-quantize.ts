@@ -50,12 +50,27 @@ export function emitRanges(graph: Graph, weight: Value, rule: GridRule = {}): { 
   return { low: graph.add('Min', [least, zero]), high: graph.add('Max', [most, zero]) }
 }
 
+/** The least value that float16 has with all of its 11 digits; below it values lie 2^-24 apart. */
+const LEAST_NORMAL = 2 ** -14
+
+/** The largest float32 that float16 rounds to a finite value: what is next to it, 65520, is a tie, and goes to infinity. */
+const LARGEST_FINITE = 65520 - 2 ** -8
+
 /**
- * Rounds float32 to the values of float16. By way of float64, which changes nothing and which no GPU's provider casts:
- * the CPU does it, for the few values of a grid, because not every WebGPU device has float16.
+ * Rounds float32, not negative, to the values of float16, ties to even: Veltkamp's splitting, t - (t - x) with t = x (2^13 + 1), leaves 24 - 13
+ * digits (Dekker, Numerische Mathematik 18, 1971). Not by Cast, which has no float16 on every WebGPU device, and which
+ * onnxruntime-web leaves out where one cast undoes another.
  */
-const roundToFloat16 = (graph: Graph, value: Value): Value =>
-  (['float64', 'float16', 'float64', 'float32'] as const).reduce((x, to) => graph.add('Cast', [x], { to }), value)
+const roundToFloat16 = (graph: Graph, x: Value): Value => {
+  const above = graph.add('Mul', [x, scalar(graph, 2 ** 13 + 1)])
+  const normal = graph.add('Sub', [above, graph.add('Sub', [above, x])])
+  // The digits of 0.75 end at 2^-24.
+  const anchor = scalar(graph, 0.75)
+  const small = graph.add('Sub', [graph.add('Add', [x, anchor]), anchor])
+  const finite = graph.add('Where', [graph.add('Less', [x, scalar(graph, LEAST_NORMAL)]), small, normal])
+  const large = graph.add('Less', [scalar(graph, LARGEST_FINITE), x])
+  return graph.add('Where', [large, scalar(graph, Number.POSITIVE_INFINITY), finite])
+}
 
 /** The grid as it is stored, from ranges [groups]: `quantizationGrid`. A scale beyond float16 becomes infinite. */
 export function emitGrid(graph: Graph, low: Value, high: Value, spec: QuantSpec, rule: GridRule = {}): GridValues {
