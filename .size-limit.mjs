@@ -10,15 +10,16 @@ const budgets = {
   'packages/ort/src/index.ts': '45 kB',
   'packages/ort/src/worker.ts': '12 kB',
   'packages/text/src/index.ts': '50 kB',
+  'packages/image/src/index.ts': '20 kB',
   'packages/models/src/index.ts': '80 kB',
   'packages/quantize/src/index.ts': '75 kB',
   'packages/runtime/src/index.ts': '185 kB',
   'packages/runtime/src/browser.ts': '170 kB',
-  'packages/evaluate/src/index.ts': '170 kB',
+  'packages/evaluate/src/index.ts': '180 kB',
   'packages/formats/src/index.ts': '140 kB',
   'packages/core/src/index.ts': '230 kB',
   'packages/core/src/browser.ts': '35 kB',
-  'packages/core/src/quantize-worker.ts': '240 kB',
+  'packages/core/src/worker.ts': '240 kB',
   'packages/report/src/index.ts': '10 kB',
 }
 

@@ -46,6 +46,8 @@ const entries = manifests.flatMap(({ name, exports }) =>
     .filter((path) => path !== './package.json')
     .map((path) => `${name}${path.slice(1)}`),
 )
+/** Without the programs of Workers, which begin to listen when they are loaded. */
+const libraries = entries.filter((entry) => !entry.endsWith('/worker'))
 const browserEntries = entries.filter((entry) => entry !== 'awq' && !/\/(node|server)$/.test(entry))
 
 const tarballOf = ({ name, version }: Manifest): string =>
@@ -87,9 +89,8 @@ step('the tarballs install into an empty project', () => {
 
 step(`every entry imports in plain Node ${run('node', ['-v'], { env: userEnvironment }).output.trim()}`, () => {
   const script = `
-    for (const entry of ${JSON.stringify(entries)}) {
-      const names = Object.keys(await import(entry))
-      if (names.length === 0 && !entry.endsWith('/worker')) throw new Error(entry + ' exports nothing')
+    for (const entry of ${JSON.stringify(libraries)}) {
+      if (Object.keys(await import(entry)).length === 0) throw new Error(entry + ' exports nothing')
     }
     const { Graph } = await import('@awq/onnx')
     const { createEngine, tensor } = await import('@awq/ort')
