@@ -57,7 +57,8 @@ const panelBody = ({ title, xLabel, yLabel, points, fit }: Panel): string => {
 export const plot = (panels: readonly Panel[]): string => {
   const width = size.width * panels.length
   const bodies = panels.map((panel, i) => `<g transform="translate(${i * size.width} 0)">\n${panelBody(panel)}\n</g>`)
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${size.height}" viewBox="0 0 ${width} ${size.height}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${size.height}" viewBox="0 0 ${width} ${size.height}" role="img">
+<title>${escaped(panels.map(({ title, xLabel, yLabel }) => `${title}: ${yLabel} by ${xLabel}`).join('; '))}</title>
 <style>
 text { font: 12px sans-serif; fill: #777 } .title { font-weight: bold }
 .grid { stroke: #8884; fill: none } .fit { stroke: #4a7fd0; stroke-width: 1.5; fill: none } circle { fill: #d0643a }
