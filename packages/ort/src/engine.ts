@@ -1,5 +1,5 @@
 import { AwqError, messageOf } from '@awq/tensor'
-import { releaseSessions } from './cached-session.ts'
+import { engineLife } from './engine-life.ts'
 import { readExternalData } from './external-data.ts'
 import { allocateTensor, holdTensor } from './held-tensor.ts'
 import { fatalSeverity } from './log-severity.ts'
@@ -49,10 +49,8 @@ function runtimeOptions(
 
 /** An engine over ONNX Runtime's JavaScript API, as onnxruntime-node has it. */
 export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
-  let disposed = false
-  const checkAlive = () => {
-    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
-  }
+  // Its sessions share nothing.
+  const life = engineLife(() => {})
   const load = async (model: Uint8Array, options: SessionOptions): Promise<RuntimeSession> => {
     options.signal?.throwIfAborted()
     const data = options.externalData && (await readExternalData(options.externalData, options.signal))
@@ -69,7 +67,7 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
     features: parts.features,
     threads: parts.threads,
     async createSession(model, options = {}) {
-      checkAlive()
+      life.check()
       options.signal?.throwIfAborted()
       const inner = await load(model, options)
       const session = wrapSession(api, inner)
@@ -78,17 +76,14 @@ export function makeEngine(api: RuntimeApi, parts: EngineParts): Engine {
       return session
     },
     upload(value) {
-      checkAlive()
+      life.check()
       return holdTensor(api, value)
     },
     allocate(dtype, shape) {
-      checkAlive()
+      life.check()
       return allocateTensor(api, dtype, shape)
     },
-    async dispose() {
-      disposed = true
-      await releaseSessions(engine)
-    },
+    dispose: () => life.dispose(engine),
   }
   return engine
 }

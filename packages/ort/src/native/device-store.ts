@@ -1,59 +1,38 @@
 import { AwqError } from '@awq/tensor'
+import { type HeldEntry, handleError, heldEntries } from '../held-entries.ts'
 import { checkKind, checkTensor, sizeOf, zeros } from '../tensor.ts'
 import type { Turns } from '../turns.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
 import type { DeviceMemory } from './device-memory.ts'
 import type { Runtime } from './runtime.ts'
-import { handleError, type TensorStore } from './tensor-store.ts'
+import type { TensorStore } from './tensor-store.ts'
 import { lendTensor } from './value.ts'
 
 /** A tensor on the device. */
-interface Entry {
+interface Entry extends HeldEntry {
   /** The OrtValue; 0 until its turn has come, and after it was freed. */
   value: bigint
   /** Why there is none. */
   failure: unknown
-  loans: number
-  ended: boolean
 }
 
 /** Device tensors in the device's own memory. Everything that touches it takes its turn with the runs. */
 export function deviceTensorStore(runtime: Runtime, memory: DeviceMemory, turns: Turns): TensorStore {
   const { api } = runtime
-  const held = new WeakMap<DeviceTensor, Entry>()
-  const entries = new Set<Entry>()
-
   const free = (entry: Entry): void => {
     if (entry.value !== 0n) api.ReleaseValue(entry.value)
     entry.value = 0n
-    entries.delete(entry)
   }
-  const end = (entry: Entry): void => {
-    entry.ended = true
-    if (entry.loans === 0 && entries.has(entry)) void turns.take(() => free(entry))
-  }
-  const repay = (entry: Entry): void => {
-    entry.loans -= 1
-    if (entry.ended) end(entry)
-  }
-  // A handle that its owner forgot frees its memory when it is collected.
-  const forgotten = new FinalizationRegistry<Entry>(end)
-
-  const entryOf = (handle: DeviceTensor, name: string): Entry => {
-    const entry = held.get(handle)
-    if (!entry || entry.ended) throw handleError(name)
-    return entry
-  }
-  const checkThere = (entry: Entry, name: string): void => {
-    if (entry.failure !== undefined) {
-      throw new AwqError('ENGINE', `${name}: there is no such tensor on the device`, { cause: entry.failure })
-    }
-    if (!entries.has(entry)) throw handleError(name)
+  const checkMade = ({ failure }: Entry, name: string): void => {
+    if (failure === undefined) return
+    throw new AwqError('ENGINE', `${name}: there is no such tensor on the device`, { cause: failure })
   }
 
   const readBack = async (entry: Entry, { dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): Promise<Tensor> => {
     const result = zeros(dtype, shape)
-    checkThere(entry, 'read')
+    checkMade(entry, 'read')
+    // Asked for while the engine ended.
+    if (entry.value === 0n) throw handleError('read')
     if (sizeOf(shape) === 0) return result
     const lease = lendTensor(runtime, result, 'read')
     try {
@@ -64,44 +43,33 @@ export function deviceTensorStore(runtime: Runtime, memory: DeviceMemory, turns:
     }
   }
 
-  const hold = ({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): { handle: DeviceTensor; entry: Entry } => {
-    const entry: Entry = { value: 0n, failure: undefined, loans: 0, ended: false }
-    const own = [...shape]
-    const handle: DeviceTensor = {
-      dtype,
-      shape: own,
-      location: 'device',
-      async read() {
-        entryOf(handle, 'read')
-        entry.loans += 1
-        return turns.take(() => readBack(entry, { dtype, shape: own })).finally(() => repay(entry))
-      },
-      dispose: () => end(entry),
-    }
-    held.set(handle, entry)
-    forgotten.register(handle, entry)
-    entries.add(entry)
-    return { handle, entry }
-  }
+  const entries = heldEntries<Entry>(
+    (entry) => void turns.take(() => free(entry)),
+    (entry, kind) => turns.take(() => readBack(entry, kind)),
+  )
+  const hold = (kind: Pick<Tensor, 'dtype' | 'shape'>): DeviceTensor =>
+    entries.hold(kind, { value: 0n, failure: undefined, loans: 0, ended: false })
 
   /** Makes the OrtValue in its turn; what goes wrong is told by the first run that needs it. */
-  const fill = (entry: Entry, make: () => void | Promise<void>): void => {
-    entry.loans += 1
-    const made = turns.take(make).catch((error: unknown) => {
-      entry.failure = error
-    })
-    void made.then(() => repay(entry))
+  const fill = (handle: DeviceTensor, make: (entry: Entry) => void | Promise<void>): void => {
+    const { entry, release } = entries.borrow(handle, 'fill')
+    const made = turns
+      .take(() => make(entry))
+      .catch((error: unknown) => {
+        entry.failure = error
+      })
+    void made.then(release)
   }
 
   return {
     location: 'device',
     upload(value) {
       checkTensor(value, 'upload')
-      const { handle, entry } = hold(value)
+      const handle = hold(value)
       const { dtype, shape } = value
       // Looked at now: memory that may move is the caller's mistake.
       const lease = lendTensor(runtime, value, 'upload')
-      fill(entry, async () => {
+      fill(handle, async (entry) => {
         try {
           lease.check()
           entry.value = memory.allocate(dtype, shape)
@@ -114,28 +82,27 @@ export function deviceTensorStore(runtime: Runtime, memory: DeviceMemory, turns:
     },
     allocate(dtype, shape) {
       checkKind(dtype, shape, 'allocate')
-      const { handle, entry } = hold({ dtype, shape })
-      fill(entry, () => {
+      const handle = hold({ dtype, shape })
+      fill(handle, (entry) => {
         entry.value = memory.allocate(dtype, shape)
       })
       return handle
     },
     lend(handle, name) {
-      const entry = entryOf(handle, name)
-      entry.loans += 1
+      const { entry, check, release } = entries.borrow(handle, name)
       return {
         get value() {
           return entry.value
         },
         check() {
-          if (entry.ended) throw handleError(name)
-          checkThere(entry, name)
+          check()
+          checkMade(entry, name)
         },
-        release: () => repay(entry),
+        release,
       }
     },
     dispose() {
-      for (const entry of [...entries]) free(entry)
+      for (const entry of entries.drain()) free(entry)
       memory.release()
     },
   }

@@ -1,5 +1,4 @@
-import { AwqError } from '@awq/tensor'
-import { releaseSessions } from '../cached-session.ts'
+import { engineLife } from '../engine-life.ts'
 import { createTurns, type Turns } from '../turns.ts'
 import type { Engine, SessionOptions } from '../types.ts'
 import { watchMemory } from './large-pages.ts'
@@ -19,25 +18,12 @@ export function makeNativeEngine(
   store: TensorStore,
   turns: Turns | undefined,
 ): Engine {
-  let disposed = false
-  let released = false
-  let sessions = 0
-  const checkAlive = () => {
-    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
-  }
-  /** Sessions outlive their engine when they are not disposed before it: the last one frees what they share. */
-  const release = () => {
-    if (!disposed || released || sessions > 0) return
-    released = true
+  const life = engineLife(() => {
     void (turns ?? createTurns()).take(() => {
       store.dispose()
       runtime.release()
     })
-  }
-  const onEnd = () => {
-    sessions -= 1
-    release()
-  }
+  })
   const engine: Engine = {
     name: 'native',
     device: settings.device,
@@ -50,9 +36,9 @@ export function makeNativeEngine(
       float16: true,
     },
     async createSession(model: Uint8Array, options: SessionOptions = {}) {
-      checkAlive()
+      life.check()
       options.signal?.throwIfAborted()
-      sessions += 1
+      life.began()
       try {
         const load = () => loadSession(runtime, settings, model, options)
         const enlargePages = options.largePages ? watchMemory(runtime.koffi) : undefined
@@ -63,26 +49,29 @@ export function makeNativeEngine(
         const onSteady = enlargePages && (() => void enlargePages())
         const onCpu = settings.device === 'cpu'
         const queue = turns ?? createTurns()
-        return wrapNativeSession(runtime, { pointer, store, turns: queue, onEnd, profiled, onCpu, onSteady })
+        return wrapNativeSession(runtime, {
+          pointer,
+          store,
+          turns: queue,
+          onEnd: life.ended,
+          profiled,
+          onCpu,
+          onSteady,
+        })
       } catch (error) {
-        onEnd()
+        life.ended()
         throw error
       }
     },
     upload(value) {
-      checkAlive()
+      life.check()
       return store.upload(value)
     },
     allocate(dtype, shape) {
-      checkAlive()
+      life.check()
       return store.allocate(dtype, shape)
     },
-    async dispose() {
-      if (disposed) return
-      disposed = true
-      await releaseSessions(engine)
-      release()
-    },
+    dispose: () => life.dispose(engine),
   }
   return engine
 }

@@ -1,5 +1,5 @@
 import type { OnnxType } from '@awq/onnx'
-import { AwqError } from '@awq/tensor'
+import { handleError } from '../held-entries.ts'
 import { checkTensor, zeros } from '../tensor.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
 import type { Runtime } from './runtime.ts'
@@ -20,10 +20,6 @@ export interface TensorStore {
   /** Frees what the store itself holds; called after the engine's last session has ended. */
   dispose(): void
 }
-
-/** The error of a handle that is not there. */
-export const handleError = (name: string): AwqError =>
-  new AwqError('INVALID_ARGUMENT', `${name}: this device tensor has been disposed, or is another engine’s`)
 
 /** Device tensors of the CPU: arrays that nothing moves. They hold nothing native, so that a forgotten one leaks nothing. */
 export function cpuTensorStore(runtime: Runtime): TensorStore {

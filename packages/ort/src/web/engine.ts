@@ -1,5 +1,5 @@
 import { AwqError } from '@awq/tensor'
-import { releaseSessions } from '../cached-session.ts'
+import { engineLife } from '../engine-life.ts'
 import { canWaitForBlobs, lazyExternalData, readExternalData } from '../external-data.ts'
 import { checkProbe, probeInput, unusableDevice } from '../probe.ts'
 import type { Device, Engine, SessionOptions } from '../types.ts'
@@ -38,17 +38,8 @@ function makeWebEngine(
 ): MadeEngine {
   const { module, turns, health, threads } = runtime
   const store = gpu ? gpuStore(runtime, gpu) : heapStore(runtime)
-  let disposed = false
-  let released = false
-  let sessions = 0
   let pieceBytes = 0
-  const checkAlive = () => {
-    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
-    health.check()
-  }
-  const release = () => {
-    if (!disposed || released || sessions > 0) return
-    released = true
+  const life = engineLife(() => {
     void turns.take(() => {
       if (!health.failure) {
         store.dispose()
@@ -56,10 +47,10 @@ function makeWebEngine(
       }
       gpu?.dispose()
     })
-  }
-  const onEnd = () => {
-    sessions -= 1
-    release()
+  })
+  const checkAlive = () => {
+    life.check()
+    health.check()
   }
 
   /** The external data as it is mounted, how much of it was held, and why it could not be read. */
@@ -89,13 +80,13 @@ function makeWebEngine(
     checkAlive()
     options.signal?.throwIfAborted()
     refuseFiles(options)
-    sessions += 1
+    life.began()
     let session: WebSession
     try {
       const loaded = await turns.take(() => load(model, options, required))
-      session = wrapWebSession({ runtime, loaded, store, gpu, runOptions, onEnd })
+      session = wrapWebSession({ runtime, loaded, store, gpu, runOptions, onEnd: life.ended })
     } catch (error) {
-      onEnd()
+      life.ended()
       throw error
     }
     if (options.signal?.aborted) await session.dispose()
@@ -127,12 +118,7 @@ function makeWebEngine(
       checkAlive()
       return store.allocate(dtype, shape)
     },
-    async dispose() {
-      if (disposed) return
-      disposed = true
-      await releaseSessions(engine)
-      release()
-    },
+    dispose: () => life.dispose(engine),
   }
   return { engine, open }
 }

@@ -1,10 +1,10 @@
 import type { OnnxType } from '@awq/onnx'
 import { AwqError, messageOf } from '@awq/tensor'
+import { type HeldEntry, heldEntries } from '../held-entries.ts'
 import { checkKind, checkTensor, describeTensor, sizeOf, zeros } from '../tensor.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
 import type { GpuDevice } from './gpu-device.ts'
 import { checkSize } from './gpu-limits.ts'
-import { type HeldEntry, heldEntries } from './held-entries.ts'
 import type { WebRuntime } from './runtime.ts'
 import { bytesOf, makeValue, type TensorStore } from './tensor-store.ts'
 
@@ -112,17 +112,22 @@ export function gpuStore({ module, turns, health, enter }: WebRuntime, gpu: GpuD
       return make({ dtype, shape }, 'allocate').handle
     },
     lend(handle, name) {
-      const register = (entry: Entry, session: number): number => {
+      const { entry, check, release } = entries.borrow(handle, name)
+      const register = (session: number): number => {
         if (entry.value === 0) {
           const pointer = module.webgpuRegisterBuffer!(entry.buffer, session)
           entry.value = makeValue(module, handle, pointer, 'gpuBuffer', name)
         }
         return entry.value
       }
-      return entries.lend(handle, name, (entry, session) => {
-        if (entry.failure === null) return register(entry, session)
-        return checkThere(entry).then(() => register(entry, session))
-      })
+      return {
+        value(session) {
+          check()
+          if (entry.failure === null) return register(session)
+          return checkThere(entry).then(() => register(session))
+        },
+        release,
+      }
     },
     copy(from, to) {
       const [source, target] = [entries.entryOf(from, 'copy').buffer, entries.entryOf(to, 'copy').buffer]
@@ -131,7 +136,7 @@ export function gpuStore({ module, turns, health, enter }: WebRuntime, gpu: GpuD
       device.queue.submit([encoder.finish()])
     },
     dispose() {
-      for (const entry of entries.left) free(entry)
+      for (const entry of entries.drain()) free(entry)
     },
   }
 }

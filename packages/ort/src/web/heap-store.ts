@@ -1,8 +1,8 @@
 import type { OnnxType } from '@awq/onnx'
+import { type HeldEntry, heldEntries } from '../held-entries.ts'
 import { checkKind, checkTensor, zeros } from '../tensor.ts'
 import type { Tensor } from '../types.ts'
 import { allocate, copyIn, copyOut } from './calls.ts'
-import { type HeldEntry, heldEntries } from './held-entries.ts'
 import type { WebRuntime } from './runtime.ts'
 import { bytesOf, makeValue, type TensorStore } from './tensor-store.ts'
 
@@ -13,12 +13,12 @@ interface Entry extends HeldEntry {
 
 /** Device tensors of WebAssembly: they lie in its heap, where kernels read and write them without a copy. */
 export function heapStore({ module, turns, enter }: WebRuntime): TensorStore {
+  const free = ({ pointer, value }: Entry): void => {
+    module._OrtReleaseTensor(value)
+    module._free(pointer)
+  }
   const entries = heldEntries<Entry>(
-    ({ pointer, value }) =>
-      enter(() => {
-        module._OrtReleaseTensor(value)
-        module._free(pointer)
-      }),
+    (entry) => enter(() => free(entry)),
     (entry, { dtype, shape }) =>
       turns.take(() => {
         const result = zeros(dtype, shape)
@@ -43,12 +43,18 @@ export function heapStore({ module, turns, enter }: WebRuntime): TensorStore {
       checkKind(dtype, shape, 'allocate')
       return hold({ dtype, shape }, 'allocate').handle
     },
-    lend: (handle, name) => entries.lend(handle, name, ({ value }) => value),
-    dispose() {
-      for (const { pointer, value } of entries.left) {
-        module._OrtReleaseTensor(value)
-        module._free(pointer)
+    lend(handle, name) {
+      const { entry, check, release } = entries.borrow(handle, name)
+      return {
+        value() {
+          check()
+          return entry.value
+        },
+        release,
       }
+    },
+    dispose() {
+      for (const entry of entries.drain()) free(entry)
     },
   }
 }

@@ -1,5 +1,4 @@
 import type { OnnxType } from '@awq/onnx'
-import { AwqError } from '@awq/tensor'
 import { elementTypeOf } from '../element-type.ts'
 import { sizeOf, zeros } from '../tensor.ts'
 import type { DeviceTensor, Tensor } from '../types.ts'
@@ -25,10 +24,6 @@ export interface TensorStore {
   /** Frees all that is left. */
   dispose(): void
 }
-
-/** The error of a handle that is not there. */
-export const handleError = (name: string): AwqError =>
-  new AwqError('INVALID_ARGUMENT', `${name}: this device tensor has been disposed, or is another engine’s`)
 
 /** Bytes of a tensor's values. */
 export const bytesOf = ({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): number =>

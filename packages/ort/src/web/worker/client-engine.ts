@@ -1,11 +1,10 @@
 import type { OnnxType } from '@awq/onnx'
-import { AwqError } from '@awq/tensor'
-import { releaseSessions } from '../../cached-session.ts'
+import { engineLife } from '../../engine-life.ts'
+import { type HeldEntry, heldEntries } from '../../held-entries.ts'
 import { checkKind, checkTensor } from '../../tensor.ts'
-import type { Engine, SessionOptions, Tensor } from '../../types.ts'
+import type { DeviceTensor, Engine, SessionOptions, Tensor } from '../../types.ts'
 import { refuseFiles, type WebEngineRequest } from '../engine.ts'
 import { checkSize } from '../gpu-limits.ts'
-import { type HeldEntry, heldEntries } from '../held-entries.ts'
 import { clientSession, type LentHandle, orAborted } from './client-session.ts'
 import { connect } from './connection.ts'
 import { detachable, detachableTensor } from './protocol.ts'
@@ -47,23 +46,15 @@ export async function createClientEngine(worker: Worker, request: WebEngineReque
     if (shared) Atomics.store(shared, flag.address, 1)
   }
 
-  let disposed = false
-  let sessions = 0
+  const life = engineLife(() => void turns.take(() => connection.end()))
   let numbers = 0
   const next = (): number => {
     numbers += 1
     return numbers
   }
   const checkAlive = () => {
-    if (disposed) throw new AwqError('INVALID_ARGUMENT', 'the engine has been disposed')
+    life.check()
     health.check()
-  }
-  const release = () => {
-    if (disposed && sessions === 0) void turns.take(() => connection.end())
-  }
-  const onEnd = () => {
-    sessions -= 1
-    release()
   }
 
   const entries = heldEntries<Entry>(
@@ -88,7 +79,7 @@ export async function createClientEngine(worker: Worker, request: WebEngineReque
       options.signal?.throwIfAborted()
       refuseFiles(options)
       const session = next()
-      sessions += 1
+      life.began()
       const load = turns.take(async () => {
         options.signal?.throwIfAborted()
         const transfer: Transferable[] = []
@@ -98,14 +89,13 @@ export async function createClientEngine(worker: Worker, request: WebEngineReque
           { session, model: copy, options: sendable(options, transfer) },
           transfer,
         )
-        const lend = (value: Parameters<typeof entries.lend>[0], name: string): LentHandle => {
-          const { handle } = entries.entryOf(value, name)
-          const { release } = entries.lend(value, name, () => handle)
-          return { handle, release }
+        const lend = (value: DeviceTensor, name: string): LentHandle => {
+          const { entry, release } = entries.borrow(value, name)
+          return { handle: entry.handle, release }
         }
-        return clientSession({ connection, session, described, lend, nextBound: next, interrupt, onEnd })
+        return clientSession({ connection, session, described, lend, nextBound: next, interrupt, onEnd: life.ended })
       })
-      load.catch(onEnd)
+      load.catch(life.ended)
       try {
         return await orAborted(load, options.signal)
       } catch (error) {
@@ -132,12 +122,7 @@ export async function createClientEngine(worker: Worker, request: WebEngineReque
       connection.tell('allocate', { handle, dtype, shape: [...shape] })
       return value
     },
-    async dispose() {
-      if (disposed) return
-      disposed = true
-      await releaseSessions(engine)
-      release()
-    },
+    dispose: () => life.dispose(engine),
   }
   return engine
 }
