@@ -59,7 +59,7 @@ beforeAll(async () => {
     observe: (own, site, value) => own.output(`site.${site}`, own.add('Identity', [value])),
   })
   await using session = await engine.createSession(graph.toBytes())
-  const feeds = { ...blockFeeds(structure, weights), ...forwardFeeds(structure)(length, 1) }
+  const feeds = { ...blockFeeds(structure, weights), ...forwardFeeds(structure)(inputs[0]!) }
   const runs = []
   for (const sequence of inputs) runs.push(await session.run({ ...feeds, hidden: sequence }))
   for (const { site, shape } of structure.linears) {

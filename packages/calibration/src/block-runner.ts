@@ -3,24 +3,28 @@
  * @module
  */
 import {
-  attentionWithoutCache,
+  type AttentionForm,
+  arrangedAs,
+  attentionFor,
   type BlockDescription,
   type BlockWeights,
   blockFeeds,
+  byForm,
   type ExpertTokens,
   emitForwardBlock,
   expertTokensOn,
   forwardFeeds,
   inputBinding,
   perBlock,
+  type SequenceBatch,
 } from '@awq/models'
 import { type Engine, type Session, type Tensor, zeros } from '@awq/ort'
 import { createAccumulator } from './accumulator.ts'
 import { observeStats } from './observe.ts'
 import type { ActivationStats } from './stats.ts'
 
-/** Residual streams of all calibration tokens, in batches: float32 `[blocks, length, hidden]` each. */
-export type ActivationStream = Tensor[]
+/** Residual streams of all calibration tokens, in batches. */
+export type ActivationStream = SequenceBatch[]
 
 /**
  * About this many tokens go through a block in one run: enough to keep the matrix products busy, few enough for what
@@ -71,13 +75,11 @@ export interface BlockRunner extends AsyncDisposable {
   ): Promise<{ outputs: ActivationStream; stats: Map<string, ActivationStats> }>
 }
 
-/** What runs the blocks that are like one. */
-const openBlock = (engine: Engine, block: BlockDescription) => {
-  const attention = attentionWithoutCache(engine.device, block)
+/** What runs the blocks that are like one, in one form of attention. */
+const openBlock = (engine: Engine, block: BlockDescription, attention: AttentionForm) => {
   const sessions = new Map<string, Promise<Session>>()
   return {
     feedsFor: forwardFeeds(block, attention),
-    sites: block.sites.map(({ site, width, expert }) => ({ site, width, routed: expert !== null })),
     sessions,
     sessionFor(observe: boolean, experts: ExpertTokens): Promise<Session> {
       const key = `${observe} ${experts}`
@@ -96,15 +98,17 @@ const openBlock = (engine: Engine, block: BlockDescription) => {
 export const openBlockRunner = (engine: Engine): BlockRunner => {
   const inPlace = engine.features.inPlaceOutputs
   const opened: ReturnType<typeof openBlock>[] = []
-  const openedFor = perBlock((block) => {
-    const made = openBlock(engine, block)
-    opened.push(made)
-    return made
-  })
+  const openedFor = perBlock((block) =>
+    byForm((attention) => {
+      const made = openBlock(engine, block, attention)
+      opened.push(made)
+      return made
+    }),
+  )
   return {
     async run(block, weights, stream, { name, observe, allExperts = false, outputs: where = 'new', signal, onBatch }) {
-      const { feedsFor, sites, sessionFor } = openedFor(block)
-      const session = await sessionFor(observe, observe && allExperts ? 'all' : expertTokensOn(engine.device))
+      const sites = block.sites.map(({ site, width, expert }) => ({ site, width, routed: expert !== null }))
+      const experts = observe && allExperts ? 'all' : expertTokensOn(engine.device)
       const parameters = blockFeeds(block, weights)
       const totalTokens = stream.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0)
       const accumulator = observe ? createAccumulator(sites, { name, totalTokens, inPlace }) : undefined
@@ -113,7 +117,9 @@ export const openBlockRunner = (engine: Engine): BlockRunner => {
       for (const [i, hidden] of stream.entries()) {
         const [batch, length] = hidden.shape as [number, number, number]
         const step = accumulator?.step(batch * length)
-        const feeds = { hidden, ...feedsFor(length, batch), ...parameters, ...step?.feeds }
+        const { feedsFor, sessionFor } = openedFor(block)(attentionFor(engine.device, block, hidden))
+        const session = await sessionFor(observe, experts)
+        const feeds = { hidden, ...feedsFor(hidden), ...parameters, ...step?.feeds }
         if (where === 'none' && scratch?.data.length !== hidden.data.length) scratch = zeros('float32', hidden.shape)
         // The block's last sum comes after every other reader of its input, so it may be written over it.
         const target = typeof where === 'string' ? scratch : where[i]
@@ -124,7 +130,7 @@ export const openBlockRunner = (engine: Engine): BlockRunner => {
           into: { ...step?.into, ...(target ? { hidden_out: target } : {}) },
         })
         step?.commit(results)
-        if (where !== 'none') outputs.push(results.hidden_out!)
+        if (where !== 'none') outputs.push(arrangedAs(results.hidden_out!, hidden))
         onBatch?.(i + 1, results.hidden_out!)
       }
       return { outputs, stats: accumulator?.finish() ?? new Map() }

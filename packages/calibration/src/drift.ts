@@ -4,7 +4,8 @@
  * @module
  */
 import {
-  attentionWithoutCache,
+  arrangedAs,
+  attentionFor,
   type BlockDescription,
   type BlockWeights,
   blockFeeds,
@@ -13,6 +14,7 @@ import {
   forwardFeeds,
   inputBinding,
   outputName,
+  type SequenceBatch,
   sitePlace,
 } from '@awq/models'
 import type { Graph, Value } from '@awq/onnx'
@@ -40,9 +42,9 @@ export interface DriftProblem {
   readonly block: BlockDescription
   /** Parameters of the float block. */
   readonly weights: BlockWeights
-  /** Block inputs of the float model and of the quantized one, the same sequences: float32 `[batch, length, hidden]`. */
-  readonly inputs: readonly Tensor[]
-  readonly quantizedInputs: readonly Tensor[]
+  /** Block inputs of the float model and of the quantized one, the same sequences. */
+  readonly inputs: readonly SequenceBatch[]
+  readonly quantizedInputs: readonly SequenceBatch[]
   /** What error messages call the block. */
   readonly name?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -58,7 +60,7 @@ export interface DriftWalk {
    */
   measure(site: string, quantized: BlockWeights, bias?: Float32Array): Promise<Drift>
   /** Goes on to the end of the quantized block: its outputs. */
-  finish(quantized: BlockWeights): Promise<Tensor[]>
+  finish(quantized: BlockWeights): Promise<SequenceBatch[]>
 }
 
 type Values = ReadonlyMap<string, Tensor>
@@ -87,7 +89,10 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
   if (inputs.length === 0 || inputs.length !== quantizedInputs.length)
     throw new AwqError('INVALID_ARGUMENT', `${name}: no inputs of the float and the quantized model to compare`)
   const { hiddenSize } = block.config
-  const attention = attentionWithoutCache(engine.device, block)
+  // One form for all: segments of one walk are cut from the same graph.
+  const attention = inputs.some(({ arrangement }) => arrangement?.groups?.length)
+    ? 'plain'
+    : attentionFor(engine.device, block, inputs[0]!)
   const feedsFor = forwardFeeds(block, attention)
   const given = new Set([...inputs, ...quantizedInputs])
   const start = (stream: readonly Tensor[]): Place => ({
@@ -112,7 +117,12 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
         const old = before.get(name)
         after.set(name, old && !given.has(old) ? old : zeros('float32', [batch, length, ...axes]))
       }
-      const feeds = { ...Object.fromEntries(before), ...feedsFor(length, batch), ...parameters, ...extra?.feeds(index) }
+      const feeds = {
+        ...Object.fromEntries(before),
+        ...feedsFor(inputs[index]!),
+        ...parameters,
+        ...extra?.feeds(index),
+      }
       const outputs = [...emitted.outputs.keys()].map((name) => [outputName(name), after.get(name)!] as const)
       await session.run(taken(session, feeds), {
         signal,
@@ -165,7 +175,7 @@ export const openDrift = (engine: Engine, problem: DriftProblem): DriftWalk => {
     },
     async finish(quantized) {
       quantizedPlace = await advance(quantizedPlace, block.steps.length, quantized)
-      return quantizedPlace.values.map((values) => values.get('hidden')!)
+      return quantizedPlace.values.map((values, index) => arrangedAs(values.get('hidden')!, inputs[index]!))
     },
   }
 }

@@ -22,7 +22,7 @@ const outputs = async (block: BlockState, changed: ReadonlyMap<string, Float32Ar
   const feeds = blockFeeds(structure, new Map([...block.weights, ...changed]))
   const results: Float32Array[] = []
   for (const hidden of block.inputs!) {
-    const run = await session.run({ ...feeds, ...forwardFeeds(structure)(hidden.shape[1]!, 1), hidden })
+    const run = await session.run({ ...feeds, ...forwardFeeds(structure)(hidden), hidden })
     results.push(run.hidden_out!.data as Float32Array)
   }
   return results

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { BlockBinding, BlockDescription, BlockPart, ScaleGroup } from '@awq/models'
+import type { BlockBinding, BlockDescription, BlockPart, ScaleGroup, SequenceBatch } from '@awq/models'
 import {
   blockFeeds,
   blockPart,
@@ -55,15 +55,14 @@ const openLoss = async (block: BlockState, group: ScaleGroup, rule?: GridRule): 
   const width = group.producerRow.length
   const padded = effectiveGroupSize(spec.groupSize, width) * groupsPerRow(spec.groupSize, width)
   const x = await siteValues(block, group.site, inputs)
-  const feeds: Record<string, Tensor> = {
-    ...partWeights(block, part.parameters),
-    ...(part.attention ? forwardFeeds(structure)(x[0]!.shape[1]!) : {}),
-  }
+  const feeds: Record<string, Tensor> = partWeights(block, part.parameters)
+  const feedsFor = forwardFeeds(structure)
   const floats = await floatPart(engine, structure, group.site)
   const batches: Record<string, Tensor>[] = []
-  for (const values of x) {
-    const { output } = await floats.run({ ...feeds, x: values }, { signal })
-    batches.push({ x: values, reference: output! })
+  for (const [i, values] of x.entries()) {
+    const sequence = part.attention ? feedsFor(inputs[i]!) : {}
+    const { output } = await floats.run({ ...feeds, ...sequence, x: values }, { signal })
+    batches.push({ ...sequence, x: values, reference: output! })
   }
   for (const name of group.consumers) feeds[`${name}.coded`] = padColumns(codedWeightOf(block, name), width, padded)
   const session = await lossPart(engine, structure, group, { spec, padded, rule })
@@ -97,7 +96,7 @@ const partBehind = (structure: BlockDescription, site: string): BlockPart | unde
 }
 
 /** What the block, as it stands, makes of its inputs at a site. */
-const siteValues = async (block: BlockState, site: string, inputs: readonly Tensor[]): Promise<Tensor[]> => {
+const siteValues = async (block: BlockState, site: string, inputs: readonly SequenceBatch[]): Promise<Tensor[]> => {
   const { structure, engine, weights, signal } = block
   const session = await cachedSession(engine, `core block sites ${structure.key} ${site}`, () =>
     emitForwardBlock(structure, inputBinding(), {
@@ -107,9 +106,11 @@ const siteValues = async (block: BlockState, site: string, inputs: readonly Tens
       },
     }).toBytes(),
   )
-  const feeds = { ...blockFeeds(structure, weights), ...forwardFeeds(structure)(inputs[0]!.shape[1]!) }
+  const parameters = blockFeeds(structure, weights)
+  const feedsFor = forwardFeeds(structure)
   const values: Tensor[] = []
-  for (const hidden of inputs) values.push((await session.run({ ...feeds, hidden }, { signal })).site!)
+  for (const hidden of inputs)
+    values.push((await session.run({ ...parameters, ...feedsFor(hidden), hidden }, { signal })).site!)
   return values
 }
 

@@ -3,8 +3,15 @@
  * @module
  */
 import type { ActivationStats } from '@awq/calibration'
-import type { BlockDescription, BlockWeights, LinearSpec, ModelDescription, ScaleGroup } from '@awq/models'
-import type { Engine, Tensor } from '@awq/ort'
+import type {
+  BlockDescription,
+  BlockWeights,
+  LinearSpec,
+  ModelDescription,
+  ScaleGroup,
+  SequenceBatch,
+} from '@awq/models'
+import type { Engine } from '@awq/ort'
 import type { GroupRanges, QuantSpec } from '@awq/quantize'
 import { AwqError, type QuantizedMatrix } from '@awq/tensor'
 
@@ -39,11 +46,11 @@ export interface BlockState {
    * What the block is calibrated on: copies of residual streams `[1, length, hidden]`, about as many tokens as the passes
    * ask for with `inputTokens`.
    */
-  readonly inputs: readonly Tensor[]
+  readonly inputs: readonly SequenceBatch[]
   /** The same sequences as the quantized blocks before this one make them, when a pass asks for `quantizedInputs`. */
-  readonly quantizedInputs: readonly Tensor[]
+  readonly quantizedInputs: readonly SequenceBatch[]
   /** What the quantized block makes of them, when the last pass has run it: what the next block begins with. */
-  quantizedOutputs?: readonly Tensor[]
+  quantizedOutputs?: readonly SequenceBatch[]
   /** Bits and group of each linear by base name. */
   readonly specs: ReadonlyMap<string, QuantSpec>
   /** Input channels that stay float, ascending, by site; see `codedWeightOf` and `codedStatsOf`. Empty for most methods. */

@@ -3,8 +3,8 @@
  * streams are in memory, nothing else.
  * @module
  */
-import { embedBatches, type ForwardModel } from '@awq/models'
-import { type Tensor, tensor } from '@awq/ort'
+import { arrangedAs, embedBatches, type ForwardModel, type SequenceBatch } from '@awq/models'
+import { tensor } from '@awq/ort'
 import { turnEventLoop } from '@awq/runtime'
 
 /** Tokens that run through a block together; short windows are batched up to it. */
@@ -19,11 +19,11 @@ export interface StreamOptions {
 
 /**
  * Carries residual streams through all blocks.
- * @param runs float32 `[batch, length, hidden]` each, as embedded; replaced in place by what leaves the last block
+ * @param runs as embedded; replaced in place by what leaves the last block
  */
 export const carryStreams = async (
   model: ForwardModel,
-  runs: Tensor[],
+  runs: SequenceBatch[],
   { signal, onBlock }: StreamOptions = {},
 ): Promise<void> => {
   for (let layer = 0; layer < model.description.config.layers; layer++) {
@@ -31,7 +31,8 @@ export const carryStreams = async (
     for (const [i, hidden] of runs.entries()) {
       signal?.throwIfAborted()
       const next = await block.run(hidden, { signal })
-      runs[i] = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
+      const own = next.data === hidden.data ? tensor('float32', next.shape, next.data.slice() as Float32Array) : next
+      runs[i] = arrangedAs(own, hidden)
       await turnEventLoop()
     }
     onBlock?.(layer + 1)

@@ -6,7 +6,7 @@
 import { Graph, type Value } from '@awq/onnx'
 import { type Engine, type Session, type Tensor, tensor } from '@awq/ort'
 import { AwqError, type Checkpoint } from '@awq/tensor'
-import { type AttentionForm, attentionWithoutCache } from './attention.ts'
+import type { AttentionForm } from './attention.ts'
 import type { BlockBinding, OuterBinding } from './binding.ts'
 import type { ModelDescription } from './describe.ts'
 import type { BlockDescription } from './describe-block.ts'
@@ -24,13 +24,13 @@ import {
   readParameter,
 } from './float-weights.ts'
 import { emitResidual } from './norm.ts'
-import { declareSequence, ropeFeeds, sequenceFeeds } from './sequence.ts'
-import type { Positioned } from './sequence-needs.ts'
+import { declareSequence } from './sequence.ts'
+import { arrangedAs, attentionFor, forwardFeeds, type SequenceBatch } from './sequence-batch.ts'
 
 /** One block, ready to run. */
 export interface ForwardBlock extends AsyncDisposable {
-  /** Residual stream in, residual stream out: float32 `[batch, sequence, hidden]`, positions from 0. */
-  run(hidden: Tensor, options?: { readonly signal?: AbortSignal | undefined }): Promise<Tensor>
+  /** Residual stream in, residual stream out. */
+  run(hidden: SequenceBatch, options?: { readonly signal?: AbortSignal | undefined }): Promise<SequenceBatch>
 }
 
 /** A model that runs block by block, whatever its weights are. */
@@ -84,28 +84,22 @@ export const emitForwardBlock = (
   return graph
 }
 
-/** Rotary tables, and masks or lengths, for batches of sequences of one length; those of the last call are kept. */
-export const forwardFeeds = (
-  model: Positioned,
-  attention: AttentionForm = 'plain',
-): ((length: number, batch?: number) => Record<string, Tensor>) => {
-  let last: { readonly length: number; readonly batch: number; readonly feeds: Record<string, Tensor> } | undefined
-  return (length, batch = 1) => {
-    if (last?.length !== length || (last.batch !== batch && attention === 'fused')) {
-      const positions = { past: 0, length, capacity: 0 }
-      const feeds = { ...ropeFeeds(model, attention, length), ...sequenceFeeds(model, attention, positions, batch) }
-      last = { length, batch, feeds }
-    }
-    return last.feeds
-  }
-}
-
 /** A session and feeds for each distinct block, made when first asked for. */
 export const perBlock = <T>(make: (block: BlockDescription) => T): ((block: BlockDescription) => T) => {
   const made = new Map<BlockDescription, T>()
   return (block) => {
     const value = made.get(block) ?? make(block)
     made.set(block, value)
+    return value
+  }
+}
+
+/** What is made for a form of attention, when it is first asked for. */
+export const byForm = <T>(make: (attention: AttentionForm) => T): ((attention: AttentionForm) => T) => {
+  const made = new Map<AttentionForm, T>()
+  return (attention) => {
+    const value = made.get(attention) ?? make(attention)
+    made.set(attention, value)
     return value
   }
 }
@@ -118,31 +112,25 @@ export const floatForward = (engine: Engine, checkpoint: Checkpoint, description
   checkParameters(checkpoint, description)
   const { config } = description
   const sessions: Promise<Session>[] = []
-  const attentionOf = (block: BlockDescription) => attentionWithoutCache(engine.device, block)
-  const feedsFor = perBlock((block) => forwardFeeds(block, attentionOf(block)))
-  const sessionOf = perBlock((block) => {
-    const session = engine.createSession(
-      emitForwardBlock(block, inputBinding(), {
-        attention: attentionOf(block),
-        experts: expertTokensOn(engine.device),
-      }).toBytes(),
-    )
+  const openForm = (block: BlockDescription, attention: AttentionForm) => {
+    const experts = expertTokensOn(engine.device)
+    const session = engine.createSession(emitForwardBlock(block, inputBinding(), { attention, experts }).toBytes())
     sessions.push(session)
-    return session
-  })
+    return { session, feedsFor: forwardFeeds(block, attention) }
+  }
+  const formsOf = perBlock((block) => byForm((attention) => openForm(block, attention)))
   return {
     description,
     engine,
     embed: (ids, batch) => embedTokens(engine, checkpoint, description, ids, batch),
     async openBlock(layer, options = {}) {
       const block = description.blocks[layer]!
-      const session = sessionOf(block)
       const weights = blockFeeds(block, await readBlockWeights(checkpoint, description, layer, options))
-      const opened = await session
       return {
         async run(hidden, runOptions) {
-          const feeds = { hidden, ...feedsFor(block)(hidden.shape[1]!, hidden.shape[0]), ...weights }
-          return (await opened.run(feeds, runOptions)).hidden_out!
+          const { session, feedsFor } = formsOf(block)(attentionFor(engine.device, block, hidden))
+          const results = await (await session).run({ hidden, ...feedsFor(hidden), ...weights }, runOptions)
+          return arrangedAs(results.hidden_out!, hidden)
         },
         [Symbol.asyncDispose]: async () => {},
       }

@@ -55,12 +55,12 @@ export {
   readParameter,
 } from './float-weights.ts'
 export {
+  byForm,
   emitForwardBlock,
   type ForwardBlock,
   type ForwardBlockOptions,
   type ForwardModel,
   floatForward,
-  forwardFeeds,
   forwardLogits,
   perBlock,
 } from './forward.ts'
@@ -89,6 +89,13 @@ export {
   sequenceFeeds,
   type TokenGroup,
 } from './sequence.ts'
+export {
+  type Arrangement,
+  arrangedAs,
+  attentionFor,
+  forwardFeeds,
+  type SequenceBatch,
+} from './sequence-batch.ts'
 export { type MaskNeed, type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
 export { storedShape } from './steps.ts'

@@ -5,7 +5,9 @@
  */
 
 import {
-  attentionWithoutCache,
+  arrangedAs,
+  attentionFor,
+  byForm,
   checkIds,
   emitEmbedding,
   emitForwardBlock,
@@ -24,8 +26,7 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
   const { description } = source
   const { config } = description
   const experts = expertTokensOn(engine.device)
-  const attentionOf = perBlock((block) => attentionWithoutCache(engine.device, block))
-  const feedsFor = perBlock((block) => forwardFeeds(block, attentionOf(block)))
+  const feedsFor = perBlock((block) => byForm((attention) => forwardFeeds(block, attention)))
   const open = (build: (links: WeightLinks) => Graph, options?: { readonly signal?: AbortSignal | undefined }) =>
     openLinked(engine, files, build, options)
   let embedding: Promise<Session> | undefined
@@ -46,17 +47,21 @@ export const packedForward = (engine: Engine, source: BindingSource, files: Weig
     },
     async openBlock(layer, options) {
       const block = description.blocks[layer]!
-      const session = await open(
-        (links) =>
-          emitForwardBlock(block, blockBinding(source, links, layer), { attention: attentionOf(block), experts }),
-        options,
+      const sessionOf = byForm((attention) =>
+        open((links) => emitForwardBlock(block, blockBinding(source, links, layer), { attention, experts }), options),
       )
+      const opened = new Set<Promise<Session>>()
       return {
         async run(hidden, runOptions) {
-          return (await session.run({ hidden, ...feedsFor(block)(hidden.shape[1]!, hidden.shape[0]) }, runOptions))
-            .hidden_out!
+          const attention = attentionFor(engine.device, block, hidden)
+          const session = sessionOf(attention)
+          opened.add(session)
+          const results = await (await session).run({ hidden, ...feedsFor(block)(attention)(hidden) }, runOptions)
+          return arrangedAs(results.hidden_out!, hidden)
         },
-        [Symbol.asyncDispose]: () => session.dispose(),
+        async [Symbol.asyncDispose]() {
+          for (const session of opened) await (await session.catch(() => undefined))?.dispose()
+        },
       }
     },
     async openOuter(build) {
