@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { benchmark, fittingContexts, median } from './benchmark.ts'
 import type { Generation } from './generation.ts'
 import type { GenerateOptions } from './generation-options.ts'
-import type { GenerateInput, LanguageModel } from './language-model.ts'
+import type { GenerateInput } from './input-encoder.ts'
+import type { LanguageModel } from './language-model.ts'
 
 /** A model whose tokens take fixed times; records what it was asked. */
 const fakeModel = (contextLength: number, times: { perPromptToken: number; perStep: number }) => {

@@ -1,6 +1,7 @@
 import { AwqError, type Folder } from '@awq/tensor'
 import { cachedFolder, type FileHashes, type UrlFolderOptions, urlFolder } from '@awq/tensor/browser'
-import { type LanguageModel, loadModel as loadFolder } from './language-model.ts'
+import type { LanguageModel } from './language-model.ts'
+import { loadModel as loadFolder } from './load-model.ts'
 import type { LoadOptions } from './load-options.ts'
 
 export type { LanguageModel } from './language-model.ts'

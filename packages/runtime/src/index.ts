@@ -33,7 +33,15 @@ export {
   type PromptSource,
 } from './generation.ts'
 export type { GenerateOptions } from './generation-options.ts'
-export { type GenerateInput, type LanguageModel, loadModel } from './language-model.ts'
+export {
+  createInputEncoder,
+  type GenerateInput,
+  type InputEncoder,
+  type InputEncoderParts,
+  type MessagesInput,
+} from './input-encoder.ts'
+export type { LanguageModel } from './language-model.ts'
+export { loadModel } from './load-model.ts'
 export type { LoadEvent, LoadOptions } from './load-options.ts'
 export { type Logprob, mostLogprobs, type TokenLogprob } from './logprobs.ts'
 export { type ModelLogitsOptions, modelLogits } from './model-logits.ts'
@@ -75,7 +83,14 @@ export {
   toolCallMarkers,
 } from './tool-calls/index.ts'
 export { createImageEncoder, type EncodedImage, type ImageEncoder } from './vision/image-encoder.ts'
+export {
+  createImagePrompts,
+  type ImagePrompt,
+  type ImagePromptParts,
+  type ImagePrompts,
+} from './vision/image-prompts.ts'
 export type { ImageReader, ImageSource } from './vision/image-source.ts'
+export type { NamedSource } from './vision/message-images.ts'
 export { createSeenImages, type SeenImage, type SeenImages } from './vision/seen-images.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'
 export {

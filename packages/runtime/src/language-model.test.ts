@@ -4,7 +4,8 @@ import { createEngine } from '@awq/ort'
 import { openCheckpoint } from '@awq/tensor'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type LanguageModel, loadModel } from './language-model.ts'
+import type { LanguageModel } from './language-model.ts'
+import { loadModel } from './load-model.ts'
 import { loadModel as loadReference } from './node.ts'
 
 const stories = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))

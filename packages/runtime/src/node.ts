@@ -1,7 +1,8 @@
 import { readImage } from '@awq/image/node'
 import type { Folder } from '@awq/tensor'
 import { resolveModel } from '@awq/tensor/node'
-import { type LanguageModel, loadModel as loadFolder } from './language-model.ts'
+import type { LanguageModel } from './language-model.ts'
+import { loadModel as loadFolder } from './load-model.ts'
 import type { LoadOptions } from './load-options.ts'
 
 /** `LoadOptions`, and how a reference to a model is resolved. */

@@ -4,7 +4,8 @@ import { createEngine } from '@awq/ort'
 import { openFolder } from '@awq/tensor/node'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { GenerateOptions } from '../generation-options.ts'
-import { type LanguageModel, loadModel } from '../language-model.ts'
+import type { LanguageModel } from '../language-model.ts'
+import { loadModel } from '../load-model.ts'
 import { createRandom } from '../random.ts'
 
 const engine = await createEngine({ threads: 1 })

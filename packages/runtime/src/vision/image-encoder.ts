@@ -27,7 +27,10 @@ export interface ImageEncoder {
 }
 
 /** The encoder of a model. Nothing is loaded yet. @param dtype of activations inside */
-export const createImageEncoder = (model: OpenedModel, dtype: ActivationType = 'float32'): ImageEncoder => {
+export const createImageEncoder = (
+  model: Pick<OpenedModel, 'description' | 'openVision'>,
+  dtype: ActivationType = 'float32',
+): ImageEncoder => {
   /** By the size of tiles: graphs are made for one. */
   const sessions = new Map<string, Promise<Session>>()
   let disposed = false

@@ -3,11 +3,10 @@
  * @module
  */
 import { expandPrompt, type ImageProcessor, loadImageProcessor, type ProcessedImage } from '@awq/image'
-import type { PreparedImage } from '@awq/models'
+import type { ModelDescription, PreparedImage } from '@awq/models'
 import { tensor } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import type { Tokenizer } from '@awq/text'
-import type { OpenedModel } from '../open-model.ts'
 import type { ImageEncoder } from './image-encoder.ts'
 import { type ImageReader, imagePixels } from './image-source.ts'
 import type { NamedSource } from './message-images.ts'
@@ -15,7 +14,8 @@ import type { SeenImage, SeenImages } from './seen-images.ts'
 
 /** What prompts with images are made with. */
 export interface ImagePromptParts {
-  readonly model: OpenedModel
+  readonly description: ModelDescription
+  /** The model's, with the files of its processor. */
   readonly folder: Folder
   readonly tokenizer: Tokenizer
   /** Absent for models that do not see. */
@@ -64,7 +64,7 @@ const keyOf = async ({ pixelValues, shape, originalSize }: ProcessedImage): Prom
 
 /** Prompts of a model that sees. */
 export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
-  const { model, folder, tokenizer, encoder, read } = parts
+  const { description, folder, tokenizer, encoder, read } = parts
   let loading: Promise<ImageProcessor> | undefined
   const processor = (): Promise<ImageProcessor> => {
     loading ??= loadImageProcessor(folder)
@@ -93,7 +93,7 @@ export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
       return prepare || text.includes(placeholder) ? text : placeholder.repeat(images) + text
     },
     async encode({ text, images, addSpecialTokens }, { signal } = {}) {
-      const { vision } = model.description
+      const { vision } = description
       const { seen } = parts
       if (!seen || !vision) throw new AwqError('UNSUPPORTED', `${folder.name} does not see`)
       const ready = await processor()
