@@ -1,6 +1,7 @@
 import { AwqError } from '@awq/tensor'
 import { checkLogprobs } from './logprobs.ts'
 import { type PromptLookupOptions, type PromptLookupSettings, promptLookupSettings } from './prompt-lookup.ts'
+import { PromptTooLong } from './prompt-too-long.ts'
 import { type SamplingOptions, type SamplingSettings, samplingSettings } from './sampling-options.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { Constraint } from './token-constraint.ts'
@@ -90,11 +91,8 @@ const checkLength = (model: Pick<TokenModel, 'contextLength' | 'largestContext'>
   if (length <= contextLength) return
   const larger =
     largestContext > contextLength
-      ? ` The model takes up to ${largestContext}: load it with a larger contextLength, or shorten`
-      : ' Shorten'
-  throw new AwqError(
-    'INVALID_ARGUMENT',
-    `The prompt has ${length} tokens, more than the context of ${contextLength}.${larger} the prompt by at least ` +
-      `${length - contextLength} tokens; of a conversation, leave out the oldest messages.`,
-  )
+      ? `The model takes up to ${largestContext}: load it with a larger contextLength, or shorten`
+      : 'Shorten'
+  const advice = `${larger} the prompt by at least ${length - contextLength} tokens; of a conversation, leave out the oldest messages.`
+  throw new PromptTooLong(contextLength, length, true, advice)
 }

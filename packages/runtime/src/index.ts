@@ -23,6 +23,7 @@ export {
 } from './constrain/index.ts'
 export { type ConversationOptions, createConversation } from './conversation.ts'
 export { type ConversationPool, createConversationPool } from './conversation-pool.ts'
+export type { PrepareOptions } from './encode-in-pieces.ts'
 export { turnEventLoop } from './event-loop.ts'
 export {
   type FinishReason,
@@ -56,6 +57,7 @@ export {
 } from './open-model.ts'
 export { prefillChunk } from './prefill-chunk.ts'
 export { lookUp, type PromptLookupOptions } from './prompt-lookup.ts'
+export { PromptTooLong } from './prompt-too-long.ts'
 export { createRandom, type Random } from './random.ts'
 export { growingRopeFeeds, type RopeFeeds } from './rope-feeds.ts'
 export { createSampler, type Sampler } from './sampler.ts'

@@ -4,6 +4,7 @@
  */
 import { AwqError } from '@awq/tensor'
 import type { ChatMessage, Tokenizer } from '@awq/text'
+import { encodeInPieces, type PrepareOptions } from './encode-in-pieces.ts'
 import type { OpenedModel } from './open-model.ts'
 import type { ImagePrompts } from './vision/image-prompts.ts'
 import type { ImageSource } from './vision/image-source.ts'
@@ -42,10 +43,10 @@ export interface InputEncoder {
   /** The ids of an input without images. @throws AwqError INVALID_ARGUMENT where it has some */
   encode(input: GenerateInput): number[]
   /**
-   * The ids of an input; each row of an image is one past the vocabulary.
-   * @throws AwqError for an image that can not be read, or that the model does not take; UNSUPPORTED for one that does not see
+   * The ids of an input; each row of an image is one past the vocabulary. Long texts let the event loop turn.
+   * @throws PromptTooLong for more than `most` ids, before all images are encoded; AwqError for an image that can not be read, or that the model does not take; UNSUPPORTED for one that does not see
    */
-  prepare(input: GenerateInput, options?: { readonly signal?: AbortSignal | undefined }): Promise<number[]>
+  prepare(input: GenerateInput, options?: PrepareOptions): Promise<number[]>
 }
 
 /** What inputs are encoded with. */
@@ -84,31 +85,37 @@ export const createInputEncoder = ({ model, tokenizer, images }: InputEncoderPar
   const hasImages = (input: GenerateInput): boolean =>
     'messages' in input ? showsImages(input.messages) : 'prompt' in input && (input.images?.length ?? 0) > 0
 
-  const encode = (input: GenerateInput): number[] => {
-    if (hasImages(input))
-      throw new AwqError('INVALID_ARGUMENT', 'Images take time to be read: await prepare(input), or generate from it.')
-    if ('ids' in input) return [...input.ids]
-    if ('messages' in input) {
-      const { text, addSpecialTokens } = render(input)
-      return tokenizer.encode(text, { addSpecialTokens })
-    }
-    const ids = tokenizer.encode(input.prompt, { addSpecialTokens: true })
-    return ids.length === 0 && bosId !== undefined ? [bosId] : ids
+  const renderInput = (input: Exclude<GenerateInput, { ids: unknown }>): Rendered => {
+    if ('messages' in input) return render(input)
+    const shown = (input.images ?? []).map((source) => ({ source, named: true }))
+    return { text: input.prompt, images: shown, addSpecialTokens: true }
   }
+
+  /** An empty text is the beginning of any. */
+  const orBegin = (ids: number[]): number[] => (ids.length === 0 && bosId !== undefined ? [bosId] : ids)
 
   return {
     hasImages,
-    encode,
+    encode(input) {
+      if (hasImages(input))
+        throw new AwqError(
+          'INVALID_ARGUMENT',
+          'Images take time to be read: await prepare(input), or generate from it.',
+        )
+      if ('ids' in input) return [...input.ids]
+      const { text, addSpecialTokens } = renderInput(input)
+      return orBegin(tokenizer.encode(text, { addSpecialTokens }))
+    },
     async prepare(input, options = {}) {
       options.signal?.throwIfAborted()
-      if (!hasImages(input) || 'ids' in input) return encode(input)
+      if ('ids' in input) return [...input.ids]
       // Says why, where it does not.
-      if (!model.sees) await model.openVision()
-      if ('messages' in input) return images.encode(render(input), options)
-      const { prompt, images: given = [] } = input
-      const text = await images.placed(prompt, given.length)
-      const shown = given.map((source) => ({ source, named: true }))
-      return images.encode({ text, images: shown, addSpecialTokens: true }, options)
+      if (hasImages(input) && !model.sees) await model.openVision()
+      const { text, images: shown, addSpecialTokens } = renderInput(input)
+      const ids = await encodeInPieces(tokenizer, text, { ...options, addSpecialTokens })
+      if (shown.length === 0) return orBegin(ids)
+      const placed = 'prompt' in input ? await images.placed(text, shown.length) : text
+      return images.encode({ text: placed, images: shown, addSpecialTokens }, options)
     },
   }
 }

@@ -9,6 +9,7 @@ import type { Batch, BatchLoad } from './batch/batch.ts'
 import type { Accuracy } from './bindings.ts'
 import { conversationLogits } from './conversation-logits.ts'
 import type { ConversationPool } from './conversation-pool.ts'
+import type { PrepareOptions } from './encode-in-pieces.ts'
 import { type Generation, generate } from './generation.ts'
 import type { GenerateOptions } from './generation-options.ts'
 import type { GenerateInput, InputEncoder } from './input-encoder.ts'
@@ -39,9 +40,10 @@ export interface LanguageModel extends AsyncDisposable {
   /**
    * The token ids of an input, which may have images: each row of one is an id past the vocabulary, which stands for it in this
    * loaded model alone.
-   * @throws AwqError for an image that can not be read, or that the model does not take; UNSUPPORTED for one that does not see
+   * @throws PromptTooLong for more tokens than `most`, before all images are read; AwqError for an image that can not be read, or
+   * that the model does not take; UNSUPPORTED for one that does not see
    */
-  prepare(input: GenerateInput, options?: { readonly signal?: AbortSignal | undefined }): Promise<number[]>
+  prepare(input: GenerateInput, options?: PrepareOptions): Promise<number[]>
   /**
    * Writes on. A prompt gets the special tokens that tokenizer.json adds (such as begin of sequence); a conversation
    * those of its template, opened for the assistant's answer. Several generations may run side by side.
@@ -130,7 +132,9 @@ export const languageModel = (parts: LanguageModelParts): LanguageModel => {
           check: batch?.check,
           open: (prompt, options) => batch?.open(options) ?? pool.open(prompt),
         },
-        inputs.hasImages(input) ? (signal) => inputs.prepare(input, { signal }) : inputs.encode(input),
+        inputs.hasImages(input)
+          ? (signal) => inputs.prepare(input, { signal, most: contextLength })
+          : inputs.encode(input),
         options,
       )
     },

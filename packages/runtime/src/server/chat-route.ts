@@ -71,7 +71,7 @@ export const createChatCompletion = async (exchange: Exchange): Promise<Response
   const model: LanguageModel = await useModel(exchange, request.model)
   const messages = templateMessages(request.messages)
   const toolUse = await prepareTools(model, messages, toolRequest(request), scope.signal)
-  const ids = await chatTokens(model, toolUse, scope.signal)
+  const ids = await chatTokens(model, { ...toolUse, param: 'messages' }, scope.signal)
   checkLogitBias(request.logit_bias, model.description.config.vocabSize)
   scope.record.promptTokens = ids.length
   const answers = startAnswers(exchange, model, answerRequests(request, ids, toolUse, settings.limits.maxTokens))

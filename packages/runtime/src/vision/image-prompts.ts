@@ -7,6 +7,8 @@ import type { ModelDescription, PreparedImage } from '@awq/models'
 import { tensor } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
 import type { Tokenizer } from '@awq/text'
+import { encodeInPieces, type PrepareOptions } from '../encode-in-pieces.ts'
+import { PromptTooLong } from '../prompt-too-long.ts'
 import type { ImageEncoder } from './image-encoder.ts'
 import { type ImageReader, imagePixels } from './image-source.ts'
 import type { NamedSource } from './message-images.ts'
@@ -42,9 +44,10 @@ export interface ImagePrompts {
   placed(text: string, images: number): Promise<string>
   /**
    * The ids of a prompt.
-   * @throws AwqError as `imagePixels` and `ImageProcessor.process`; INVALID_ARGUMENT for a text with another number of placeholders
+   * @throws PromptTooLong for more tokens than `most`, before all images are encoded; AwqError as `imagePixels` and
+   * `ImageProcessor.process`; INVALID_ARGUMENT for a text with another number of placeholders
    */
-  encode(prompt: ImagePrompt, options?: { readonly signal?: AbortSignal | undefined }): Promise<number[]>
+  encode(prompt: ImagePrompt, options?: PrepareOptions): Promise<number[]>
 }
 
 const preparedOf = ({ pixelValues, shape, grid, originalSize }: ProcessedImage): PreparedImage => ({
@@ -61,6 +64,9 @@ const keyOf = async ({ pixelValues, shape, originalSize }: ProcessedImage): Prom
   const hash = new Uint8Array(await subtle.digest('SHA-256', bytes))
   return `${shape.join(' ')} of ${originalSize.join(' ')}: ${[...hash].join(' ')}`
 }
+
+/** In place of pixels that are done with: they are large. */
+const noPixels = new Float32Array()
 
 /** Prompts of a model that sees. */
 export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
@@ -92,7 +98,7 @@ export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
       const { placeholder, prepare } = rulesOf(await processor())
       return prepare || text.includes(placeholder) ? text : placeholder.repeat(images) + text
     },
-    async encode({ text, images, addSpecialTokens }, { signal } = {}) {
+    async encode({ text, images, addSpecialTokens }, { most = Number.POSITIVE_INFINITY, signal } = {}) {
       const { vision } = description
       const { seen } = parts
       if (!seen || !vision) throw new AwqError('UNSUPPORTED', `${folder.name} does not see`)
@@ -100,15 +106,22 @@ export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
       const rules = rulesOf(ready)
       const processed: ProcessedImage[] = []
       const found: SeenImage[] = []
+      let count = 0
       for (const { source, named } of images) {
         const pixels = await imagePixels(source, named ? read : undefined, { signal })
         const image = ready.process(pixels)
-        processed.push(image)
+        count += rules.rows(image)
+        if (count > most) throw new PromptTooLong(most, count, false, 'Show fewer images, or smaller ones.')
         found.push(await see(image, seen, signal))
+        processed.push({ ...image, pixelValues: noPixels })
       }
       const expanded = expandPrompt(rules, text, processed)
       const own = rules.prepare && images.length > 0
-      const ids = tokenizer.encode(expanded, { addSpecialTokens: addSpecialTokens && !own })
+      const ids = await encodeInPieces(tokenizer, expanded, {
+        most,
+        addSpecialTokens: addSpecialTokens && !own,
+        signal,
+      })
       const rows = found.flatMap(({ firstId, rows: count }) => Array.from({ length: count }, (_, i) => firstId + i))
       const imageToken = vision.imageTokenId
       const places = ids.filter((id) => id === imageToken).length

@@ -3,6 +3,8 @@
  * @module
  */
 import type { Tokenizer } from '@awq/text'
+import { turnEventLoop } from './event-loop.ts'
+import { PromptTooLong } from './prompt-too-long.ts'
 
 /** Texts up to this length are encoded as they are, characters. */
 const shortText = 8192
@@ -16,24 +18,54 @@ const mustAgree = 6
 /** Tokens among which the beginning of a word is looked for. */
 const placesTried = 64
 
-/** More tokens than there may be. */
-export interface TooMany {
-  /** There are at least so many. */
-  readonly atLeast: number
+/** How a prompt is made ready. */
+export interface PrepareOptions {
+  /** Tokens that there may be; any number by default. */
+  readonly most?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a text is encoded. */
+export interface EncodeOptions extends PrepareOptions {
+  /** What the tokenizer puts around a text, such as a token that begins it; left out by default. */
+  readonly addSpecialTokens?: boolean | undefined
 }
 
 /**
- * The tokens of a text without special ones, or how many it has at least when these are more than `limit`. Pieces overlap and are
- * joined where they agree on several tokens; a text whose pieces do not, such as one that its normalizer rewrites, is encoded at
- * once.
+ * The tokens of a text. Pieces overlap and are joined where they agree on several tokens; a text whose pieces do not, such as one
+ * that its normalizer rewrites, is encoded at once.
+ * @throws PromptTooLong as soon as there are more tokens than `most`
  */
 export const encodeInPieces = async (
   tokenizer: Tokenizer,
   text: string,
-  limit: number,
-  signal: AbortSignal,
-): Promise<number[] | TooMany> => {
-  if (text.length <= shortText) return limited(tokenizer.encode(text), limit)
+  { most = Number.POSITIVE_INFINITY, addSpecialTokens = false, signal }: EncodeOptions = {},
+): Promise<number[]> => {
+  const limited = (ids: number[]): number[] => {
+    if (ids.length > most) throw new PromptTooLong(most, ids.length)
+    return ids
+  }
+  if (text.length <= shortText) return limited(tokenizer.encode(text, { addSpecialTokens }))
+  const { before, behind } = addSpecialTokens ? surroundings(tokenizer) : { before: [], behind: [] }
+  const own = await ownTokens(tokenizer, text, most, signal)
+  return limited([...before, ...own, ...behind])
+}
+
+/** What a tokenizer puts around a text. */
+const surroundings = (tokenizer: Tokenizer): { readonly before: number[]; readonly behind: number[] } => {
+  const bare = tokenizer.encode('x')
+  const whole = tokenizer.encode('x', { addSpecialTokens: true })
+  const at = whole.findIndex((_, start) => bare.every((id, i) => whole[start + i] === id))
+  return at < 0 ? { before: [], behind: [] } : { before: whole.slice(0, at), behind: whole.slice(at + bare.length) }
+}
+
+/** The tokens of a long text without special ones; no more than one piece beyond `most`. */
+const ownTokens = async (
+  tokenizer: Tokenizer,
+  text: string,
+  most: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly number[]> => {
   const ids: number[] = []
   /** Where the next piece begins, and what the settled tokens at its beginning are. */
   let at = 0
@@ -45,22 +77,19 @@ export const encodeInPieces = async (
     const encoded = spelled(tokenizer, piece)
     const from = encoded && continuation(encoded, known, knownBytes)
     if (!encoded || from === undefined) break
-    if (end === text.length) return limited([...ids, ...encoded.ids.slice(from)], limit)
+    if (end === text.length) return [...ids, ...encoded.ids.slice(from)]
     const cut = cutOf(encoded, piece, from)
     if (!cut) break
     for (let i = from; i < cut.index; i++) ids.push(encoded.ids[i] as number)
-    if (ids.length > limit) return { atLeast: ids.length }
+    if (ids.length > most) throw new PromptTooLong(most, ids.length, false)
     known = encoded.ids.slice(cut.overlap, cut.index)
     knownBytes = (encoded.ends[cut.index - 1] as number) - (encoded.ends[cut.overlap - 1] ?? 0)
     at += cut.characters
-    await new Promise((resolve) => setImmediate(resolve))
-    signal.throwIfAborted()
+    await turnEventLoop()
+    signal?.throwIfAborted()
   }
-  return limited(tokenizer.encode(text), limit)
+  return tokenizer.encode(text)
 }
-
-const limited = (ids: number[], limit: number): number[] | TooMany =>
-  ids.length > limit ? { atLeast: ids.length } : ids
 
 /** The end of the piece that begins at `at`; no character is cut in two. */
 const pieceEnd = (text: string, at: number): number => {
