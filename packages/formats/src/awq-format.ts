@@ -153,6 +153,7 @@ export const awqFormat: Format = {
   name: 'awq',
   title: 'the store of the program awq, which awq run reads',
   usage: ['```sh', 'awq run OUT --prompt "Once upon a time"', '```'].join('\n'),
+  sees: true,
   recognise: (folder) => folder.has(MANIFEST_FILE),
   read,
   problems,

@@ -4,6 +4,7 @@
  */
 import { modelParameters, type ParameterSpec, storedShape } from '@awq/models'
 import { AwqError, quoted } from '@awq/tensor'
+import { visionNames } from './file-names.ts'
 import type { Parameter, PortableModel } from './model.ts'
 
 /** A parameter with what the description says of it. */
@@ -15,17 +16,23 @@ export interface DescribedParameter {
 const sameShape = (one: readonly number[], other: readonly number[]): boolean =>
   one.length === other.length && one.every((size, axis) => size === other[axis])
 
+/** Those of tower and projector, where the model has any of them: a checkpoint of the language model alone has none. */
+const visionParameters = ({ description: { vision }, parameters }: PortableModel): readonly ParameterSpec[] => {
+  const specs = vision?.parameters ?? []
+  return specs.some(({ name }) => parameters.has(name)) ? specs : []
+}
+
 /**
- * The parameters of a model in the description's order: outer ones first, then block by block. Optional ones that the
- * model lacks are left out.
+ * The parameters of a model in the description's order: outer ones first, then block by block, then those of tower and
+ * projector. Optional ones that the model lacks are left out.
  * @throws AwqError NOT_FOUND for one that is missing, CONFIG for one of another shape, UNSUPPORTED for a tensor that the
  *   description does not know
  */
-export const describedParameters = ({ name: source, description, parameters }: PortableModel): DescribedParameter[] => {
+export const describedParameters = (model: PortableModel): DescribedParameter[] => {
+  const { name: source, description, parameters } = model
   const described: DescribedParameter[] = []
-  // How it sees is no part of the language model, which is what formats hold.
-  const known = new Set((description.vision?.parameters ?? []).map(({ name }) => name))
-  for (const spec of modelParameters(description)) {
+  const known = new Set<string>()
+  for (const spec of [...modelParameters(description), ...visionParameters(model)]) {
     const { name, optional } = spec
     known.add(name)
     const parameter = parameters.get(name)
@@ -53,4 +60,10 @@ export const describedParameters = ({ name: source, description, parameters }: P
           'describes it; leaving it out would give wrong output',
       )
   return described
+}
+
+/** Those of the language model alone, for what has no place for how a model sees. */
+export const languageParameters = (model: PortableModel): DescribedParameter[] => {
+  const seeing = visionNames(model.description)
+  return describedParameters(model).filter(({ spec }) => !seeing.has(spec.name))
 }

@@ -5,6 +5,7 @@
 import { readProvenance } from '@awq/quantize'
 import { AwqError, type Folder, quoted } from '@awq/tensor'
 import { awqFormat } from './awq-format.ts'
+import { blindModel } from './blind-model.ts'
 import { describedParameters } from './check-model.ts'
 import { readFolderConfig } from './folder/config.ts'
 import { checkFinished } from './folder/unfinished.ts'
@@ -80,8 +81,10 @@ export const openPortable = async (folder: Folder, options: ReadOptions = {}): P
 const TOLD = 4
 
 /** What a format is given: vectors of ones are nothing to hold, and only our store has a place for them. */
-const heldBy = async (name: string, model: PortableModel, options: ReadOptions = {}): Promise<PortableModel> =>
-  name === awqFormat.name ? model : await withoutUnitScales(model, options)
+const heldBy = async (name: string, model: PortableModel, options: ReadOptions = {}): Promise<PortableModel> => {
+  const held = writableFormat(name).sees ? model : blindModel(model, name, options)
+  return name === awqFormat.name ? held : await withoutUnitScales(held, options)
+}
 
 /** @throws AwqError UNSUPPORTED with the reasons why a format cannot hold a model */
 export const checkHolds = async (model: PortableModel, name: string): Promise<void> => {

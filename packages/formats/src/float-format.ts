@@ -5,6 +5,7 @@
 
 import { modelParameters, openFloatCheckpoint } from '@awq/models'
 import { type DescribedParameter, describedParameters } from './check-model.ts'
+import { fileNamer } from './file-names.ts'
 import { folderCompanions, writeCompanions } from './folder/companions.ts'
 import { describeConfig, peekFolderConfig, readFolderConfig } from './folder/config.ts'
 import { configText } from './folder/config-text.ts'
@@ -35,7 +36,7 @@ const read: Format['read'] = async (folder, { signal } = {}) => {
   )
   const checkpoint = await openFloatCheckpoint(folder, description, { signal })
   const parameters = new Map<string, Parameter>()
-  for (const { name } of modelParameters(description)) {
+  for (const { name } of [...modelParameters(description), ...(description.vision?.parameters ?? [])]) {
     const entry = checkpoint.tensors.get(name)
     if (entry) parameters.set(name, { kind: 'float', entry })
   }
@@ -55,9 +56,10 @@ const problems = ({ parameters }: PortableModel): string[] =>
   [...parameters].flatMap(([name, { kind }]) => (kind === 'quantized' ? [`${name} is quantized`] : []))
 
 const write: NonNullable<Format['write']> = async (model, into, options = {}) => {
+  const named = fileNamer(model.description)
   const parameters = describedParameters(model).map(({ spec, parameter }: DescribedParameter) => {
     if (parameter.kind === 'quantized') throw new TypeError(`${spec.name} is quantized`)
-    return { name: spec.name, entry: parameter.entry }
+    return { name: named(spec.name), entry: parameter.entry }
   })
   const files = await openTensorFiles(
     into,
@@ -77,6 +79,7 @@ const write: NonNullable<Format['write']> = async (model, into, options = {}) =>
 export const floatFormat: Format = {
   name: 'float',
   title: 'a float checkpoint of Hugging Face, which awq quantize and most programs read',
+  sees: true,
   recognise,
   read,
   problems,

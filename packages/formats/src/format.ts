@@ -38,6 +38,8 @@ export interface Format {
   readonly usage?: string | undefined
   /** Whether it is a graph that says how products are computed, so that `WriteOptions.accuracy` decides something. */
   readonly takesAccuracy?: true | undefined
+  /** Whether it has a place for how a model sees; without one the language model alone is written, and a warning says so. */
+  readonly sees?: true | undefined
   /**
    * Whether a folder holds this format, told by its files' content and config.json, never by its name. Absent where the
    * format is only written.

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ModelDescription } from '@awq/models'
+import { visionNames } from './file-names.ts'
 import type { PortableModel } from './model.ts'
 
 /** What the name of a module's matrix ends in. */
@@ -31,10 +32,16 @@ export const siteNames = ({ blocks, parameter }: ModelDescription): ReadonlyMap<
   return sites
 }
 
-/** Modules with a matrix that stays float, tables left out. */
-export const floatModules = (model: PortableModel): string[] =>
-  [...model.parameters].flatMap(([name, found]) =>
-    found.kind === 'float' && found.entry.shape.length === 2 && name.endsWith(WEIGHT) && !isTable(model, name)
+/** Modules of the language model with a matrix that stays float, tables left out. */
+export const floatModules = (model: PortableModel): string[] => {
+  const seeing = visionNames(model.description)
+  return [...model.parameters].flatMap(([name, found]) =>
+    found.kind === 'float' &&
+    found.entry.shape.length === 2 &&
+    name.endsWith(WEIGHT) &&
+    !isTable(model, name) &&
+    !seeing.has(name)
       ? [moduleOf(name)]
       : [],
   )
+}

@@ -56,6 +56,11 @@ export interface ModelTable {
   readonly block: (layer: number) => BlockTable
   /** Beginnings of tensor names in some checkpoints, and what they are here: `embed_out.` is `lm_head.`. */
   readonly aliases?: Readonly<Record<string, string>> | undefined
+  /**
+   * Beginnings of names here, and what they are in the files that transformers writes: `model.` is `language_model.model.` in a
+   * model that sees. The first that fits counts; names that none fits are the same.
+   */
+  readonly fileNames?: Readonly<Record<string, string>> | undefined
   /** The base model's prefix, which checkpoints that were saved without a head leave out: `transformer.`. */
   readonly prefix?: string | undefined
   /**

@@ -48,6 +48,7 @@ export interface ModelDescription extends Positioned {
   /** As in the family's table. */
   readonly prefix: string
   readonly aliases: Readonly<Record<string, string>>
+  readonly fileNames: Readonly<Record<string, string>>
   readonly stacked: Readonly<Record<string, string>>
   readonly extraBlocks: number
   readonly ignored: readonly string[]
@@ -166,7 +167,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
   const head = config.tiedEmbeddings ? embedding : headTable
   const table = [config.vocabSize, config.embeddingSize]
   const vision = describeSight(model)
-  const { blockName, prefix = '', aliases = {}, stacked = {}, extraBlocks = 0, ignored = [] } = model
+  const { blockName, prefix = '', aliases = {}, fileNames = {}, stacked = {}, extraBlocks = 0, ignored = [] } = model
   return {
     config: { ...config, contextLength: stretchedContext(config, sequence) },
     blocks,
@@ -183,6 +184,7 @@ export const describeModel = (configJson: unknown): ModelDescription => {
     parameter: (layer, name) => `${blockName(layer)}.${name}`,
     prefix,
     aliases: { ...aliases, ...vision.vision?.aliases },
+    fileNames,
     stacked,
     extraBlocks,
     ignored,

@@ -63,13 +63,18 @@ export const isAbsent = (checkpoint: Checkpoint, { name, optional }: ParameterSp
 
 /** Tells tensors of checkpoints that mean nothing for what is computed, by their names. */
 export const ignoredTensors = (
-  description: Pick<ModelDescription, 'config' | 'extraBlocks' | 'blockName' | 'ignored'>,
+  description: Pick<ModelDescription, 'config' | 'extraBlocks' | 'blockName' | 'ignored' | 'vision'>,
 ): ((name: string) => boolean) => {
+  const seeing = new Set((description.vision?.parameters ?? []).map(({ name }) => name))
+  // Towers have blocks behind those that features are taken from.
+  const towers = new Set([...seeing].flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.') + 1)] : [])))
+  const isSpare = (name: string): boolean => !seeing.has(name) && towers.has(name.slice(0, name.indexOf('.') + 1))
   const { layers } = description.config
   const extra = Array.from({ length: description.extraBlocks }, (_, i) => `${description.blockName(layers + i)}.`)
   // Old checkpoints keep the rotary frequencies, which follow from config.json.
   const ends = ['.rotary_emb.inv_freq', ...description.ignored]
-  return (name) => ends.some((end) => name.endsWith(end)) || extra.some((block) => name.startsWith(block))
+  return (name) =>
+    ends.some((end) => name.endsWith(end)) || extra.some((block) => name.startsWith(block)) || isSpare(name)
 }
 
 /**

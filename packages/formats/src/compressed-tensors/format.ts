@@ -30,6 +30,7 @@ export const compressedTensorsFormat: Format = {
   ),
   recognise,
   read: readCompressedTensors,
+  sees: true,
   problems: compressedTensorsProblems,
   forms: (model) => packedForms(model),
   write: writeCompressedTensors,

@@ -2,7 +2,7 @@
  * Reads checkpoints of compressed-tensors (llm-compressor, vLLM): packed integers, and int8 as it is.
  * @module
  */
-import { alignCheckpoint } from '@awq/models'
+import { alignCheckpoint, ignoredTensors } from '@awq/models'
 import {
   AwqError,
   type Checkpoint,
@@ -254,8 +254,10 @@ export const readCompressedTensors = async (folder: Folder, options: ReadOptions
         } else if (part === undefined && !ofActivations.test(name)) tensors.set(name, entry)
       }
       const parameters = new Map<string, Parameter>()
+      const isIgnored = ignoredTensors(description)
       for (const [name, entry] of alignCheckpoint({ ...checkpoint, tensors }, description).tensors) {
         const { matrix } = entry as Partial<Standing>
+        if (isIgnored(name)) continue
         parameters.set(name, matrix ? await quantized(matrix, scales, options) : { kind: 'float', entry })
       }
       return parameters

@@ -4,7 +4,9 @@
  */
 import type { StoreEntry } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
+import { quantizedTowerProblems } from '../blind-model.ts'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
+import { moduleNames, visionRoots } from '../file-names.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
 import { floatModules, isTable, moduleOf, transposedMatrices } from '../matrix-names.ts'
@@ -28,7 +30,7 @@ export const compressedTensorsProblems = (model: PortableModel): string[] => {
   const experts = Object.keys(model.description.stacked).map(
     (name) => new RegExp(`\\.${name.replace(/[.]/g, '\\.').replace('*', '\\d+')}$`),
   )
-  const found = scaleVectorProblems(model)
+  const found = [...scaleVectorProblems(model), ...quantizedTowerProblems(model)]
   let quantized = 0
   for (const [name, given] of model.parameters) {
     if (experts.some((pattern) => pattern.test(name))) {
@@ -88,7 +90,7 @@ const schemeGroups = (parameters: readonly DescribedParameter[], model: Portable
     const scheme = schemeOf(parameter)
     const key = JSON.stringify(scheme)
     const group = groups.get(key) ?? { scheme, targets: [] }
-    group.targets.push(moduleOf(spec.name))
+    group.targets.push(...namesIn(model)(moduleOf(spec.name)))
     groups.set(key, group)
   }
   const hasExperts = ({ targets }: SchemeGroup): boolean => targets.some((target) => target.includes('.experts.'))
@@ -96,9 +98,15 @@ const schemeGroups = (parameters: readonly DescribedParameter[], model: Portable
   return found.length === 1 ? found.map((group) => ({ ...group, targets: ['Linear'] })) : found
 }
 
-/** Linears that stay float: the head, and matrices of blocks that were left out. */
+const namesIn =
+  ({ description }: PortableModel) =>
+  (module: string): string[] =>
+    moduleNames(description, module)
+
+/** Linears that stay float: the head, matrices of blocks that were left out, and how a model sees. */
 const ignored = (model: PortableModel): string[] => [
-  ...new Set([...floatModules(model), moduleOf(model.description.headTable)]),
+  ...new Set([...floatModules(model), moduleOf(model.description.headTable)].flatMap(namesIn(model))),
+  ...visionRoots(model).map((root) => `re:(.*\\.)?${root}\\..*`),
 ]
 
 /** A text for each way in which a matrix can be quantized. */

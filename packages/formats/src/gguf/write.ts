@@ -4,7 +4,7 @@
  */
 import type { ParameterSpec } from '@awq/models'
 import { AwqError, fromFloat32, messageOf, readFloat32 } from '@awq/tensor'
-import { describedParameters } from '../check-model.ts'
+import { languageParameters } from '../check-model.ts'
 import { companionText } from '../folder/companions.ts'
 import type { FileWriter, FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
@@ -87,7 +87,7 @@ const floatType = ({ entry }: Parameter & { kind: 'float' }): GgufType =>
   entry.shape.length === 1 || !['F16', 'BF16', 'F32'].includes(entry.dtype) ? ggufType('F32') : ggufType(entry.dtype)
 
 const plan = (model: PortableModel, architecture: GgufArchitecture): Planned[] =>
-  describedParameters(model).map(({ spec, parameter }) => {
+  languageParameters(model).map(({ spec, parameter }) => {
     const name = ggufName(architecture, spec.name)!
     if (parameter.kind === 'float') {
       const tensor = { name, type: floatType(parameter), shape: parameter.entry.shape }

@@ -5,6 +5,7 @@
 import type { QuantSpec, StoreEntry } from '@awq/quantize'
 import { bytesOf, type QuantizedMatrix } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
+import { fileNamer } from '../file-names.ts'
 import { writeCompanions } from '../folder/companions.ts'
 import type { JsonObject } from '../folder/config.ts'
 import { configText } from '../folder/config-text.ts'
@@ -30,11 +31,13 @@ export interface PackedWriter {
 
 const entriesOf = (
   model: PortableModel,
-  { spec: { name }, parameter }: DescribedParameter,
+  { spec, parameter }: DescribedParameter,
   writer: PackedWriter,
+  named: (name: string) => string,
 ): StoreEntry[] => {
+  const name = named(spec.name)
   if (parameter.kind === 'float') return [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
-  if (isTable(model, name)) return [{ name, dtype: 'F16', shape: parameter.shape }]
+  if (isTable(model, spec.name)) return [{ name, dtype: 'F16', shape: parameter.shape }]
   return writer.entries(moduleOf(name), parameter)
 }
 
@@ -65,17 +68,18 @@ export const writePackedCheckpoint = async (
   options: WriteOptions = {},
 ): Promise<void> => {
   const parameters = describedParameters(model)
+  const named = fileNamer(model.description)
   const files = await openTensorFiles(
     into,
-    parameters.flatMap((parameter) => entriesOf(model, parameter, writer)),
+    parameters.flatMap((parameter) => entriesOf(model, parameter, writer, named)),
   )
   for (const [index, { spec, parameter }] of parameters.entries()) {
-    const { name } = spec
+    const name = named(spec.name)
     options.signal?.throwIfAborted()
     if (parameter.kind === 'float') await files.write(name, await parameter.entry.read({ signal: options.signal }))
     else {
       const matrix = await parameter.read({ signal: options.signal })
-      if (!isTable(model, name)) {
+      if (!isTable(model, spec.name)) {
         for (const [part, values] of writer.pack(moduleOf(name), matrix)) await files.write(part, bytesOf(values))
       } else {
         options.onWarning?.(`${name} becomes float16: programs that read this format have no quantized tables`)

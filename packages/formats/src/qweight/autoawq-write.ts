@@ -4,6 +4,7 @@
  */
 import { effectiveGroupSize } from '@awq/quantize'
 import type { QuantizedMatrix } from '@awq/tensor'
+import { moduleNames, visionRoots } from '../file-names.ts'
 import type { JsonObject } from '../folder/config.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
@@ -44,14 +45,17 @@ export const autoAwqProblems = (model: PortableModel, layout: AutoAwqLayout): st
 
 const configOf = (model: PortableModel, layout: AutoAwqLayout): JsonObject => {
   const { groupSize } = usualSpec(packedMatrices(model))!
-  const left = floatModules(model)
+  const { description } = model
+  const seeing = visionRoots(model)
+  const left = [...floatModules(model), ...seeing]
+  const named = (module: string): string[] => moduleNames(description, module)
   return {
     quant_method: 'awq',
     bits: 4,
     group_size: groupSize,
     zero_point: true,
     version: layout,
-    modules_to_not_convert: left.length === 0 ? null : [...left, moduleOf(model.description.headTable)],
+    modules_to_not_convert: left.length === 0 ? null : [...left, moduleOf(description.headTable)].flatMap(named),
   }
 }
 

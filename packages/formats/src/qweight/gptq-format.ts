@@ -21,6 +21,7 @@ export const gptqFormat: Format = {
   ),
   recognise: async (folder) => (await detectLayout(folder)) === 'gptq',
   read: readGptq,
+  sees: true,
   problems: gptqProblems,
   forms: (model) => packedForms(model),
   write: (model, into, options) => writeGptq(model, into, usualVersion(model), options),
@@ -30,6 +31,7 @@ export const gptqFormat: Format = {
 export const gptqV1Format: Format = {
   name: 'gptq-v1',
   title: 'GPTQ version 1, for programs that have no version 2; no zero point may be 0',
+  sees: true,
   problems: gptqV1Problems,
   forms: (model) => packedForms(model),
   write: (model, into, options) => writeGptq(model, into, 1, options),
@@ -39,6 +41,7 @@ export const gptqV1Format: Format = {
 export const gptqV2Format: Format = {
   name: 'gptq-v2',
   title: 'GPTQ version 2, for gptqmodel and what builds on it',
+  sees: true,
   problems: gptqProblems,
   forms: (model) => packedForms(model),
   write: (model, into, options) => writeGptq(model, into, 2, options),

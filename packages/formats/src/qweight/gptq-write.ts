@@ -4,6 +4,7 @@
  */
 import { effectiveGroupSize, type QuantSpec } from '@awq/quantize'
 import { AwqError, messageOf } from '@awq/tensor'
+import { moduleNames, visionRoots } from '../file-names.ts'
 import type { JsonObject } from '../folder/config.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
@@ -67,6 +68,19 @@ const exceptions = (
   return found
 }
 
+/** The same by all names that modules have, and a rule for how a model sees, which stays float. */
+const allNames = (
+  model: PortableModel,
+  found: ReadonlyMap<string, JsonObject | null>,
+): Map<string, JsonObject | null> =>
+  new Map(
+    [...found].flatMap(([module, rule]) => moduleNames(model.description, module).map((name) => [name, rule] as const)),
+  )
+
+/** Rules that leave a model's tower and projector float. */
+const sightRules = (model: PortableModel): JsonObject =>
+  Object.fromEntries(visionRoots(model).map((root) => [`-:(.*\\.)?${root}\\..*`, {}]))
+
 /** What matrices that differ from the usual are: rules by name, which gptqmodel and vLLM follow. */
 const rulesOf = (found: ReadonlyMap<string, JsonObject | null>): JsonObject => {
   const rules: Record<string, JsonObject> = {}
@@ -97,7 +111,7 @@ const configOf = (model: PortableModel, version: GptqVersion): JsonObject => {
   const matrices = packedMatrices(model)
   const usual = usualSpec(matrices)!
   const symmetric = isSymmetric(matrices)
-  const dynamic = rulesOf(exceptions(model, matrices, usual, symmetric))
+  const dynamic = { ...rulesOf(allNames(model, exceptions(model, matrices, usual, symmetric))), ...sightRules(model) }
   const ordered = matrices.some(([, { inputOrder }]) => inputOrder)
   const isWhole = floatModules(model).length === 0
   return {
@@ -112,7 +126,8 @@ const configOf = (model: PortableModel, version: GptqVersion): JsonObject => {
     static_groups: false,
     true_sequential: true,
     ...(Object.keys(dynamic).length > 0 ? { dynamic } : {}),
-    block_name_to_quantize: model.description.blockName(0).replace(/\.0$/, ''),
+    // As transformers 5 has it.
+    block_name_to_quantize: moduleNames(model.description, model.description.blockName(0).replace(/\.0$/, '')).at(-1),
     ...(isWhole ? {} : { modules_in_block_to_quantize: [quantizedModules(model, matrices)] }),
   }
 }

@@ -74,7 +74,8 @@ export const readQweights = async (
         tensors.set(standing.name, standing)
       } else if (!isPart(name, modules)) tensors.set(name, entry)
     }
-    const shapes = new Map([...modelParameters(description)].map(({ name, shape }) => [name, shape]))
+    const seeing = description.vision?.parameters ?? []
+    const shapes = new Map([...modelParameters(description), ...seeing].map(({ name, shape }) => [name, shape]))
     const isIgnored = ignoredTensors(description)
     const parameters = new Map<string, Parameter>()
     const aligned = alignCheckpoint({ ...checkpoint, tensors }, description).tensors

@@ -2,6 +2,7 @@
  * What formats have in common whose matrices are `MODULE.qweight`: which matrices these are, and why a model has none.
  * @module
  */
+import { quantizedTowerProblems } from '../blind-model.ts'
 import { isTable } from '../matrix-names.ts'
 import type { PortableModel, QuantizedParameter } from '../model.ts'
 import { scaleVectorProblems } from '../unit-scales.ts'
@@ -19,7 +20,7 @@ export const qweightProblems = (model: PortableModel): string[] => {
   if (Object.keys(stacked).length > 0) {
     found.push('checkpoints of this family hold all experts in one tensor, which has no packed form')
   }
-  found.push(...scaleVectorProblems(model))
+  found.push(...scaleVectorProblems(model), ...quantizedTowerProblems(model))
   const matrices = packedMatrices(model)
   for (const [name, { denseColumns }] of matrices) {
     if (denseColumns > 0) found.push(`${name}: ${denseColumns} of its columns stay float (--keep-salient)`)

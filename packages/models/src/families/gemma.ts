@@ -19,7 +19,7 @@ import {
 } from '../parts.ts'
 import { readRope } from '../read-rope.ts'
 import { readSizes, type SizeDefaults } from '../read-sizes.ts'
-import { gemmaVision } from '../vision/gemma-vision.ts'
+import { gemmaFileNames, gemmaVision } from '../vision/gemma-vision.ts'
 
 /** What `config.json` may leave out; files of Gemma 3 that hold an image model too leave out most. */
 const defaults: Readonly<Record<string, SizeDefaults>> = {
@@ -55,8 +55,9 @@ export const gemma: Architecture = {
     const bias = reader.flag('attention_bias', false)
     reader.only('use_bidirectional_attention', false)
     const [scoreCap, logitCap] = softCaps[modelType] ?? []
-    const softCap = first ? null : reader.optional('attn_logit_softcapping', scoreCap)
-    const cap = first ? null : reader.optional('final_logit_softcapping', logitCap)
+    // transformers caps scores in 2 alone, and logits in 2 and in the 3 that reads text alone, whatever the file says.
+    const softCap = modelType === 'gemma2' ? reader.optional('attn_logit_softcapping', scoreCap) : null
+    const cap = first || type === 'gemma3' ? null : reader.optional('final_logit_softcapping', logitCap)
     const scale = first ? headDim ** -0.5 : reader.positive('query_pre_attn_scalar', 256) ** -0.5
     const pattern = third ? reader.size('sliding_window_pattern', 6) : patterns[modelType]!
     const sliding = first ? () => false : readSlidingLayers(reader, layers, (layer) => (layer + 1) % pattern !== 0)
@@ -80,6 +81,7 @@ export const gemma: Architecture = {
         'model.language_model.': 'model.',
         'language_model.lm_head.': 'lm_head.',
       },
+      ...(type === 'gemma3' ? { fileNames: gemmaFileNames } : {}),
       ...(vision ? { vision: () => gemmaVision(outer, vision, hiddenSize) } : {}),
       block(layer) {
         const windowed = sliding(layer)

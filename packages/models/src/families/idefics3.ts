@@ -19,6 +19,7 @@ export const idefics3: Architecture = {
     })
     return {
       ...table,
+      fileNames: { 'vision_model.': 'model.vision_model.', 'connector.': 'model.connector.', ...table.fileNames },
       vision: () => {
         const vision = reader.object('vision_config') ?? reader.reject('vision_config', 'an object')
         const tower = readTower(vision, { name: 'vision_model.', kind: `${modelType}_vision`, norm: true })

@@ -39,7 +39,7 @@ export interface LanguagePart {
   readonly without?: readonly string[] | undefined
   /** Whether head and embedding are one table, by the whole's file and the language model's. */
   readonly tied: (whole: ConfigReader, part: boolean) => boolean
-  /** Beginnings of names, each of the base model and each of the head. */
+  /** Beginnings of names, each of the base model and each of the head; the first is that of transformers' files. */
   readonly names: { readonly base: readonly string[]; readonly head?: readonly string[] | undefined }
 }
 
@@ -62,6 +62,7 @@ export const languagePart = (reader: ConfigReader, find: FindArchitecture, part:
       modelType: part.modelType,
       tiedEmbeddings: part.tied(reader, table.config.tiedEmbeddings),
     },
+    fileNames: { ...(head[0] ? { [`${table.outer.head}.`]: head[0] } : {}), [prefix]: base[0]! },
     aliases: {
       ...Object.fromEntries(head.map((name) => [name, `${table.outer.head}.`])),
       ...Object.fromEntries(base.map((name) => [name, prefix])),

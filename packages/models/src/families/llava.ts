@@ -53,6 +53,7 @@ export const llava: Architecture = {
     const { hiddenSize } = table.config
     return {
       ...table,
+      fileNames: { 'vision_tower.': 'vision_tower.vision_model.', ...table.fileNames },
       vision: () => {
         const vision = reader.object('vision_config') ?? reader.reject('vision_config', 'an object')
         const strategy = reader.text('vision_feature_select_strategy', 'default')

@@ -24,6 +24,7 @@ export const paligemma: Architecture = {
     })
     return {
       ...table,
+      fileNames: { 'vision_tower.': 'vision_tower.vision_model.', ...table.fileNames },
       vision: () => {
         const vision = reader.object('vision_config') ?? reader.reject('vision_config', 'an object')
         const tower = readTower(vision, { name: 'vision_tower.', kind: 'siglip_vision_model', norm: true })

@@ -7,6 +7,16 @@ import { linear, rmsNorm } from '../parts.ts'
 import type { VisionTable } from './table.ts'
 import { readTower } from './vit-towers.ts'
 
+const PROJECTION = 'multi_modal_projector.mm_input_projection'
+
+/** What its parameters are called in files. */
+export const gemmaFileNames = {
+  'vision_tower.': 'vision_tower.vision_model.',
+  [`${PROJECTION}.weight`]: 'multi_modal_projector.mm_input_projection_weight',
+  'lm_head.': 'language_model.lm_head.',
+  'model.': 'language_model.model.',
+} as const
+
 /** Reads the table. @param outer config.json @param vision its `vision_config` */
 export const gemmaVision = (outer: ConfigReader, vision: ConfigReader, hiddenSize: number): VisionTable => {
   const tower = readTower(vision, { name: 'vision_tower.', kind: 'siglip_vision_model', norm: true })
@@ -16,7 +26,6 @@ export const gemmaVision = (outer: ConfigReader, vision: ConfigReader, hiddenSiz
   const factor = Math.floor(patches / side)
   if (factor === 0) return outer.reject('mm_tokens_per_image', `at most the ${patches ** 2} patches of an image`)
   const epsilon = vision.positive('layer_norm_eps', 1e-6)
-  const projection = 'multi_modal_projector.mm_input_projection'
   return {
     tower,
     projector: {
@@ -24,7 +33,7 @@ export const gemmaVision = (outer: ConfigReader, vision: ConfigReader, hiddenSiz
       rearrange: { kind: 'average', factor },
       after: [
         rmsNorm('multi_modal_projector.mm_soft_emb_norm', tower.hiddenSize, epsilon, 'hidden', 'pooled', 1),
-        { ...linear(projection, [hiddenSize, tower.hiddenSize], 'pooled', 'hidden'), transposed: true },
+        { ...linear(PROJECTION, [hiddenSize, tower.hiddenSize], 'pooled', 'hidden'), transposed: true },
       ],
     },
     attention: 'image',
@@ -35,8 +44,8 @@ export const gemmaVision = (outer: ConfigReader, vision: ConfigReader, hiddenSiz
       'vision_tower.vision_model.': 'vision_tower.',
       'model.vision_tower.': 'vision_tower.',
       // A matrix without a name of its own.
-      'model.multi_modal_projector.mm_input_projection_weight': `${projection}.weight`,
-      'multi_modal_projector.mm_input_projection_weight': `${projection}.weight`,
+      'model.multi_modal_projector.mm_input_projection_weight': `${PROJECTION}.weight`,
+      'multi_modal_projector.mm_input_projection_weight': `${PROJECTION}.weight`,
       'model.multi_modal_projector.': 'multi_modal_projector.',
     },
   }
