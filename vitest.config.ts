@@ -3,6 +3,7 @@ import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { inNode } from './test/browser/in-node.ts'
+import { endHub, serveHub } from './test/browser/serve-hub.ts'
 import { readmeExamples } from './test/readme-examples.ts'
 
 /** Runs tests on the packages' sources, not on their builds. */
@@ -61,7 +62,7 @@ export default defineConfig({
               launchOptions: { executablePath: '/usr/bin/chromium', args: chromiumFlags },
             }),
             instances: [{ browser: 'chromium' }],
-            commands: { inNode },
+            commands: { inNode, serveHub, endHub },
           },
         },
       },

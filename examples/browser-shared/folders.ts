@@ -3,7 +3,15 @@
  * @module
  */
 import type { Folder } from '@awq/tensor'
-import { cachedFolder, cachedModels, directoryFolder, filesFolder, removeCached, urlFolder } from '@awq/tensor/browser'
+import {
+  cachedModels,
+  directoryFolder,
+  filesFolder,
+  hubModel,
+  modelFolder,
+  removeCached,
+  urlFolder,
+} from '@awq/tensor/browser'
 
 /** Something that can be opened as a model. */
 export interface ModelSource {
@@ -26,13 +34,13 @@ export const bundledSource = (folder: string, weights: readonly string[]): Model
   open: () => urlFolder(new URL(`models/${folder}/`, document.baseURI), { files: [...companions, ...weights] }),
 })
 
-/** A model at an address. What is downloaded stays in this browser, and an interrupted download goes on. */
+/** A model of the hub, or at an address. What is downloaded stays in this browser, and an interrupted download goes on. */
 export const addressSource = (address: string): ModelSource => ({
-  name: nameOf(address),
+  name: nameOf(hubModel(address)?.url ?? address),
   open: async () => {
     // Asks the browser not to make room by throwing the model away.
     await navigator.storage.persist?.()
-    return cachedFolder(() => urlFolder(address), { name: address })
+    return modelFolder(address)
   },
 })
 

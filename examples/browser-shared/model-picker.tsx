@@ -1,3 +1,4 @@
+import { hubModel } from '@awq/tensor/browser'
 import { useEffect, useId, useState } from 'preact/hooks'
 import { addressSource, bundledSource, droppedFiles, filesSource, type ModelSource } from './folders.ts'
 import { messageOf } from './format.ts'
@@ -33,9 +34,12 @@ export const ModelPicker = ({ bundled, verb, onPick }: Props) => {
   const pickAddress = (event: Event): void => {
     event.preventDefault()
     try {
-      onPick(addressSource(new URL(address.trim()).href))
+      const text = address.trim()
+      onPick(addressSource(hubModel(text) ? text : new URL(text).href))
     } catch {
-      setProblem('That is no address: it begins with https:// and names the folder that has the model’s config.json.')
+      setProblem(
+        'That is neither a name (ORG/NAME) nor an address: one begins with https:// and names the folder that has the model’s config.json.',
+      )
     }
   }
 
@@ -63,18 +67,20 @@ export const ModelPicker = ({ bundled, verb, onPick }: Props) => {
         </div>
       </section>
       <section class="card">
-        <h2>A model at an address</h2>
-        <p>Where a server has such a folder, on Hugging Face too: the address ends with /resolve/main/.</p>
+        <h2>A model from the web</h2>
+        <p>Its name on Hugging Face, ORG/NAME, or the address of such a folder on any server.</p>
         <form onSubmit={pickAddress}>
           <label class="hidden" for={ids.address}>
-            Address of its folder
+            Name or address
           </label>
           <div class="row">
             <input
               id={ids.address}
-              type="url"
+              type="text"
+              autocapitalize="off"
+              spellcheck={false}
               inputMode="url"
-              placeholder="https://…/resolve/main/"
+              placeholder="ORG/NAME or https://…"
               value={address}
               aria-invalid={problem !== undefined}
               aria-describedby={problem ? ids.problem : undefined}

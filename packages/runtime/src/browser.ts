@@ -1,5 +1,5 @@
 import { AwqError, type Folder } from '@awq/tensor'
-import { cachedFolder, type FileHashes, type UrlFolderOptions, urlFolder } from '@awq/tensor/browser'
+import { type ModelFolderOptions, modelFolder } from '@awq/tensor/browser'
 import type { LanguageModel } from './language-model.ts'
 import { loadModel as loadFolder } from './load-model.ts'
 import type { LoadOptions } from './load-options.ts'
@@ -7,16 +7,8 @@ import type { LoadOptions } from './load-options.ts'
 export type { LanguageModel } from './language-model.ts'
 export type { LoadEvent, LoadOptions } from './load-options.ts'
 
-/** `LoadOptions`, and how a model behind a URL is fetched. */
-export interface BrowserLoadOptions extends LoadOptions, Pick<UrlFolderOptions, 'fetch' | 'headers' | 'files'> {
-  /**
-   * Whether a copy of a model behind a URL is kept in the browser's private storage, by which name (by default the URL). Default
-   * true; without such storage (a page that is not https) the model is fetched each time.
-   */
-  readonly cache?: boolean | string | undefined
-  /** SHA-256 of the model's files, by name, which the copy must have; a quantized model states its own. */
-  readonly hashes?: FileHashes | undefined
-}
+/** `LoadOptions`, and how a model behind a name or an address is fetched. */
+export interface BrowserLoadOptions extends LoadOptions, ModelFolderOptions {}
 
 /** The part of WebGPU that is asked here. */
 interface Gpu {
@@ -30,27 +22,19 @@ export const preferredDevice = async (): Promise<'webgpu' | 'cpu'> => {
   return adapter && adapter.info?.isFallbackAdapter !== true ? 'webgpu' : 'cpu'
 }
 
-/** The folder behind a URL, with a copy where one is wanted and possible. */
-const folderOf = async (url: string | URL, options: BrowserLoadOptions): Promise<Folder> => {
-  const { cache = true, hashes, fetch, headers, files, signal } = options
-  const remote = urlFolder(url, { fetch, headers, files, signal })
-  if (cache === false || (cache === true && !globalThis.navigator?.storage?.getDirectory)) return remote
-  return cachedFolder(remote, { name: cache === true ? remote.name : cache, hashes })
-}
-
 /**
- * Loads a model in a browser: from the URL of its folder, of which a copy is kept, or from a folder (`directoryFolder`,
- * `filesFolder` of @awq/tensor/browser). On WebGPU where there is a GPU for it (`preferredDevice`), else, and with a warning
+ * Loads a model in a browser: `ORG/NAME` of the hub or the address of a folder (`modelFolder`), of which a copy is kept, or a
+ * folder (`directoryFolder`, `filesFolder` of @awq/tensor/browser). On WebGPU where there is a GPU for it (`preferredDevice`), else, and with a warning
  * where WebGPU can not do it, on the CPU; a `device` that is named is used or refused. Weights are fetched last, with
  * `download` events, when everything else is known to be right.
- * @throws AwqError as `loadModel` of @awq/runtime, and as `urlFolder` and `cachedFolder` of @awq/tensor/browser
+ * @throws AwqError as `loadModel` of @awq/runtime, and as `modelFolder` of @awq/tensor/browser
  */
 export const loadModel = async (
   reference: string | URL | Folder,
   options: BrowserLoadOptions = {},
 ): Promise<LanguageModel> => {
-  const isUrl = typeof reference === 'string' || reference instanceof URL
-  const folder = isUrl ? await folderOf(reference, options) : reference
+  const named = typeof reference === 'string' || reference instanceof URL
+  const folder = named ? await modelFolder(reference, options) : reference
   if (options.device !== undefined || typeof options.engine === 'object') return loadFolder(folder, options)
   const device = await preferredDevice()
   try {

@@ -49,7 +49,7 @@ const check = async (model: OpenedModel, choice: DecoderChoice, signal: AbortSig
  */
 export const chooseDecoder = async (
   model: OpenedModel,
-  options: Pick<LoadOptions, 'attention' | 'activations' | 'selfCheck' | 'onWarning' | 'signal'>,
+  options: Pick<LoadOptions, 'attention' | 'activations' | 'selfCheck' | 'onWarning' | 'onProgress' | 'signal'>,
 ): Promise<DecoderChoice> => {
   const { engine, description } = model
   const checked = options.selfCheck !== 'off' && !kernelsOf(engine.device).hostMemory
@@ -66,6 +66,14 @@ export const chooseDecoder = async (
     const choice = { attention: resolveAttention(options.attention, attentionFacts(engine, description, dtype)), dtype }
     if (engine.limits) checkLimits(model.decoderGraph(choice), engine.limits)
     if (!checked) return choice
+    const { signal, onProgress } = options
+    // Its rows are read here and there.
+    await model.download({
+      wholeOnly: true,
+      signal,
+      onProgress: (event) => onProgress?.({ stage: 'download', ...event }),
+    })
+    onProgress?.({ stage: 'check' })
     try {
       await check(model, choice, options.signal)
       return choice

@@ -2,7 +2,7 @@
  * Loading a model: the device is tried, room looked for, weights fetched, the decoder made.
  * @module
  */
-import { createEngine, type Engine, engineOptionsOf, kernelsOf } from '@awq/ort'
+import { createEngine, type Engine, engineOptionsOf } from '@awq/ort'
 import type { Folder } from '@awq/tensor'
 import { loadTokenizer } from '@awq/text'
 import { createBatch } from './batch/batch.ts'
@@ -56,7 +56,6 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
     const model = await openModel(folder, engine, { accuracy, mixtureOperator: options.mixtureOperator, signal })
     undo.push(() => model.dispose())
     const tokenizer = await loadTokenizer(folder)
-    if (!kernelsOf(engine.device).hostMemory) onProgress?.({ stage: 'check' })
     const { attention, dtype } = await chooseDecoder(model, options)
     const room = contextInLimits(model.description, dtype, engine.limits)
     const wished = readContextLength(options.contextLength, model.description, room)

@@ -27,7 +27,7 @@ import { mixesByOperator } from './mixture-operator.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
 import {
-  type FetchOptions,
+  type DownloadChoice,
   type FileProgress,
   locateWeights,
   openLinked,
@@ -84,7 +84,7 @@ export interface OpenedModel extends AsyncDisposable {
   /** The graph that `openDecoder` would load, its weights where they lie in the folder. Nothing is read. */
   decoderGraph(request: DecoderRequest): Graph
   /** Fetches the weight files into the copy that their folder keeps, where it keeps one. */
-  download(options?: FetchOptions): Promise<void>
+  download(options?: DownloadChoice): Promise<void>
   /** True where the folder has what it takes to see: a checkpoint of the language model alone has not. */
   readonly sees: boolean
   /** Loads tower and projector. Graph: `emitVision` of @awq/models. Dispose it. @throws AwqError UNSUPPORTED without them */

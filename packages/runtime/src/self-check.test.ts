@@ -143,3 +143,23 @@ describe('a device with small buffers', () => {
     expect(read).toHaveLength(before)
   })
 })
+
+it('downloads before it tries rows of a file that its server sends only whole', async () => {
+  const { files } = await packed(4, 32)
+  const inner = memoryFolder(files)
+  const done: string[] = []
+  const folder: typeof inner = {
+    ...inner,
+    open: async (file) => ({
+      ...(await inner.open(file)),
+      wholeOnly: true,
+      download: async ({ onProgress } = {}) => {
+        onProgress?.(1)
+        done.push(file)
+      },
+    }),
+  }
+  await using model = await openModel(folder, brokenEngine(engine, {}))
+  await chooseDecoder(model, { onProgress: ({ stage }) => done.push(stage) })
+  expect(done).toEqual(['download', 'model.safetensors', 'check'])
+})

@@ -17,12 +17,18 @@ export interface FetchOptions {
   readonly onProgress?: FileProgress | undefined
 }
 
+/** Which files are fetched. */
+export interface DownloadChoice extends FetchOptions {
+  /** Only those of which no part can be read without it (`ByteSource.wholeOnly`). */
+  readonly wholeOnly?: boolean | undefined
+}
+
 /** The weight files of a folder as an engine can reach them. */
 export interface WeightFiles {
   /** A fresh set of links for one graph. */
   links(): WeightLinks
   /** Fetches whole files into the copy that their folder keeps, where it keeps one; else nothing. */
-  download(options?: FetchOptions): Promise<void>
+  download(options?: DownloadChoice): Promise<void>
 }
 
 /** Collects what one graph points at. */
@@ -68,12 +74,13 @@ export const locateWeights = async (
 const downloadFiles = async (
   folder: Folder,
   files: readonly string[],
-  { signal, onProgress }: FetchOptions,
+  { signal, onProgress, wholeOnly = false }: DownloadChoice,
 ): Promise<void> => {
   for (const file of files) {
     const source = await folder.open(file)
     const { size: total } = source
     try {
+      if (wholeOnly && !source.wholeOnly) continue
       await source.download?.({ signal, onProgress: (loaded) => onProgress?.({ file, loaded, total }) })
     } finally {
       await source.close?.()

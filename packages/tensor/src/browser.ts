@@ -1,6 +1,7 @@
 export {
   type CachedModel,
   type CacheOptions,
+  type CopyOrigin,
   cachedFolder,
   cachedModels,
   type FolderSource,
@@ -8,6 +9,8 @@ export {
 } from './browser/cached-folder.ts'
 export { directoryFolder } from './browser/directory-folder.ts'
 export { filesFolder } from './browser/files-folder.ts'
-export type { FileHashes } from './browser/manifest-hashes.ts'
+export { type HubFolderOptions, type HubModel, hubFolder, hubModel } from './browser/hub-folder.ts'
+export type { FileHashes, HashedFolder } from './browser/manifest-hashes.ts'
+export { type ModelFolderOptions, modelFolder } from './browser/model-folder.ts'
 export { type UrlFolderOptions, urlFolder } from './browser/url-folder.ts'
 export { createSha256, type Sha256, sha256 } from './sha256.ts'

@@ -19,6 +19,11 @@ export interface ByteSource {
    * source.
    */
   blob?(offset: number, length: number, options?: BlobOptions): Blob | Promise<Blob>
+  /**
+   * True while a part can only be had by fetching all that lies before it: `download` first. Servers without range requests are
+   * so.
+   */
+  readonly wholeOnly?: boolean | undefined
   /** Fetches the whole file at once into the copy that the source keeps, so that later reads are local. */
   download?(options?: DownloadOptions): Promise<void>
   close?(): Promise<void>

@@ -147,9 +147,56 @@ describe('a server without range requests', () => {
     expect(await source.read(10, 5)).toEqual(content.slice(10, 15))
   })
 
-  test('is refused when the file is large by its Content-Length', async () => {
-    const url = await serve((_, response) => void response.writeHead(200, { 'content-length': 2 ** 31 }).write('x'))
-    await expect(httpSource(url, quick)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  describe('of a large file', () => {
+    const size = 33 * 2 ** 20
+    const large = Uint8Array.from({ length: size }, (_, i) => (i * 31) >> 3)
+    let asked: number
+    const serveLarge = async (end = size): Promise<string> => {
+      asked = 0
+      return serve((_, response) => {
+        asked += 1
+        response.writeHead(200, { 'content-length': size, 'last-modified': 'then' })
+        response.write(large.subarray(0, end), () => (end === size ? response.end() : response.destroy()))
+      })
+    }
+
+    test('is read in order from one answer', async () => {
+      const source = await httpSource(await serveLarge())
+      expect([source.size, source.version, source.wholeOnly]).toEqual([size, 'then', true])
+      const parts = [
+        [0, 8],
+        [8, 2 ** 20],
+        [20 * 2 ** 20, 100],
+        [size - 5, 5],
+      ] as const
+      const read = await Promise.all(parts.map(([offset, length]) => source.read(offset, length)))
+      expect(read).toEqual(parts.map(([offset, length]) => large.slice(offset, offset + length)))
+      expect(asked).toBe(2)
+      expect(await source.read(3, 4)).toEqual(large.slice(3, 7))
+      expect(asked).toBe(3)
+      await source.close!()
+    })
+
+    test('is fetched once as a Blob, from which it is read then', async () => {
+      const source = await httpSource(await serveLarge())
+      const told: number[] = []
+      await source.download!({ onProgress: (loaded) => told.push(loaded) })
+      expect([told[0], told.at(-1), source.wholeOnly, asked]).toEqual([0, size, false, 2])
+      expect(await source.read(size - 9, 3)).toEqual(large.slice(size - 9, size - 6))
+      expect(new Uint8Array(await (await source.blob!(7, 5)).arrayBuffer())).toEqual(large.slice(7, 12))
+      expect(asked).toBe(2)
+    })
+
+    test('is an error where it is cut off, and where its reader stops', async () => {
+      const source = await httpSource(await serveLarge(2 ** 20), quick)
+      await expect(source.read(2 ** 21, 5)).rejects.toMatchObject({ code: 'NETWORK' })
+      await expect(source.download!()).rejects.toMatchObject({ code: 'NETWORK' })
+      const stop = new AbortController()
+      const reading = source.read(2 ** 21, 5, { signal: stop.signal })
+      const reason = new Error('enough')
+      stop.abort(reason)
+      await expect(reading).rejects.toBe(reason)
+    })
   })
 
   test('is refused when it sends more than is small without saying so', async () => {

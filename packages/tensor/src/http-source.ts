@@ -1,30 +1,19 @@
 import { type BlobOptions, type ByteSource, checkRange, memorySource } from './byte-source.ts'
-import { AwqError, messageOf } from './error.ts'
+import { AwqError } from './error.ts'
+import { blobOf, bodyOf, exactChunks, joined } from './http-body.ts'
+import { type HttpSourceOptions, request, withoutCredentials } from './http-request.ts'
+import { wholeSource } from './whole-source.ts'
 
-export interface HttpSourceOptions {
-  /** Used instead of the global fetch: for a proxy, for tests. */
-  readonly fetch?: typeof fetch | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Give up on a request that sends nothing for this long, in milliseconds; default 30000. */
-  readonly timeout?: number | undefined
-  /** How often a request is repeated after a network error or a 429 or 5xx answer; default 2. */
-  readonly retries?: number | undefined
-  /** Takes an HTML page as "there is no such file": servers of pages send one in place of what they lack. Default false. */
-  readonly refusePages?: boolean | undefined
-}
+export type { HttpSourceOptions } from './http-request.ts'
 
 /** A file this small is downloaded whole when its server does not support Range. */
 const smallFileBytes = 32 * 2 ** 20
 
-/** An answer that may be better next time, so that the request is repeated. */
-class Transient extends Error {}
-
 /**
  * A source over a URL by HTTP range requests (RFC 9110, section 14). One byte is asked for to learn the size. Every
  * answer must be a 206 with the Content-Range and the length asked for, and carry the ETag of the first one. A server
- * that ignores Range is refused (UNSUPPORTED) unless the file is at most 32 MiB, which is then kept in memory.
- * Throws NOT_FOUND (404, 410), NETWORK for every other failure, INVALID_FILE when the file changed on the server.
+ * that ignores Range gives files whole: one of at most 32 MiB is kept in memory, a larger one is a `wholeSource`.
+ * Throws UNSUPPORTED for a larger one whose length the server does not tell, NOT_FOUND (404, 410), NETWORK for every other failure, INVALID_FILE when the file changed on the server.
  */
 export async function httpSource(url: string | URL, options: HttpSourceOptions = {}): Promise<ByteSource> {
   const name = withoutCredentials(url)
@@ -37,9 +26,10 @@ export async function httpSource(url: string | URL, options: HttpSourceOptions =
       if (range !== undefined) return { size: range.total, etag: response.headers.get('etag') }
       throw new AwqError('NETWORK', `${name}: the answer has no (or no readable) Content-Range header; ${exposeHint}`)
     }
-    return { bytes: await readWhole(response, name, touch) }
+    return readWhole(response, name, touch)
   })
-  if (probe.bytes !== undefined) return memorySource(probe.bytes, name)
+  if ('bytes' in probe) return memorySource(probe.bytes, name)
+  if ('wholeSize' in probe) return wholeSource({ name, url, size: probe.wholeSize, version: probe.version, options })
   const { size, etag } = probe
   const part = <T>(
     offset: number,
@@ -81,62 +71,6 @@ async function refusePage(response: Response, name: string, { refusePages }: Htt
 
 const exposeHint = 'a browser needs "Access-Control-Expose-Headers: Content-Range, ETag" from another origin'
 
-/** The URL for messages, without user, password and query, which may hold a secret. */
-function withoutCredentials(url: string | URL): string {
-  try {
-    const { origin, pathname } = new URL(url, globalThis.location?.href)
-    return origin === 'null' ? String(url) : origin + pathname
-  } catch (cause) {
-    throw new AwqError('INVALID_ARGUMENT', `${JSON.stringify(String(url))} is not a URL`, { cause })
-  }
-}
-
-/** One request with its timeout and repetitions; `use` reads the answer and calls `touch` when bytes arrive. */
-async function request<T>(
-  name: string,
-  url: string | URL,
-  range: string,
-  options: HttpSourceOptions,
-  use: (response: Response, touch: () => void) => Promise<T>,
-): Promise<T> {
-  const { timeout = 30_000, retries = 2, signal } = options
-  for (let attempt = 0; ; attempt++) {
-    signal?.throwIfAborted()
-    const stalled = new AbortController()
-    const expire = () => stalled.abort(new Transient(`no bytes for ${timeout / 1000} s`))
-    let timer = setTimeout(expire, timeout)
-    const touch = () => {
-      clearTimeout(timer)
-      timer = setTimeout(expire, timeout)
-    }
-    try {
-      const response = await (options.fetch ?? fetch)(url, {
-        headers: { ...options.headers, range },
-        signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
-      })
-      await checkStatus(response, name)
-      return await use(response, touch)
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason
-      if (AwqError.is(error)) throw error
-      if (attempt >= retries) throw networkError(name, error)
-      await pause(250 * 2 ** attempt, signal)
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-}
-
-async function checkStatus(response: Response, name: string): Promise<void> {
-  const { status } = response
-  if (status === 200 || status === 206 || status === 416) return
-  await response.body?.cancel()
-  if (status === 429 || status >= 500) throw new Transient(`the server answered ${status}`)
-  if (status === 404 || status === 410) throw new AwqError('NOT_FOUND', `${name} does not exist (HTTP ${status})`)
-  const hint = status === 401 || status === 403 ? '; it may need an Authorization header' : ''
-  throw new AwqError('NETWORK', `${name}: the server answered ${status}${hint}`)
-}
-
 /** The Content-Range `bytes START-END/TOTAL`, or of an unsatisfied one (`bytes * /TOTAL`) the total. */
 function contentRange(response: Response): { start: number; end: number; total: number } | undefined {
   const match = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+)$/.exec(response.headers.get('content-range') ?? '')
@@ -165,116 +99,35 @@ function checkPart(response: Response, name: string, { offset, length, size, eta
   }
 }
 
-/** The whole body of an answer to an ignored Range, as long as it is small. */
-async function readWhole(response: Response, name: string, touch: () => void): Promise<Uint8Array> {
-  const refuse = async (): Promise<never> => {
+/** What answers to an ignored Range are: bytes when they are few, else how many there are. */
+type Whole = { readonly bytes: Uint8Array } | { readonly wholeSize: number; readonly version: string | undefined }
+
+/** Reads an answer to an ignored Range, as long as it is small. */
+async function readWhole(response: Response, name: string, touch: () => void): Promise<Whole> {
+  const { headers } = response
+  // Of a packed answer the length is another one.
+  const stated = headers.has('content-encoding') ? 0 : Number(headers.get('content-length') ?? 0)
+  if (Number.isSafeInteger(stated) && stated > smallFileBytes) {
     await response.body?.cancel().catch(() => undefined)
-    const problem = `the server does not support range requests and the file exceeds ${smallFileBytes} bytes`
-    throw new AwqError('UNSUPPORTED', `${name}: ${problem}; download it first`)
+    return { wholeSize: stated, version: headers.get('etag') ?? headers.get('last-modified') ?? undefined }
   }
-  if (Number(response.headers.get('content-length') ?? 0) > smallFileBytes) await refuse()
   const chunks: Uint8Array[] = []
   let total = 0
   for await (const chunk of bodyOf(response)) {
     touch()
     total += chunk.length
-    // Leaving the loop cancels the body.
-    if (total > smallFileBytes) break
+    if (total > smallFileBytes) {
+      // Leaving the loop cancels the body.
+      const problem = `the server supports no range requests and does not tell the file's length, over ${smallFileBytes} bytes`
+      throw new AwqError('UNSUPPORTED', `${name}: ${problem}; download it first`)
+    }
     chunks.push(chunk)
   }
-  if (total > smallFileBytes) await refuse()
   const bytes = new Uint8Array(total)
   let position = 0
   for (const chunk of chunks) {
     bytes.set(chunk, position)
     position += chunk.length
   }
-  return bytes
-}
-
-/** The chunks of an answer, which together must have a length. */
-async function* exactChunks(response: Response, length: number, touch: () => void): AsyncGenerator<Uint8Array> {
-  let position = 0
-  for await (const chunk of bodyOf(response)) {
-    touch()
-    position += chunk.length
-    if (position > length) throw new Transient(`more than the ${length} bytes asked for`)
-    yield chunk
-  }
-  if (position < length) throw new Transient(`${position} of ${length} bytes, then the connection ended`)
-}
-
-async function joined(chunks: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
-  let position = 0
-  for await (const chunk of chunks) {
-    bytes.set(chunk, position)
-    position += chunk.length
-  }
-  return bytes
-}
-
-/** Bytes of chunks that become a part of a Blob together. */
-const blobPartBytes = 2 ** 20
-
-/** Chunks as a Blob. Its parts leave JavaScript's memory as they come; those of an attempt that failed are dropped. */
-async function blobOf(chunks: AsyncIterable<Uint8Array>, onBytes: BlobOptions['onBytes']): Promise<Blob> {
-  const parts: Blob[] = []
-  let held: Uint8Array[] = []
-  let bytes = 0
-  let told = 0
-  const flush = (): void => {
-    parts.push(new Blob(held as Uint8Array<ArrayBuffer>[]))
-    onBytes?.(bytes)
-    told += bytes
-    held = []
-    bytes = 0
-  }
-  try {
-    for await (const chunk of chunks) {
-      held.push(chunk)
-      bytes += chunk.length
-      if (bytes >= blobPartBytes) flush()
-    }
-    flush()
-  } catch (error) {
-    onBytes?.(-told)
-    throw error
-  }
-  return new Blob(parts)
-}
-
-/** The chunks of a body. Not every browser's ReadableStream is async iterable, so a reader is used. */
-async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined)
-  }
-}
-
-function networkError(name: string, error: unknown): AwqError {
-  // fetch says "fetch failed"; what happened is in its cause.
-  const reason = messageOf(error instanceof TypeError && error.cause !== undefined ? error.cause : error)
-  return new AwqError('NETWORK', `${name} could not be read: ${reason}`, { cause: error })
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop)
-      resolve()
-    }, milliseconds)
-    signal?.addEventListener('abort', stop, { once: true })
-  })
+  return { bytes }
 }

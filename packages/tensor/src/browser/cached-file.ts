@@ -17,8 +17,8 @@ export interface CachedFileParts {
   readonly directory: FileSystemDirectoryHandle
   /** Opens what it is a copy of. */
   readonly origin: () => Promise<ByteSource>
-  /** SHA-256 of the whole file, where it is known. */
-  readonly hash: string | undefined
+  /** SHA-256 of the whole file, where it is known; asked for when something is fetched. */
+  readonly hash: () => Promise<string | undefined>
   /** Whether pieces are hashed again before they are believed. */
   readonly verify: boolean
 }
@@ -71,12 +71,14 @@ const isComplete = ({ table, present }: State): boolean => present.size === tabl
 
 /** A source over a copy; what is not there yet is read from the origin, and kept by `download` alone. */
 export const openCachedFile = async (parts: CachedFileParts): Promise<ByteSource> => {
-  const { name, directory, origin, hash } = parts
+  const { name, directory, origin } = parts
+  let originIsWhole = false
   const load = async (): Promise<State> => {
     const table = await readTable(directory)
     const state = table && { table, present: await presentPieces(parts, table) }
     if (state && isComplete(state)) return state
     const source = await origin()
+    originIsWhole = source.wholeOnly === true
     const same = table?.size === source.size && table.version === source.version
     return same && state ? state : { table: emptyTable(source), present: new Map() }
   }
@@ -96,6 +98,7 @@ export const openCachedFile = async (parts: CachedFileParts): Promise<ByteSource
     if (missing.length === 0) return
     await checkRoom(name, size - loaded)
     const source = await origin()
+    const hash = await parts.hash()
     const stop = new AbortController()
     const signals = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal])
     const read = (index: number): Promise<Uint8Array> => {
@@ -103,6 +106,7 @@ export const openCachedFile = async (parts: CachedFileParts): Promise<ByteSource
       made.catch(() => {})
       return made
     }
+    // Pieces are asked for in order, as a server without ranges needs it.
     const waiting: Promise<Uint8Array>[] = []
     let next = 0
     const pieces = [...table.pieces.map((piece, index) => (present.has(index) ? piece : null))]
@@ -127,6 +131,7 @@ export const openCachedFile = async (parts: CachedFileParts): Promise<ByteSource
       }
     } finally {
       stop.abort()
+      await source.close?.()
     }
     state = { table: { ...table, pieces }, present }
     if (whole && whole.digest() !== hash) {
@@ -158,6 +163,9 @@ export const openCachedFile = async (parts: CachedFileParts): Promise<ByteSource
     name,
     size,
     ...(version === undefined ? {} : { version }),
+    get wholeOnly() {
+      return originIsWhole && !isComplete(state)
+    },
     async read(offset, length, options) {
       checkRange(name, size, offset, length)
       options?.signal?.throwIfAborted()

@@ -14,7 +14,7 @@ import {
   writeFile,
 } from './cache-files.ts'
 import { openCachedFile } from './cached-file.ts'
-import { type FileHashes, manifestHashes } from './manifest-hashes.ts'
+import { type FileHashes, type HashedFolder, manifestHashes } from './manifest-hashes.ts'
 
 /** How a copy is kept. */
 export interface CacheOptions {
@@ -28,16 +28,34 @@ export interface CacheOptions {
   readonly verify?: boolean | undefined
 }
 
-/** What a folder may come from. */
-export type FolderSource = Folder | (() => Folder | Promise<Folder>)
+/** Which commit of a hub's repository a copy is of. */
+export type CopyOrigin = NonNullable<Folder['origin']>
 
-/** The list of a folder's files, noted so that nobody needs to be asked again. */
-const listFile = 'files.json'
+/**
+ * What a folder may come from. A function is called when something is to be fetched, and told which commit the copy was begun
+ * with, so that the rest of it is of the same.
+ */
+export type FolderSource = HashedFolder | ((begun?: CopyOrigin) => HashedFolder | Promise<HashedFolder>)
 
-const readList = async (directory: FileSystemDirectoryHandle): Promise<string[] | undefined> => {
+/** What is noted of a folder, so that nobody needs to be asked again: its files, and what they are of. */
+interface FolderNote {
+  readonly files: readonly string[]
+  readonly origin?: CopyOrigin
+}
+
+const noteFile = 'files.json'
+
+const isOrigin = (value: unknown): value is CopyOrigin => {
+  const { repository, revision } = (value ?? {}) as Partial<Record<keyof CopyOrigin, unknown>>
+  return typeof repository === 'string' && typeof revision === 'string'
+}
+
+const readNote = async (directory: FileSystemDirectoryHandle): Promise<FolderNote | undefined> => {
   try {
-    const list: unknown = JSON.parse((await (await fileIn(directory, listFile))?.text()) ?? 'null')
-    return Array.isArray(list) && list.every((file) => typeof file === 'string') ? list : undefined
+    const note: unknown = JSON.parse((await (await fileIn(directory, noteFile))?.text()) ?? 'null')
+    const { files, origin } = (note ?? {}) as Partial<Record<keyof FolderNote, unknown>>
+    if (!Array.isArray(files) || !files.every((file) => typeof file === 'string')) return undefined
+    return { files, ...(isOrigin(origin) ? { origin } : {}) }
   } catch {
     return undefined
   }
@@ -54,20 +72,23 @@ const readList = async (directory: FileSystemDirectoryHandle): Promise<string[] 
 export const cachedFolder = async (source: FolderSource, options: CacheOptions): Promise<Folder> => {
   const { name, verify = true } = options
   const directory = await modelDirectory(options.root ?? (await privateStorage()), name)
-  let opened: Promise<Folder> | undefined
-  const origin = (): Promise<Folder> => {
-    opened ??= Promise.resolve(typeof source === 'function' ? source() : source)
+  let opened: Promise<HashedFolder> | undefined
+  const reach = async (): Promise<HashedFolder> =>
+    typeof source === 'function' ? source((await readNote(directory))?.origin) : source
+  const origin = (): Promise<HashedFolder> => {
+    opened ??= reach()
     opened.catch(() => {
       opened = undefined
     })
     return opened
   }
   const list = async (): Promise<string[]> => {
-    const known = await readList(directory)
-    if (known) return known
-    const files = await (await origin()).list()
-    await writeFile(directory, listFile, new TextEncoder().encode(JSON.stringify(files)))
-    return files
+    const known = await readNote(directory)
+    if (known) return [...known.files]
+    const from = await origin()
+    const note: FolderNote = { files: await from.list(), ...(from.origin ? { origin: from.origin } : {}) }
+    await writeFile(directory, noteFile, new TextEncoder().encode(JSON.stringify(note)))
+    return [...note.files]
   }
   const has = async (file: string): Promise<boolean> => {
     checkFileName(file, name)
@@ -78,7 +99,8 @@ export const cachedFolder = async (source: FolderSource, options: CacheOptions):
   const hashesOfManifest = async (): Promise<FileHashes> =>
     (await has(manifestName)) ? manifestHashes(await readText(manifestName)) : {}
   const hashOf = async (file: string): Promise<string | undefined> => {
-    if (options.hashes?.[file] !== undefined) return options.hashes[file]
+    const known = options.hashes?.[file] ?? (await origin()).hashes?.[file]
+    if (known !== undefined) return known
     if (file === manifestName) return undefined
     stated ??= hashesOfManifest()
     stated.catch(() => {
@@ -94,7 +116,7 @@ export const cachedFolder = async (source: FolderSource, options: CacheOptions):
       name: `${name}/${file}`,
       directory: await fileDirectory(directory, file),
       origin: async () => (await origin()).open(file),
-      hash: await hashOf(file),
+      hash: () => hashOf(file),
       verify,
     })
     if (made.size <= pieceBytes) await made.download?.()

@@ -216,6 +216,29 @@ describe('a copy', () => {
     expect(await bytesOf(two!)).toEqual(bytes)
   })
 
+  test('of a server without ranges is fetched in one go, and what is there is not written again', async () => {
+    const bytes = Uint8Array.from({ length: 4 * pieceBytes + 1000 }, (_, i) => (i * 7919) >> 5)
+    let end = 3 * pieceBytes
+    let asked = 0
+    const whole: typeof fetch = async (input) => {
+      if (!String(input).endsWith('model.safetensors')) return new Response('{}')
+      asked += 1
+      return new Response(bytes.slice(0, end), { headers: { 'content-length': String(bytes.length), etag: '"1"' } })
+    }
+    const remote = urlFolder('/model', { files: ['model.safetensors'], fetch: whole, retries: 0 })
+    const broken = await (await cachedFolder(remote, { name: 'm', root })).open('model.safetensors')
+    expect(broken.wholeOnly).toBe(true)
+    await expect(broken.download!()).rejects.toMatchObject({ code: 'NETWORK' })
+    expect((await cachedModels(root))[0]!.bytes).toBe(3 * pieceBytes)
+    end = bytes.length
+    asked = 0
+    const source = await (await cachedFolder(remote, { name: 'm', root })).open('model.safetensors')
+    const told: number[] = []
+    await source.download!({ onProgress: (loaded) => told.push(loaded) })
+    expect([told[0], told.at(-1), asked, source.wholeOnly]).toEqual([3 * pieceBytes, bytes.length, 1, false])
+    expect(await bytesOf(source)).toEqual(bytes)
+  })
+
   test('of files that were chosen', async () => {
     const copy = await cachedFolder(filesFolder([new File(['{}'], 'config.json')]), { name: 'picked', root })
     expect(await copy.readText('config.json')).toBe('{}')

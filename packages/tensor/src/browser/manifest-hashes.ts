@@ -1,5 +1,12 @@
+import type { Folder } from '../folder.ts'
+
 /** SHA-256 by file name, as 64 hexadecimal digits. */
 export type FileHashes = Readonly<Record<string, string>>
+
+/** A folder that knows what its files must be. */
+export interface HashedFolder extends Folder {
+  readonly hashes?: FileHashes
+}
 
 const isHash = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 

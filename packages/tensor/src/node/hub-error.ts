@@ -1,39 +1,16 @@
 import { HubApiError } from '@huggingface/hub'
 import { AwqError, messageOf } from '../error.ts'
+import { hubStatusError } from '../hub-status.ts'
 import type { HubSettings } from './hub-settings.ts'
 
 /** The AwqError for what failed between us and the hub. `what` is the repository, or a file of it. */
 export function hubError(error: unknown, what: string, settings: HubSettings): AwqError {
   if (AwqError.is(error)) return error
-  if (error instanceof HubApiError) return statusError(error, what, settings)
+  if (error instanceof HubApiError)
+    return hubStatusError(error.statusCode, what, { ...settings, tokenSource: 'HF_TOKEN' }, error)
   const fault = rootCause(error)
   const advice = 'check the connection (or HF_ENDPOINT), or give a local folder'
   return new AwqError('NETWORK', `${what}: ${settings.hubUrl} cannot be reached: ${fault}; ${advice}`, { cause: error })
-}
-
-function statusError(error: HubApiError, what: string, { token, hubUrl, revision }: HubSettings): AwqError {
-  const options = { cause: error }
-  switch (error.statusCode) {
-    case 401:
-      // The hub does not tell a stranger whether a repository is private or missing.
-      return token === undefined
-        ? new AwqError(
-            'NOT_FOUND',
-            `${what} is not on ${hubUrl}, or is private: check the name, or set HF_TOKEN`,
-            options,
-          )
-        : new AwqError('NETWORK', `${what}: ${hubUrl} does not accept the access token (HF_TOKEN)`, options)
-    case 403:
-      return new AwqError(
-        'NETWORK',
-        `${what} is gated: accept its terms on ${hubUrl} and set HF_TOKEN to a token of that account`,
-        options,
-      )
-    case 404:
-      return new AwqError('NOT_FOUND', `${what} is not on ${hubUrl} (revision ${revision}): check the name`, options)
-    default:
-      return new AwqError('NETWORK', `${what}: ${hubUrl} answered ${error.statusCode}; try again later`, options)
-  }
 }
 
 /** fetch only says "fetch failed"; what happened stands in its causes. */

@@ -3,9 +3,9 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type CommitProgressEvent, commitIter, createRepo, HubApiError } from '@huggingface/hub'
 import { AwqError, quoted } from '../error.ts'
+import { isHubId } from '../hub-reference.ts'
 import { fileError } from './file-error.ts'
 import { hubError } from './hub-error.ts'
-import { isHubId } from './hub-repository.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './hub-settings.ts'
 
 /** How to push. The revision is the branch that is written, `main` by default. */

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { AwqError, quoted } from '../error.ts'
+import { checkHubUrl, checkRevision, checkToken, defaultHubUrl } from '../hub-reference.ts'
 
 /** How to reach the hub and where to keep what it gives. */
 export interface HubOptions {
@@ -48,18 +48,9 @@ export interface HubSettings {
  */
 export function hubSettings(options: HubOptions = {}): HubSettings {
   const environment = options.environment ?? process.env
-  const revision = options.revision ?? 'main'
-  if (!/^\w[\w./-]*$/.test(revision) || revision.includes('..')) {
-    throw new AwqError('INVALID_ARGUMENT', `${quoted(revision)} is not a revision: a branch, tag or commit is wanted`)
-  }
-  const token = options.token ?? (environment.HF_TOKEN?.trim() || undefined)
-  if (token !== undefined && !/^hf_\w+$/.test(token)) {
-    throw new AwqError('CONFIG', 'the hub access token (HF_TOKEN) is not one: it must begin with hf_')
-  }
-  const hubUrl = (options.hubUrl ?? (environment.HF_ENDPOINT || 'https://huggingface.co')).replace(/\/+$/, '')
-  if (!/^https?:\/\//.test(hubUrl) || !URL.canParse(hubUrl)) {
-    throw new AwqError('CONFIG', `${quoted(hubUrl)} (HF_ENDPOINT) is not an http address`)
-  }
+  const revision = checkRevision(options.revision ?? 'main')
+  const token = checkToken(options.token ?? (environment.HF_TOKEN?.trim() || undefined), 'HF_TOKEN')
+  const hubUrl = checkHubUrl(options.hubUrl ?? (environment.HF_ENDPOINT || defaultHubUrl), 'HF_ENDPOINT')
   return {
     revision,
     token,

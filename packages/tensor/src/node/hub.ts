@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { datasetInfo, listFiles, modelInfo } from '@huggingface/hub'
 import { AwqError, quoted } from '../error.ts'
 import { checkFileName } from '../folder.ts'
+import { isHubId } from '../hub-reference.ts'
 import { cachedCommit, cachedRepository, fileSize, linkBlob, rememberCommit } from './hub-cache.ts'
 import { downloadBlob } from './hub-download.ts'
 import { hubError } from './hub-error.ts'
-import { type HubFile, type HubRepository, isHubId } from './hub-repository.ts'
+import type { HubFile, HubRepository } from './hub-repository.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './hub-settings.ts'
 
 /** Chooses files of a repository. `readText` downloads a (small) file and gives its text. */

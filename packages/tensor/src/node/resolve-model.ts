@@ -3,10 +3,10 @@ import { basename, dirname, join } from 'node:path'
 import { AwqError, quoted } from '../error.ts'
 import { type Folder, partOfFolder } from '../folder.ts'
 import { ggufNames, ggufPiece, ggufSiblings } from '../gguf-names.ts'
+import { hubReference } from '../hub-reference.ts'
+import { ggufFiles, modelFiles, weightFiles } from '../model-files.ts'
 import { downloadFromHub } from './hub.ts'
-import { isHubId } from './hub-repository.ts'
 import type { HubOptions } from './hub-settings.ts'
-import { ggufFiles, modelFiles, weightFiles } from './model-files.ts'
 import { openFolder } from './open-folder.ts'
 
 /**
@@ -22,23 +22,23 @@ export async function resolveModel(reference: string, options: HubOptions = {}):
   if (!explicit) {
     const status = await stat(reference).catch(() => undefined)
     if (status !== undefined) return openFolder(reference)
-    if (looksLikePath(reference) && !fileOfHub(reference))
+    if (looksLikePath(reference) && !hubReference(reference)?.file)
       throw new AwqError('NOT_FOUND', `the folder ${quoted(reference)} does not exist`)
   }
-  const file = fileOfHub(name)
-  if (!file && !isHubId(name)) {
+  const wanted = hubReference(name)
+  if (!wanted) {
     const problem = `${quoted(reference)} is neither an existing folder nor a hub id of the form ORG/NAME`
     throw new AwqError('NOT_FOUND', problem)
   }
   try {
-    if (file) return await ggufOfHub(file, options)
+    if (wanted.file) return await ggufOfHub(wanted.repository, wanted.file, options)
     const path = await downloadFromHub({ type: 'model', name }, modelFiles, { ...options, complete: hasWeights })
     return { ...(await openFolder(path)), origin: { repository: name, revision: basename(path) } }
   } catch (error) {
     if (!AwqError.is(error) || explicit) throw error
     throw new AwqError(
       error.code,
-      `${error.message} (there is no local ${file ? 'file' : 'folder'} ${quoted(reference)} either)`,
+      `${error.message} (there is no local ${wanted.file ? 'file' : 'folder'} ${quoted(reference)} either)`,
       {
         cause: error,
       },
@@ -50,18 +50,7 @@ function looksLikePath(reference: string): boolean {
   return /^[./~]|\\|^[A-Za-z]:|\/$/.test(reference) || reference.split('/').length > 2
 }
 
-interface FileOfHub {
-  readonly repository: string
-  readonly file: string
-}
-
-/** `ORG/NAME/FILE.gguf`, the file being in a folder perhaps. */
-function fileOfHub(reference: string): FileOfHub | undefined {
-  const [, repository = '', file = ''] = /^([^/]+\/[^/]+)\/([^\\:]+\.gguf)$/.exec(reference) ?? []
-  return isHubId(repository) && !file.split('/').includes('..') ? { repository, file } : undefined
-}
-
-async function ggufOfHub({ repository, file }: FileOfHub, options: HubOptions): Promise<Folder> {
+async function ggufOfHub(repository: string, file: string, options: HubOptions): Promise<Folder> {
   let chosen: string[] = []
   const path = await downloadFromHub(
     { type: 'model', name: repository },

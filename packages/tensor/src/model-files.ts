@@ -1,6 +1,6 @@
-import { parseIndex } from '../checkpoint.ts'
-import { AwqError, quoted } from '../error.ts'
-import { ggufNames, ggufSiblings } from '../gguf-names.ts'
+import { parseIndex } from './checkpoint.ts'
+import { AwqError, quoted } from './error.ts'
+import { ggufNames, ggufSiblings } from './gguf-names.ts'
 
 const index = 'model.safetensors.index.json'
 
