@@ -124,7 +124,7 @@ export const calibrationOptions = {
   moeCalibrateAll: flag('Mixtures of experts: show every token to every expert, not to those alone that are chosen'),
 } satisfies OptionTable
 
-const scaleStrategyNames = ['alpha', 'duo', 'channel', 'gradient'] as const
+const scaleStrategyNames = ['alpha', 'duo', 'channel', 'gradient', 'gptq'] as const
 const objectiveNames = ['linear', 'block', 'int8-activations'] as const
 
 /** How a method searches; shared by `quantize` and `compare`, left out of methods without the step. */

@@ -36,7 +36,10 @@ const PROPAGATIONS: readonly Propagation[] = ['float', 'quantized', 'compensated
 
 /** Options of the methods that have a name; a method without the step in question ignores them, with a warning. */
 export interface MethodOptions extends GptqPassOptions {
-  /** How scales are found: `alpha`, `duo`, `gradient`, or a strategy of your own; default `alpha`. */
+  /**
+   * How scales are found: `alpha`, `duo`, `channel`, `gradient`, `gptq`, or a strategy of your own; default `alpha`,
+   * and `gptq` for a compensated `awq-gptq`.
+   */
   readonly scaleStrategy?: string | ScaleStrategy | undefined
   /** What scales are judged by: `linear` or an objective of your own; default `linear`. */
   readonly objective?: string | ScaleObjective | undefined
@@ -63,14 +66,19 @@ export interface MethodOptions extends GptqPassOptions {
 
 const scale = ({ scaleStrategy, objective }: MethodOptions): Pass => scalePass({ strategy: scaleStrategy, objective })
 
-const clip = ({ clipEnds, propagate }: MethodOptions): Pass => {
+/** @param gptq what the pass that rounds behind it was given, when that is GPTQ's and the ranges are to be chosen for it */
+const clip = ({ clipEnds, propagate }: MethodOptions, gptq?: GptqPassOptions): Pass => {
   const ends = clipEnds ?? (propagate === 'compensated' ? 'independent' : undefined)
-  return clipPass(ends ? { ends } : {})
+  return clipPass({ ...(ends ? { ends } : {}), ...(gptq ? { gptq } : {}) })
 }
 
 /** Only what GPTQ has an option for: the options of a pass are part of what a resumed run must repeat. */
-const round = ({ damping, order }: MethodOptions): Pass =>
-  gptqPass({ ...(damping === undefined ? {} : { damping }), ...(order === undefined ? {} : { order }) })
+const gptqOptions = ({ damping, order }: MethodOptions): GptqPassOptions => ({
+  ...(damping === undefined ? {} : { damping }),
+  ...(order === undefined ? {} : { order }),
+})
+
+const round = (options: MethodOptions): Pass => gptqPass(gptqOptions(options))
 
 /** A method of passes that fold scales, and passes that then turn the weights of each linear into codes. */
 const calibrated = (
@@ -100,9 +108,22 @@ export const awq = (options: MethodOptions = {}): Method =>
 export const gptq = (options: MethodOptions = {}): Method =>
   calibrated('gptq', [], [round(options)], options.propagate ?? 'quantized')
 
-/** AWQ's scales and clips with GPTQ's rounding on the same Gram matrices, and coordinate descent on its codes. */
-export const awqGptq = (options: MethodOptions = {}): Method =>
-  calibrated('awq-gptq', [scale(options)], [clip(options), round(options), descendPass()], options.propagate ?? 'float')
+/**
+ * AWQ's scales and clips with GPTQ's rounding on the same Gram matrices, and coordinate descent on its codes. Compensated,
+ * which is for the best that can be had and takes its time, scales and clips are chosen for what GPTQ makes of them.
+ */
+export const awqGptq = (options: MethodOptions = {}): Method => {
+  const { propagate = 'float', scaleStrategy } = options
+  const rounding = round(options)
+  const passes =
+    propagate === 'compensated'
+      ? {
+          folding: scale({ ...options, scaleStrategy: scaleStrategy ?? 'gptq' }),
+          coding: [clip(options, gptqOptions(options)), rounding, descendPass({ sweeps: 6 })],
+        }
+      : { folding: scale(options), coding: [clip(options), rounding, descendPass()] }
+  return calibrated('awq-gptq', [passes.folding], passes.coding, propagate)
+}
 
 /**
  * SmoothQuant (arXiv 2211.10438): smoothing, round to nearest. For 8-bit weights with 8-bit activations (accuracy

@@ -3,17 +3,10 @@
  * @module
  */
 import type { Engine } from '@awq/ort'
-import {
-  effectiveGroupSize,
-  factorGram,
-  type GptqFactor,
-  type GroupRanges,
-  type QuantSpec,
-  roundGptq,
-  roundRtn,
-} from '@awq/quantize'
+import { effectiveGroupSize, type GroupRanges, type QuantSpec, roundGptq, roundRtn } from '@awq/quantize'
 import { AwqError, checkQuantizedMatrix, type QuantizedMatrix } from '@awq/tensor'
 import { type Pass, specOf } from './block-state.ts'
+import { gptqFactor } from './gptq-factors.ts'
 import { codedStatsOf, codedWeightOf } from './salient.ts'
 
 /** One matrix to round. */
@@ -113,10 +106,10 @@ export const gptqPass = (options: GptqPassOptions = {}): Pass =>
   roundPass({
     name: 'gptq',
     options,
-    async round({ engine, weight, shape, spec, ranges, gram, shared, name, signal }) {
+    async round({ engine, weight, shape, spec, ranges, gram, name, signal }) {
       const common = { ...options, name, signal }
       // The factor is most of the work, and the same for all that read the same activations.
-      const factor = await shared<GptqFactor>(() => factorGram(engine, gram(), shape[1], common))
+      const factor = await gptqFactor(engine, gram(), shape[1], common)
       return roundGptq(engine, weight, shape, factor, spec, { ...common, ranges })
     },
   })

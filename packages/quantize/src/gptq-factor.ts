@@ -28,6 +28,11 @@ export interface GptqFactor {
    * sum over j < i of feedback[i, j] · (error of column j). `null` when every column is dead.
    */
   readonly feedback: Float32Array | null
+  /**
+   * [width], by column: what is left of the damped variance of its input when those of all columns rounded after it are
+   * known, which is what a squared error of its weights costs: theirs make up for the rest. 0 where the column is dead.
+   */
+  readonly pivots: Float32Array
   /** The fraction of the mean diagonal that was added. */
   readonly damping: number
 }
@@ -78,12 +83,20 @@ export async function factorGramBy(
     throw new AwqError('INVALID_ARGUMENT', `${name}: columns are rounded in order of activation or column, not "${by}"`)
   }
   const order = roundingOrder(gram, width, by)
-  if (alive === 0) return { width, order, dead, feedback: null, damping: requested }
+  const pivots = new Float32Array(width)
+  if (alive === 0) return { width, order, dead, feedback: null, pivots, damping: requested }
 
   for (let damping = requested; ; damping = nextDamping(damping)) {
     const matrix = reversedMatrix(gram, order, dead, damping * mean, name)
     const failed = await choleskyRows(product, matrix, width, options.signal)
-    if (failed < 0) return { width, order, dead, feedback: feedbackOf(matrix, width), damping }
+    if (failed < 0) {
+      // Row r of the reversed factor is column width - 1 - r of R.
+      for (let row = 0; row < width; row++) {
+        const column = order[width - 1 - row] as number
+        if (dead[column] === 0) pivots[column] = (matrix[row * width + row] as number) ** 2
+      }
+      return { width, order, dead, feedback: feedbackOf(matrix, width), pivots, damping }
+    }
     const column = order[width - 1 - failed] as number
     if (damping >= MAXIMUM_DAMPING) {
       throw new AwqError(

@@ -166,6 +166,32 @@ describe('GPTQ', () => {
   })
 })
 
+describe('pivots of a factor', () => {
+  test.each(['activation', 'column'] as const)('are the variances that later columns leave, by %s', async (order) => {
+    const width = 40
+    const gram = randomGram(gaussians(11), width)
+    const factor = await factorGram(engine, gram, width, { order })
+    const mean = gram.reduce((sum, value, at) => (at % (width + 1) === 0 ? sum + value / width : sum), 0)
+    for (const position of [0, 7, 38, 39]) {
+      const later = [...factor.order.subarray(position)]
+      const damped = later.map((i) => later.map((j) => (gram[i * width + j] as number) + (i === j ? 0.01 * mean : 0)))
+      const expected = 1 / (inverse(damped)[0]?.[0] as number)
+      const pivot = factor.pivots[later[0] as number] as number
+      expect(Math.abs(pivot - expected)).toBeLessThan(1e-3 * expected)
+    }
+  })
+
+  test('are zero for columns without input', async () => {
+    const gram = randomGram(gaussians(12), 16)
+    for (let at = 0; at < 16; at++) {
+      gram[3 * 16 + at] = 0
+      gram[at * 16 + 3] = 0
+    }
+    const { pivots } = await factorGram(engine, gram, 16)
+    expect([...pivots].flatMap((pivot, column) => (pivot > 0 ? [] : [column]))).toEqual([3])
+  })
+})
+
 describe('inputs that are always zero', () => {
   const random = gaussians(9)
   const weight = randomMatrix(random, 8, 160, 0.1)

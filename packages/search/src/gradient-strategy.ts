@@ -3,6 +3,7 @@ import { effectiveGroupSize, groupsPerRow } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
 import { alphaStrategy } from './alpha-strategy.ts'
 import { scaleGradientGraph } from './gradient-graph.ts'
+import { logSteps } from './log-steps.ts'
 import { resident } from './resident.ts'
 import { rowChunks } from './row-chunks.ts'
 import { chunkTensor } from './scale-loss.ts'
@@ -17,9 +18,6 @@ export interface GradientOptions {
   /** Where to start; default {@link alphaStrategy}. */
   readonly start?: ScaleStrategy | undefined
 }
-
-/** Decay of the running means of gradients and their squares (Adam, arXiv 1412.6980; the squares forget faster here). */
-const DECAY = { mean: 0.9, square: 0.95 }
 
 /**
  * Refines a scale by steps on log s along the gradient of the linear objective with a straight-through estimate of
@@ -46,36 +44,9 @@ export function gradientStrategy(options: GradientOptions = {}): ScaleStrategy {
 /** The scale with the least linear loss on the way from `start`. */
 async function descend(context: ScaleContext, start: Float32Array, steps: number, rate: number): Promise<Float32Array> {
   const measure = await openGradient(context)
-  const { rowOf, rows } = numberRows(context.producerRow)
-  const position = new Float64Array(rows)
-  rowOf.forEach((row, column) => {
-    position[row] = Math.log(start[column]!)
-  })
-  const mean = new Float64Array(rows)
-  const square = new Float64Array(rows)
-  let best = { loss: Number.POSITIVE_INFINITY, scale: start }
   try {
-    for (let step = 0; step <= steps; step++) {
-      const scale = Float32Array.from(rowOf, (row) => Math.exp(position[row]!))
-      const { loss, gradient } = await measure.run(scale)
-      if (loss < best.loss) best = { loss, scale }
-      // Beyond float16 or on broken data there is nothing to follow.
-      if (!Number.isFinite(loss) || gradient.some((value) => !Number.isFinite(value))) break
-      const sums = new Float64Array(rows)
-      rowOf.forEach((row, column) => {
-        sums[row]! += gradient[column]!
-      })
-      const length = rate * 0.5 * (1 + Math.cos((Math.PI * step) / steps))
-      for (let row = 0; row < rows; row++) {
-        mean[row] = DECAY.mean * mean[row]! + (1 - DECAY.mean) * sums[row]!
-        square[row] = DECAY.square * square[row]! + (1 - DECAY.square) * sums[row]! ** 2
-        const direction = mean[row]! / (1 - DECAY.mean ** (step + 1))
-        const size = Math.sqrt(square[row]! / (1 - DECAY.square ** (step + 1)))
-        if (size > 0) position[row]! -= (length * direction) / size
-      }
-      context.onProgress?.({ done: step, total: steps })
-    }
-    return best.scale
+    const onStep = (done: number) => context.onProgress?.({ done, total: steps })
+    return await logSteps(start, context.producerRow, measure.run, { steps, rate, onStep })
   } finally {
     measure.dispose()
   }
@@ -106,17 +77,6 @@ async function openGradient({ engine, weights, width, stats, spec, signal }: Sca
     return { loss, gradient }
   }
   return { run, dispose: () => held.dispose() }
-}
-
-/** Producer rows numbered from 0 in the order they appear. */
-function numberRows(producerRow: Int32Array): { rowOf: Int32Array; rows: number } {
-  const numbers = new Map<number, number>()
-  const rowOf = producerRow.map((row) => {
-    const known = numbers.get(row) ?? numbers.size
-    numbers.set(row, known)
-    return known
-  })
-  return { rowOf, rows: numbers.size }
 }
 
 function padSquare(matrix: Float32Array, width: number, padded: number): Float32Array {

@@ -5,6 +5,7 @@ export { AUTOAWQ_CLIP_RATIOS, CLIP_RATIOS, type ClipOptions } from './clip-optio
 export { DUO_RATIOS, type DuoOptions, duoStrategy } from './duo-strategy.ts'
 export { emitScaledError, type GridRule } from './fake-quantize.ts'
 export { type FoldedProducer, foldIntoProducer, type Producer, scaleColumns } from './fold-scale.ts'
+export { type GptqStrategyOptions, gptqStrategy } from './gptq-strategy.ts'
 export { activationBlock, emitRoundedActivations } from './int8-activations.ts'
 export { type Int8Problem, int8Loss } from './int8-loss.ts'
 export { gramForms, quantizationLoss } from './quantization-loss.ts'

@@ -1,6 +1,7 @@
 import { alphaStrategy } from './alpha-strategy.ts'
 import { channelStrategy } from './channel-strategy.ts'
 import { duoStrategy } from './duo-strategy.ts'
+import { gptqStrategy } from './gptq-strategy.ts'
 import { gradientStrategy } from './gradient-strategy.ts'
 import type { ScaleStrategy } from './strategy.ts'
 
@@ -10,4 +11,5 @@ export const scaleStrategies: Readonly<Record<string, () => ScaleStrategy>> = {
   duo: duoStrategy,
   channel: channelStrategy,
   gradient: gradientStrategy,
+  gptq: gptqStrategy,
 }
