@@ -67,7 +67,9 @@ export const ignoredTensors = (
 ): ((name: string) => boolean) => {
   const seeing = new Set((description.vision?.parameters ?? []).map(({ name }) => name))
   // Towers have blocks behind those that features are taken from.
-  const towers = new Set([...seeing].flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.') + 1)] : [])))
+  const towers = new Set(
+    [...seeing].flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.') + 1)] : [])),
+  )
   const isSpare = (name: string): boolean => !seeing.has(name) && towers.has(name.slice(0, name.indexOf('.') + 1))
   const { layers } = description.config
   const extra = Array.from({ length: description.extraBlocks }, (_, i) => `${description.blockName(layers + i)}.`)
