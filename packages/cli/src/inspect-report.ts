@@ -31,6 +31,14 @@ export const parametersOf = (tensors: readonly InspectedTensor[], manifest?: Ins
   return [...parameters.values()]
 }
 
+/** What a model was calibrated on: texts of one length, records with images of their own. */
+const calibrationText = (calibration: NonNullable<InspectedProvenance['calibration']>): string => {
+  const { source, samples, length, images } = calibration
+  const texts = samples > 0 || !images ? [`${samples} x ${length} tokens`] : []
+  const shown = images ? [`${plural(images.samples, 'sample')} with images (${plural(images.tokens, 'token')})`] : []
+  return [source, ...texts, ...shown].join(', ')
+}
+
 const families = <T>(items: readonly T[], all: boolean, nameOf: (item: T) => string, key: (item: T) => string) =>
   all ? items.map((item) => ({ name: nameOf(item), members: [item] })) : collapse(items, nameOf, key)
 
@@ -158,8 +166,7 @@ const summary = (
   }
   if (provenance) {
     const { calibration, commands = [], evaluation } = provenance
-    if (calibration)
-      rows.push(['calibration', `${calibration.source}, ${calibration.samples} x ${calibration.length} tokens`])
+    if (calibration) rows.push(['calibration', calibrationText(calibration)])
     if (evaluation) rows.push(['measured', evaluationText(evaluation)])
     for (const command of commands)
       rows.push(...wrapped(command).map((line, index) => [index === 0 ? 'made by' : '', line] as const))

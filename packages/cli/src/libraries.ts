@@ -63,7 +63,7 @@ export interface TensorLibrary {
 
 /** Reading text: a file (plain, JSONL, parquet) or a data set by name. */
 export interface TextLibrary {
-  openText(reference: string, options?: HubOptions): Promise<AsyncIterable<string | readonly unknown[]>>
+  openText(reference: string, options?: HubOptions): Promise<AsyncIterable<string | object>>
 }
 
 /** Names for token ids. */
@@ -240,7 +240,12 @@ export interface GridOptions extends EngineSettings {
 /** How a model came about, as far as it is known. */
 export interface InspectedProvenance {
   readonly method: string
-  readonly calibration: { readonly source: string; readonly samples: number; readonly length: number } | null
+  readonly calibration: {
+    readonly source: string
+    readonly samples: number
+    readonly length: number
+    readonly images?: { readonly samples: number; readonly tokens: number } | undefined
+  } | null
   readonly commands?: readonly string[] | undefined
   readonly evaluation?:
     | {

@@ -24,6 +24,7 @@ const stageLabels: Readonly<Record<string, string>> = {
   open: 'opening the model',
   load: 'loading the model',
   tokenize: 'reading the calibration text',
+  see: 'looking at the calibration images',
   plan: 'measuring what bits matter',
   embed: 'embedding the calibration text',
   blocks: 'quantizing',

@@ -5,7 +5,7 @@
 import { awqFormat, CARD_FILE, configText, folderCompanions, modelCard, sourceOf } from '@awq/formats'
 import { MANIFEST_FILE, type Manifest, type Provenance } from '@awq/quantize'
 import type { FoldedGroup } from './block-state.ts'
-import type { CalibrationTokens } from './calibration-text.ts'
+import { type CalibrationTokens, calibrationFacts } from './calibration-text.ts'
 import type { Method } from './methods.ts'
 import { commonSpec } from './plan.ts'
 import { type PlannedParts, plannedModel, quantizedConfig } from './planned-model.ts'
@@ -35,7 +35,7 @@ const provenanceOf = (parts: ManifestParts): Provenance => {
       consumers: consumers.map((consumer) => description.parameter(layer, consumer)),
       ...measures,
     })),
-    calibration: tokens ? { source: tokens.source, samples: tokens.blocks.length, length: tokens.length } : null,
+    calibration: tokens ? calibrationFacts(tokens) : null,
     source: sourceOf(folder, description),
     ...(command === undefined ? {} : { commands: [command] }),
     ...(evaluation ? { evaluation } : {}),

@@ -14,7 +14,7 @@ test('SmolLM2-135M with 128 blocks of 512 tokens: the parts by hand', () => {
     num_key_value_heads: 3,
     vocab_size: 49152,
   })
-  const bound = memoryBound(description, { samples: 128, length: 512 })
+  const bound = memoryBound(description, { count: 128 * 512 })
   expect(bound).toEqual({
     boundBytes: bound.baseBytes + bound.blockBytes + bound.stackedBytes + bound.gramBytes + bound.activationBytes,
     baseBytes: 250 * MIB,
@@ -25,18 +25,19 @@ test('SmolLM2-135M with 128 blocks of 512 tokens: the parts by hand', () => {
     gramBytes: 4 * (3 * 576 ** 2 + 1536 ** 2),
     activationBytes: 2 * 128 * 512 * 576 * 4,
     driftBytes: 0,
+    visionBytes: 0,
     planBytes: 0,
   })
   expect(Math.round(bound.boundBytes / MIB)).toBe(605)
   const compensated = memoryBound(
     description,
-    { samples: 128, length: 512 },
+    { count: 128 * 512 },
     { inputTokens: 16384, quantizedInputs: true },
   )
   expect(compensated.boundBytes - bound.boundBytes).toBe(4 * 16384 * (4 * 576 + 1536))
   // Streams of a plan that take more than those of the blocks after it.
   const [few, many] = [100 * MIB, 400 * MIB].map((bytes) =>
-    memoryBound(description, { samples: 128, length: 512 }, undefined, bytes),
+    memoryBound(description, { count: 128 * 512 }, undefined, bytes),
   )
   expect(few!.boundBytes).toBe(bound.boundBytes)
   expect(many!.boundBytes - bound.boundBytes).toBe(400 * MIB - bound.activationBytes)

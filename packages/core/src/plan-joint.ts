@@ -4,7 +4,7 @@
  * @module
  */
 import { type ActivationStream, openBlockRunner } from '@awq/calibration'
-import { type ModelDescription, readBlockWeights } from '@awq/models'
+import { arrangedAs, type ModelDescription, readBlockWeights } from '@awq/models'
 import { tensor } from '@awq/ort'
 import { collectGarbage } from '#platform'
 import { settleExperts } from './expert-stats.ts'
@@ -12,7 +12,7 @@ import { type BitsPlan, type LinearSpecs, specsOfLayer } from './plan.ts'
 import { quantizedBlock, weightsSoFar } from './quantize-block.ts'
 import type { MeasuringOptions } from './sensitivity.ts'
 import { divergences, rounded } from './sensitivity-head.ts'
-import { embedded, everyRow, joined } from './streams.ts'
+import { embedded, joined, rowsAt, scoredPlaces } from './streams.ts'
 
 /** Positions whose predictions are compared, at most. */
 const SCORED_ROWS = 1024
@@ -26,16 +26,17 @@ const SCORED_ROWS = 1024
 export const measurePlans = async (options: MeasuringOptions, plans: readonly BitsPlan[]): Promise<number[]> => {
   const { model, engine, method, measured, signal } = options
   const { description, checkpoint } = model
-  const { layers, hiddenSize } = description.config
+  const { layers, hiddenSize, vocabSize } = description.config
   await using runner = openBlockRunner(engine)
   let fit = method.statistics ? await embedded(options, options.calibration) : []
   let float = await embedded(options, measured)
   const table = `${description.embedding} on the calibration text`
   const streams = plans.map(({ embedding }): ActivationStream => {
     if (!embedding) return float
-    return float.map(({ data, shape }) =>
-      tensor('float32', shape, rounded(data as Float32Array, hiddenSize, embedding, table)),
-    )
+    return float.map((batch) => {
+      const values = rounded(batch.data as Float32Array, hiddenSize, embedding, table)
+      return arrangedAs(tensor('float32', batch.shape, values), batch)
+    })
   })
   for (let layer = 0; layer < layers; layer++) {
     signal?.throwIfAborted()
@@ -56,8 +57,8 @@ export const measurePlans = async (options: MeasuringOptions, plans: readonly Bi
     fit = outputs
     options.onLayer?.(layer + 1)
   }
-  const stride = Math.max(1, Math.ceil(joined(float).length / hiddenSize / SCORED_ROWS))
-  const scored = (stream: ActivationStream) => everyRow(joined(stream), hiddenSize, stride)
+  const places = scoredPlaces(measured, vocabSize, SCORED_ROWS)
+  const scored = (stream: ActivationStream) => rowsAt(joined(stream), hiddenSize, places)
   return divergences({
     engine,
     description,

@@ -6,7 +6,7 @@ import { type ModelDescription, parameterCount } from '@awq/models'
 import type { Engine } from '@awq/ort'
 import type { QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
-import { type CalibrationOptions, calibrationTokens } from './calibration-text.ts'
+import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
 import type { KeptMeasurements } from './journal.ts'
 import type { Method } from './methods.ts'
 import { type BitsPlan, sameSpec } from './plan.ts'
@@ -26,6 +26,7 @@ import type { OnProgress } from './progress.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import { measureSensitivities, type SiteSensitivity } from './sensitivity.ts'
 import type { SourceModel } from './source-model.ts'
+import { type CalibrationSequence, lengthOf } from './streams.ts'
 import { inputsKey, passesKey } from './variant.ts'
 
 /** How many matrices a plan stores in one way. */
@@ -102,17 +103,16 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
   const choices = planChoices(description, options)
   const weights = planWeights(checkpoint, description, choices, method.salient?.fraction)
   const budgets = parts.targets.map((target) => budgetOf(description, choices, weights, target))
-  const tokens = await calibrationTokens(
+  const { tokens, rows } = await calibrationTokens(
     model,
     {
       ...calibration,
       samples: CALIBRATION_SEQUENCES + JOINT_SEQUENCES,
       length: Math.min(SEQUENCE_LENGTH, calibration.length ?? SEQUENCE_LENGTH),
     },
-    signal,
-    onProgress,
+    { engine, signal, onProgress },
   )
-  const { fit, alone, together } = sequencesOf(tokens.blocks)
+  const { fit, alone, together } = sequencesOf(tokens)
   const tables = [...new Set([...choices.embedding, ...(choices.head === 'shared' ? [] : choices.head)])]
   const { layers } = description.config
   const progressOf = (walk: 0 | 1) => (done: number) =>
@@ -124,7 +124,7 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
       message: walk === 0 ? 'each matrix alone' : 'whole plans',
     })
   onProgress({ type: 'stage', stage: 'plan' })
-  const common = { model, engine, method, calibration: fit, allExperts: calibration.moeCalibrateAll, signal }
+  const common = { model, engine, method, rows, calibration: fit, allExperts: calibration.moeCalibrateAll, signal }
   const references = referencesOf(choices, weights, budgets)
   const key = {
     ...(await inputsKey(model, tokens, calibration)),
@@ -183,14 +183,31 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
   }
 }
 
-/** A text that gives a single sequence is measured on what it was calibrated on. */
-const sequencesOf = (blocks: readonly Int32Array[]) => {
-  const held = Math.min(JOINT_SEQUENCES, Math.max(1, Math.floor(blocks.length / 2)))
-  return {
-    fit: blocks.length > 1 ? blocks.slice(held) : blocks,
-    alone: blocks.slice(0, Math.min(MEASURED_SEQUENCES, held)),
-    together: blocks.slice(0, held),
-  }
+/**
+ * Every other sequence with images is held back, as every other of text is where both are there. A text that gives a single sequence is
+ * measured on what it was calibrated on.
+ */
+const sequencesOf = ({ blocks, sequences }: CalibrationTokens) => {
+  const all = interleaved<CalibrationSequence>(blocks, sequences)
+  const held = Math.min(JOINT_SEQUENCES, Math.max(1, Math.floor(all.length / 2)))
+  const together = all.slice(0, held)
+  return { fit: all.length > 1 ? all.slice(held) : all, alone: shortest(together), together }
+}
+
+/** Both lists in turn, each in its order. */
+const interleaved = <T>(one: readonly T[], other: readonly T[]): T[] => {
+  const placed = [one, other].flatMap((list) => list.map((item, i) => ({ item, at: i / list.length })))
+  return placed.sort((a, b) => a.at - b.at).map(({ item }) => item)
+}
+
+/** The first sequences, or where images make them long as many of the shortest as have no more tokens; at least one. */
+const shortest = (sequences: readonly CalibrationSequence[]): CalibrationSequence[] => {
+  let left = MEASURED_SEQUENCES * SEQUENCE_LENGTH
+  const byLength = [...sequences].sort((a, b) => lengthOf(a) - lengthOf(b)).slice(0, MEASURED_SEQUENCES)
+  return byLength.filter((sequence, i) => {
+    left -= lengthOf(sequence)
+    return i === 0 || left >= 0
+  })
 }
 
 /** The place of the least divergence. @throws AwqError `NUMERIC` when none is finite */

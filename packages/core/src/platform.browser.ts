@@ -19,6 +19,8 @@ export const openTexts: Platform['openTexts'] = async () => {
   )
 }
 
+export const readNamedImage: Platform['readNamedImage'] = undefined
+
 export const temporaryFolder: Platform['temporaryFolder'] = async () => {
   const path = `.awq-temporary/${crypto.randomUUID()}`
   const root = await privateRoot()

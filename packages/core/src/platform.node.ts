@@ -4,10 +4,11 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { openModelFolder } from '@awq/formats/node'
+import { readImage } from '@awq/image/node'
 import { openText } from '@awq/text/node'
 import type { Platform } from './platform.ts'
 
@@ -16,6 +17,9 @@ export { openWorkspace } from './workspace.node.ts'
 export const resolveFolder: Platform['resolveFolder'] = openModelFolder
 
 export const openTexts: Platform['openTexts'] = openText
+
+export const readNamedImage: Platform['readNamedImage'] = (name, folder, options) =>
+  readImage(resolve(folder ?? '', name), options)
 
 export const temporaryFolder: Platform['temporaryFolder'] = async () => {
   const path = await mkdtemp(join(tmpdir(), 'awq-'))

@@ -3,8 +3,9 @@
  * @module
  */
 
+import type { RgbImage } from '@awq/image'
 import type { Folder } from '@awq/tensor'
-import type { ChatMessage } from '@awq/text'
+import type { TextDocument } from '@awq/text'
 import type { Workspace } from './workspace.ts'
 
 /** A download's progress, in bytes. */
@@ -25,7 +26,15 @@ export interface Platform {
   openTexts(
     reference: string,
     options: { readonly signal?: AbortSignal | undefined },
-  ): Promise<AsyncIterable<string | ChatMessage[]>>
+  ): Promise<AsyncIterable<TextDocument>>
+  /** An image by its name, in a folder where names are relative; absent where there are no files. */
+  readonly readNamedImage:
+    | ((
+        name: string,
+        folder: string | undefined,
+        options: { readonly signal?: AbortSignal | undefined },
+      ) => Promise<RgbImage>)
+    | undefined
   /** The output folder at a path. @throws AwqError `EXISTS` when it holds something else than unfinished work */
   openWorkspace(path: string): Promise<Workspace>
   /** A folder that is removed when disposed. */

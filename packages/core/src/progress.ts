@@ -6,7 +6,17 @@ import type { FoldedGroup } from './block-state.ts'
 import type { PlannedModel } from './plan-model.ts'
 
 /** Stages of a quantization, in order; `compare` evaluates first and last. `inspect` verifies. */
-export type Stage = 'download' | 'tokenize' | 'plan' | 'embed' | 'blocks' | 'tables' | 'evaluate' | 'export' | 'verify'
+export type Stage =
+  | 'download'
+  | 'tokenize'
+  | 'see'
+  | 'plan'
+  | 'embed'
+  | 'blocks'
+  | 'tables'
+  | 'evaluate'
+  | 'export'
+  | 'verify'
 
 /** An event of `quantize` or `compare`; programs with stages of their own name them by the parameter. */
 export type ProgressEvent<Name extends string = Stage> =

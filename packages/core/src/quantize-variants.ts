@@ -13,9 +13,16 @@ import {
 } from '@awq/calibration'
 import { type BlockWeights, embedInto, readBlockWeights } from '@awq/models'
 import type { Engine } from '@awq/ort'
+import { sequenceStream } from '@awq/runtime'
 import { collectGarbage } from '#platform'
 import type { BlockState, FoldedGroup } from './block-state.ts'
-import { type CalibrationOptions, type CalibrationTokens, calibrationTokens } from './calibration-text.ts'
+import {
+  type CalibrationOptions,
+  type CalibrationTokens,
+  calibrationTokens,
+  type ImageRows,
+  tokenCount,
+} from './calibration-text.ts'
 import { rareExpertsText, settleExperts } from './expert-stats.ts'
 import { inputTokensOf, keepInputs, wantsQuantizedInputs } from './kept-inputs.ts'
 import type { OnProgress } from './progress.ts'
@@ -92,10 +99,14 @@ const groupByStream = (variants: readonly Variant[]): StreamGroup[] => {
   ]
 }
 
-/** All token ids, one block after the other. */
-const joinedIds = ({ blocks, length }: CalibrationTokens): Int32Array => {
-  const ids = new Int32Array(blocks.length * length)
-  for (const [i, block] of blocks.entries()) ids.set(block, i * length)
+/** All token ids, one sequence after the other. */
+const joinedIds = (tokens: CalibrationTokens): Int32Array => {
+  const ids = new Int32Array(tokenCount(tokens))
+  let at = 0
+  for (const part of [...tokens.blocks, ...tokens.sequences.map(({ textIds }) => textIds)]) {
+    ids.set(part, at)
+    at += part.length
+  }
   return ids
 }
 
@@ -125,15 +136,20 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const { model, engine, signal, onProgress } = options
   const { layers } = model.description.config
   const needsText = options.variants.some(({ method }) => method.statistics)
-  if (needsText && visionTensors(model).length > 0)
+  const begun = performance.now()
+  const read = needsText
+    ? await calibrationTokens(model, options.calibration, { engine, signal, onProgress })
+    : undefined
+  const tokens = read?.tokens
+  // Let go of once the streams have them.
+  let rows = read?.rows
+  if (tokens && !rows && visionTensors(model).length > 0)
     onProgress({
       type: 'warning',
       message:
         `${model.folder.name} sees, but there are no images in the calibration: its language model is calibrated on text alone, ` +
         'and what is written about images may lose more than text does',
     })
-  const begun = performance.now()
-  const tokens = needsText ? await calibrationTokens(model, options.calibration, signal, onProgress) : undefined
   const textSeconds = (performance.now() - begun) / 1000
   const variants: Variant[] = []
   const clocks = new Map<Variant, StageClock>()
@@ -155,7 +171,8 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     const calibrated = variants.filter(({ method }) => method.statistics)
     for (const variant of calibrated) clocks.get(variant)!.add('tokenize', textSeconds)
     const first = options.resume ? variants[0]!.resumed.length : 0
-    if (tokens) await timed(clocks, calibrated, 'embed', () => beginStreams(options, groups, tokens, first))
+    if (tokens) await timed(clocks, calibrated, 'embed', () => beginStreams(options, groups, { tokens, rows }, first))
+    rows = undefined
     onProgress({ type: 'stage', stage: 'blocks' })
     // Tens of megabytes of text and tokenizer, which nobody would collect until as much again is asked for.
     collectGarbage()
@@ -201,7 +218,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
 const beginStreams = async (
   { model, engine, signal, onProgress }: VariantsOptions,
   groups: readonly StreamGroup[],
-  tokens: CalibrationTokens,
+  { tokens, rows }: { readonly tokens: CalibrationTokens; readonly rows: ImageRows | undefined },
   first: number,
 ): Promise<void> => {
   const { checkpoint, description } = model
@@ -209,7 +226,8 @@ const beginStreams = async (
   const needing = groups.filter(({ statistics }) => statistics && first < layers)
   if (needing.length === 0) return
   onProgress({ type: 'stage', stage: 'embed' })
-  const stream = emptyStream(tokens.blocks.length, tokens.length, hiddenSize)
+  const text = emptyStream(tokens.blocks.length, tokens.length, hiddenSize)
+  const stream = [...text, ...tokens.sequences.map((sequence) => sequenceStream(sequence, hiddenSize))]
   if (first > 0) {
     // Only one variant can be resumed.
     const [variant] = needing[0]!.variants
@@ -218,7 +236,10 @@ const beginStreams = async (
     const arrays = [...stream, ...drifted].map(({ data }) => data as Float32Array)
     await variant!.workspace.readArrays(spoolName(first), arrays)
     if (drifted.length > 0) needing[0]!.drifted.set(variant!, drifted)
-  } else await embedInto(engine, checkpoint, description, joinedIds(tokens), stream, { signal })
+  } else {
+    await embedInto(engine, checkpoint, description, joinedIds(tokens), stream, { signal })
+    for (const [i, sequence] of tokens.sequences.entries()) rows!.putRows(sequence, stream[text.length + i]!)
+  }
   for (const group of needing) {
     group.stream = stream
     group.shared = needing.length > 1

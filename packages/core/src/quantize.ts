@@ -8,7 +8,7 @@ import { type Engine, type EngineChoice, withEngine } from '@awq/ort'
 import type { Provenance } from '@awq/quantize'
 import type { Folder } from '@awq/tensor'
 import { openWorkspace, peakRssBytes } from '#platform'
-import type { CalibrationOptions } from './calibration-text.ts'
+import { type CalibrationOptions, tokenCount } from './calibration-text.ts'
 import { checkWeights } from './check-weights.ts'
 import { checkFormatNames } from './export-store.ts'
 import { inputTokensOf, wantsQuantizedInputs } from './kept-inputs.ts'
@@ -186,7 +186,7 @@ export const quantizeInto = async (
         peakRssBytes: peak,
         ...memoryBound(
           model.description,
-          tokens && { samples: tokens.blocks.length, length: tokens.length },
+          tokens && { count: tokenCount(tokens), images: tokens.sequences.length > 0 },
           { inputTokens: inputTokensOf(method.passes), quantizedInputs: wantsQuantizedInputs(method.passes) },
           planned?.model.streamBytes,
         ),

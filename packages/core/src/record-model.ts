@@ -7,7 +7,7 @@ import type { Engine } from '@awq/ort'
 import type { StoreEntry } from '@awq/quantize'
 import { byteLength } from '@awq/tensor'
 import type { FoldedGroup } from './block-state.ts'
-import type { CalibrationTokens } from './calibration-text.ts'
+import { type CalibrationTokens, calibrationFacts } from './calibration-text.ts'
 import type { JournalBlock } from './journal.ts'
 import { METHOD_OPTIONS, type Method } from './methods.ts'
 import type { QuantizeResult } from './quantize.ts'
@@ -109,7 +109,7 @@ export const quantizationRecord = (parts: RecordParts): QuantizationRecord => {
     options: recordedOptions(options),
     versions: hostVersions(),
     engine: { name: engine.name, device: engine.device, threads: engine.threads },
-    calibration: tokens ? { source: tokens.source, samples: tokens.blocks.length, length: tokens.length } : null,
+    calibration: tokens ? calibrationFacts(tokens) : null,
     linears: blocks.flatMap(({ record }) =>
       (record?.linears ?? []).map((linear) => ({ ...linear, bytes: bytesOf(linear.layer, linear.name) })),
     ),

@@ -87,7 +87,13 @@ export interface QuantizationRecord {
   readonly versions: Readonly<Record<string, string>>
   readonly engine: { readonly name: string; readonly device: string; readonly threads: number }
   /** null for methods that read no text. */
-  readonly calibration: { readonly source: string; readonly samples: number; readonly length: number } | null
+  readonly calibration: {
+    readonly source: string
+    readonly samples: number
+    readonly length: number
+    /** Records with images, each of its own length. */
+    readonly images?: { readonly samples: number; readonly tokens: number } | undefined
+  } | null
   readonly linears: readonly LinearRecord[]
   readonly inputs: readonly InputRecord[]
   readonly scaleGroups: readonly ScaleGroupRecord[]

@@ -11,6 +11,7 @@ import { type QuantSpec, roundRtn } from '@awq/quantize'
 import { AwqError, dequantize } from '@awq/tensor'
 import { collectGarbage } from '#platform'
 import type { BlockState } from './block-state.ts'
+import type { ImageRows } from './calibration-text.ts'
 import { settleExperts } from './expert-stats.ts'
 import type { Method } from './methods.ts'
 import { type LinearSpecs, sameSpec } from './plan.ts'
@@ -18,7 +19,18 @@ import { quantizedBlock } from './quantize-block.ts'
 import { codedWeightOf } from './salient.ts'
 import { divergences, rounded } from './sensitivity-head.ts'
 import type { SourceModel } from './source-model.ts'
-import { embedded, everyRow, joined, separate, stacked } from './streams.ts'
+import {
+  type CalibrationSequence,
+  concatenated,
+  embedded,
+  everyRow,
+  joined,
+  rowsAt,
+  scoredPlaces,
+  separate,
+  stackedLike,
+  valuesIn,
+} from './streams.ts'
 
 /** What plans are measured with, and on what. */
 export interface MeasuringOptions {
@@ -26,9 +38,11 @@ export interface MeasuringOptions {
   readonly engine: Engine
   /** Quantizes the blocks as it will in earnest. */
   readonly method: Method
-  /** Token sequences of one length: those that the method is calibrated on, and others that the divergence is taken on. */
-  readonly calibration: readonly Int32Array[]
-  readonly measured: readonly Int32Array[]
+  /** Sequences that the method is calibrated on, and others that the divergence is taken on. */
+  readonly calibration: readonly CalibrationSequence[]
+  readonly measured: readonly CalibrationSequence[]
+  /** Of their images. */
+  readonly rows?: ImageRows | undefined
   /** Calibrate every expert on every token. */
   readonly allExperts?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -79,19 +93,19 @@ const SAMPLED_ROWS = 96
 export const measureSensitivities = async (options: SensitivityOptions): Promise<Sensitivities> => {
   const { model, engine, calibration, measured, references, tables, signal } = options
   const { description, checkpoint } = model
-  const { layers, hiddenSize } = description.config
+  const { layers, hiddenSize, vocabSize } = description.config
   await using runner = openBlockRunner(engine)
-  const length = measured[0]!.length
-  const perStream = measured.length * length * hiddenSize
   let fit = options.method.statistics ? await embedded(options, calibration) : []
   let float = await embedded(options, measured)
   // The streams of the tables come first, those of the blocks follow in their order.
-  const start = joined(float)
   const specs = tables.filter((spec) => spec !== null)
-  let streams = stacked(
-    specs.map((spec) => rounded(start, hiddenSize, spec, `${description.embedding} on the calibration text`)),
-    length,
-    hiddenSize,
+  const table = `${description.embedding} on the calibration text`
+  /** By the batches of the float stream: its copies, each perturbed in its own way. */
+  const streams = float.map((batch) =>
+    stackedLike(
+      batch,
+      specs.map((spec) => rounded(batch.data as Float32Array, hiddenSize, spec, table)),
+    ),
   )
   const sites: (Omit<SiteSensitivity, 'losses'> & { readonly shares: readonly (readonly number[])[] })[] = []
   for (let layer = 0; layer < layers; layer++) {
@@ -104,7 +118,7 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
     const observed = { observe: fit.length > 0, allExperts: options.allExperts, signal, name }
     const { outputs, stats: collected } = await runner.run(structure, weights, fit, observed)
     const { stats } = settleExperts(structure, collected)
-    const begun: Float32Array[] = []
+    const begun: Float32Array[][] = float.map(() => [])
     const blocks: BlockState[] = []
     for (const spec of references) {
       const specs: LinearSpecs = new Map(structure.linears.map((linear) => [linear.name, spec]))
@@ -112,25 +126,29 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
       blocks.push(await quantizedBlock(start, options.method))
     }
     for (const [site, linears] of unitsOf(structure)) {
-      for (const block of blocks) begun.push(joined(await run(onlySite(block, linears), float)))
+      for (const block of blocks)
+        for (const [i, { data }] of (await run(onlySite(block, linears), float)).entries())
+          begun[i]!.push(data as Float32Array)
       sites.push({ layer, site, linears, shares: blocks.map((block) => errorShares(options, block, linears)) })
     }
-    streams = [...(await run(weights, streams, streams)), ...stacked(begun, length, hiddenSize)]
+    for (const [i, batch] of float.entries())
+      streams[i] = [...(await run(weights, streams[i]!, streams[i]!)), ...stackedLike(batch, begun[i]!)]
     float = await run(weights, float)
     fit = outputs
     collectGarbage()
     options.onLayer?.(layer + 1)
   }
-  const stride = Math.max(1, Math.ceil((measured.length * length) / SCORED_ROWS))
-  const reference = everyRow(joined(float), hiddenSize, stride)
+  const places = scoredPlaces(measured, vocabSize, SCORED_ROWS)
+  const reference = rowsAt(joined(float), hiddenSize, places)
+  const copies = streams.map((stream, i) => separate(stream, float[i]!.data.length))
   const found = await divergences({
     engine,
     description,
     checkpoint,
     reference,
     perturbed: [
-      ...separate(streams, perStream).map((stream) => ({
-        rows: () => everyRow(stream, hiddenSize, stride),
+      ...copies[0]!.map((_, copy) => ({
+        rows: () => rowsAt(concatenated(copies.map((of) => of[copy]!)), hiddenSize, places),
         head: null,
       })),
       ...specs.map((head) => ({ rows: () => reference, head })),
@@ -153,7 +171,7 @@ export const measureSensitivities = async (options: SensitivityOptions): Promise
   if (coarser) return measureSensitivities({ ...options, references: [coarser, ...references] })
   return {
     embedding: ofTables(found),
-    streamBytes: FLOAT * (streams.reduce((sum, { data }) => sum + data.length, 0) + 2 * joined(fit).length),
+    streamBytes: FLOAT * (valuesIn(streams.flat()) + 2 * valuesIn(fit)),
     head: ofTables(found.slice(found.length - specs.length)),
     sites: sites.map(({ shares, ...site }, index) => ({
       ...site,

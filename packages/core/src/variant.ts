@@ -71,12 +71,15 @@ export const inputsKey = async (
   tokens: CalibrationTokens | undefined,
   { moeCalibrateAll = false }: CalibrationOptions = {},
 ): Promise<JournalKey> => {
-  const ids = new Int32Array(tokens ? tokens.blocks.length * tokens.length : 0)
-  for (const [i, block] of (tokens?.blocks ?? []).entries()) ids.set(block, i * tokens!.length)
+  const { blocks = [], length = 0, sequences = [] } = tokens ?? {}
+  const ids = new Int32Array(blocks.length * length)
+  for (const [i, block] of blocks.entries()) ids.set(block, i * length)
+  const shown = sequences.map(({ ids, key }) => `${key} ${ids.join()}`)
   return {
     config: await sha256(new TextEncoder().encode(model.configText)),
     checkpoint: await checkpointHash(model),
     calibration: await sha256(new Uint8Array(ids.buffer)),
+    ...(shown.length > 0 ? { images: await sha256(new TextEncoder().encode(shown.join('\n'))) } : {}),
     ...(moeCalibrateAll ? { moeCalibrateAll } : {}),
   }
 }

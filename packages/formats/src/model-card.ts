@@ -2,7 +2,7 @@
  * The README.md that goes along with a model: what it is, how it was made, how good it is.
  * @module
  */
-import type { Provenance } from '@awq/quantize'
+import { calibrationText, type Provenance } from '@awq/quantize'
 import { bitsPerWeight, type ModelForms, matrixKinds } from './matrix-kinds.ts'
 
 /** The model card's file. */
@@ -74,7 +74,7 @@ export const modelCard = (parts: CardParts): string => {
   const origin = plain(source.repository ?? source.name)
   const revision = source.revision === undefined ? '' : `, revision ${plain(source.revision)}`
   const calibrated = calibration
-    ? `${plain(calibration.source)}, ${calibration.samples} x ${calibration.length} tokens`
+    ? calibrationText({ ...calibration, source: plain(calibration.source) })
     : 'none: the method looks at no text'
   return `${[
     ...frontMatter(parts),

@@ -8,6 +8,7 @@ export { roundRtn } from './rtn.ts'
 export { checkSpec, effectiveGroupSize, groupsPerRow, type QuantSpec, SMALLEST_SCALE, stepsOf } from './spec.ts'
 export { type MatrixPart, matrixEntries, partName, type StoreEntry } from './store/entries.ts'
 export {
+  calibrationText,
   MANIFEST_FILE,
   type Manifest,
   manifestSchema,

@@ -49,6 +49,7 @@ export const sizeFigure = (record: QuantizationRecord): Markup | undefined => {
 /** What people call the stages; others keep their names. */
 const STAGES: Readonly<Record<string, string>> = {
   tokenize: 'reading the calibration text',
+  see: 'looking at its images',
   embed: 'embedding it',
   read: 'reading weights',
   statistics: 'forward pass and statistics',

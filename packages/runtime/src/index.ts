@@ -91,6 +91,13 @@ export {
   type ImagePromptParts,
   type ImagePrompts,
 } from './vision/image-prompts.ts'
+export {
+  type ImageSequence,
+  type ImageSequenceOptions,
+  type ImageSequences,
+  openImageSequences,
+  sequenceStream,
+} from './vision/image-sequences.ts'
 export type { ImageReader, ImageSource } from './vision/image-source.ts'
 export type { NamedSource } from './vision/message-images.ts'
 export { createSeenImages, type SeenImage, type SeenImages } from './vision/seen-images.ts'

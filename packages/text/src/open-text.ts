@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { AwqError, quoted } from '@awq/tensor'
 import { fileSource, type HubOptions, isHubId } from '@awq/tensor/node'
 import { namedDatasets, openHubTexts } from './hub-texts.ts'
+import { isImageDocument } from './image-records.ts'
 import { readTexts } from './read-texts.ts'
 import type { TextDocument } from './types.ts'
 
@@ -9,7 +11,7 @@ import type { TextDocument } from './types.ts'
  * Opens calibration or evaluation text by what a user types: the path of a file (see `readTexts`), the name `wikitext` or
  * `pileval`, or a data set of the Hugging Face hub, `ORG/NAME` or `ORG/NAME:PART` where PART is a folder or file in it.
  * A file that exists goes before a name. Rejects at once with `AwqError` NOT_FOUND when there is nothing by that name;
- * errors in the content come while reading. The options are those of the hub (cache, token, address, progress, signal).
+ * Names of images in a file are those of its folder. Errors in the content come while reading. The options are those of the hub (cache, token, address, progress, signal).
  */
 export async function openText(reference: string, options: HubOptions = {}): Promise<AsyncIterable<TextDocument>> {
   options.signal?.throwIfAborted()
@@ -37,7 +39,9 @@ export async function openText(reference: string, options: HubOptions = {}): Pro
 async function* readFile(path: string, signal: AbortSignal | undefined): AsyncGenerator<TextDocument> {
   const source = await fileSource(path)
   try {
-    yield* readTexts(source, { signal })
+    const folder = dirname(resolve(path))
+    for await (const document of readTexts(source, { signal }))
+      yield isImageDocument(document) ? { ...document, folder } : document
   } finally {
     await source.close?.()
   }

@@ -24,7 +24,8 @@ export async function* readTexts(source: ByteSource, options: ReadTextOptions = 
   let any = false
   for await (const document of await documentsOf(source, options)) {
     options.signal?.throwIfAborted()
-    if (typeof document === 'string' ? document.trim() === '' : document.length === 0) continue
+    if (typeof document === 'string' ? document.trim() === '' : Array.isArray(document) && document.length === 0)
+      continue
     any = true
     yield document
   }

@@ -1,4 +1,5 @@
 import { AwqError } from '@awq/tensor'
+import { documentWithImages } from './image-records.ts'
 import type { ChatMessage, TextDocument } from './types.ts'
 
 /** Fields that hold a conversation: `{ role, content }`, or `{ from, value }` as ShareGPT writes it. */
@@ -35,9 +36,14 @@ const roles: Readonly<Record<string, string>> = {
 /**
  * The document in one record of a data set: a string, a list of messages, or an object with one of the known fields.
  * `where` names the record in messages (file and line or row). Throws `AwqError` INVALID_FILE that lists the fields looked for
- * and those found. An empty text gives `''`.
+ * and those found. An empty text gives `''`. Images of the record (`image`, `images`, parts of messages) make it an `ImageDocument`.
  */
 export function documentOf(record: unknown, where: string): TextDocument {
+  return documentWithImages(record, textOf(record, where), where)
+}
+
+/** The text of a record, whatever images it has besides. */
+function textOf(record: unknown, where: string): string | ChatMessage[] {
   if (typeof record === 'string') return record
   if (Array.isArray(record)) return conversation(record, where)
   if (typeof record !== 'object' || record === null) {

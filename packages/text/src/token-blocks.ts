@@ -1,6 +1,7 @@
 import { AwqError } from '@awq/tensor'
+import { isImageDocument } from './image-records.ts'
 import { shuffled } from './random.ts'
-import type { ChatMessage, TextDocument, TextSource, Tokenizer } from './types.ts'
+import type { ChatMessage, ImageDocument, TextDocument, TextSource, Tokenizer } from './types.ts'
 
 /** Options of {@link tokenBlocks}. */
 export interface TokenBlocksOptions {
@@ -78,13 +79,36 @@ function cutWithin(text: string, start: number, limit: number): number {
  * them and cut into blocks of `length`; the first `samples` are taken. Conversations are rendered by the chat template first,
  * which writes its own control tokens; a model without a template gets the contents joined by line ends, with a warning.
  * Reading stops as soon as there are enough tokens; a document with far more than that is tokenised in pieces (`piecesOf`).
- * Throws `AwqError` INVALID_ARGUMENT for options that are not positive integers, and when there is less than one block.
+ * Throws `AwqError` INVALID_ARGUMENT for options that are not positive integers, when there is less than one block, and for a
+ * document with images.
  */
 export async function tokenBlocks(
   texts: TextSource,
   tokenizer: Tokenizer,
   options: TokenBlocksOptions = {},
 ): Promise<TokenBlocks> {
+  const { samples, ...counts } = await cutSamples(texts, tokenizer, options)
+  return {
+    ...counts,
+    blocks: samples.map((sample) => {
+      if (sample instanceof Int32Array) return sample
+      throw new AwqError('INVALID_ARGUMENT', `${sample.where} has images, but only text is read here`)
+    }),
+  }
+}
+
+/** What {@link cutSamples} returns. */
+export interface Samples extends Omit<TokenBlocks, 'blocks'> {
+  /** Blocks of `length` token ids; documents with images as they are: each is a sample of its own, whatever its length. */
+  readonly samples: (Int32Array | ImageDocument)[]
+}
+
+/** As {@link tokenBlocks}, of texts and documents with images in any order. */
+export async function cutSamples(
+  texts: TextSource,
+  tokenizer: Tokenizer,
+  options: TokenBlocksOptions = {},
+): Promise<Samples> {
   const { seed, signal, onProgress, onWarning = () => {} } = options
   const samples = positiveInteger('samples', options.samples ?? 128)
   const length = blockLength(options, onWarning)
@@ -92,43 +116,51 @@ export async function tokenBlocks(
     throw new AwqError('INVALID_ARGUMENT', `seed must be an integer from 0 to 4294967295, not ${seed}`)
   }
   const cut = seed === undefined ? samples : samples * drawFactor
-  const blocks: Int32Array[] = []
+  const found: (Int32Array | ImageDocument)[] = []
   let block = new Int32Array(length)
   let filled = 0
   let tokens = 0
+  let images = 0
   const render = documentRenderer(tokenizer, onWarning)
   for await (const document of texts) {
     signal?.throwIfAborted()
+    if (isImageDocument(document)) {
+      found.push(document)
+      images++
+      if (found.length === cut) break
+      continue
+    }
     for (const piece of piecesOf(render(document), cut * length * charactersPerToken)) {
       for (const id of tokenizer.encode(piece)) {
         tokens++
         block[filled++] = id
         if (filled < length) continue
-        blocks.push(block)
+        found.push(block)
         block = new Int32Array(length)
         filled = 0
-        if (blocks.length === cut) break
+        if (found.length === cut) break
       }
       onProgress?.({ tokens, wanted: samples * length })
-      if (blocks.length === cut) break
+      if (found.length === cut) break
       if (piece.length >= shortestPiece) await turnEventLoop(signal)
     }
-    if (blocks.length === cut) break
+    if (found.length === cut) break
   }
   signal?.throwIfAborted()
-  if (blocks.length === 0) {
+  if (found.length === 0) {
     throw new AwqError(
       'INVALID_ARGUMENT',
       `the text has ${tokens} tokens, less than one block of ${length}; give more text, or a smaller length`,
     )
   }
-  if (blocks.length < samples) {
-    onWarning(
-      `the text gives only ${blocks.length} blocks of ${length} tokens (${tokens} tokens), not ${samples}; using those`,
-    )
+  if (found.length < samples) {
+    const blocks = `${found.length - images} blocks of ${length} tokens (${tokens} tokens)`
+    const given =
+      images === 0 ? blocks : `${images} samples with images${images < found.length ? ` and ${blocks}` : ''}`
+    onWarning(`the text gives only ${given}, not ${samples}; using those`)
   }
-  const chosen = seed === undefined ? blocks : shuffled(blocks, seed).slice(0, samples)
-  return { blocks: chosen, length, tokens }
+  const chosen = seed === undefined ? found : shuffled(found, seed).slice(0, samples)
+  return { samples: chosen, length, tokens }
 }
 
 function blockLength(options: TokenBlocksOptions, onWarning: (message: string) => void): number {
@@ -146,7 +178,7 @@ function positiveInteger(name: string, value: number): number {
 
 function documentRenderer(tokenizer: Tokenizer, onWarning: (message: string) => void) {
   let warned = false
-  return (document: TextDocument): string => {
+  return (document: Exclude<TextDocument, ImageDocument>): string => {
     if (typeof document === 'string') return document
     if (tokenizer.chatTemplate !== undefined) return tokenizer.applyChatTemplate(document)
     if (!warned) onWarning('the text has conversations but the model has no chat template; using them as plain text')

@@ -15,8 +15,17 @@ export interface ChatMessage {
   readonly [extra: string]: unknown
 }
 
-/** One document of calibration or evaluation text: plain text, or a conversation that the chat template will render. */
-export type TextDocument = string | ChatMessage[]
+/** A conversation with images: parts `{ type: 'image', image }` of its contents, whatever the image is given by. */
+export interface ImageDocument {
+  readonly messages: readonly ChatMessage[]
+  /** File and line, for messages. */
+  readonly where: string
+  /** The folder in which names of images are looked up; absent where names are not files. */
+  readonly folder?: string | undefined
+}
+
+/** One document of calibration or evaluation text: plain text, a conversation that the chat template will render, or one with images. */
+export type TextDocument = string | ChatMessage[] | ImageDocument
 
 /** Anything that yields documents: a list of strings, or the result of `readTexts` or `openText`. */
 export type TextSource = Iterable<TextDocument> | AsyncIterable<TextDocument>

@@ -20,6 +20,7 @@ const done = {
     gramBytes: 1e7,
     activationBytes: 3e8,
     driftBytes: 0,
+    visionBytes: 0,
     planBytes: 0,
   },
   inputBytes: 269e6,

@@ -26,6 +26,7 @@ const quantizeDone = {
     gramBytes: 13.4e6,
     activationBytes: 302e6,
     driftBytes: 0,
+    visionBytes: 0,
     planBytes: 0,
   },
   inputBytes: 269e6,

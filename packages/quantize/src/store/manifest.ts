@@ -44,13 +44,22 @@ export const foldedSchema = z.looseObject({
   identityLoss: z.number().optional(),
 })
 
-/** The text that statistics were taken from: `samples` sequences of `length` tokens. */
+/** What statistics were taken from: `samples` texts of `length` tokens, and records with images, each of its own length. */
 export const calibrationSchema = z.looseObject({
   source: z.string(),
   samples: z.int().min(0),
   length: z.int().min(0),
   seed: z.number().optional(),
+  images: z.looseObject({ samples: z.int().min(1), tokens: z.int().min(1) }).optional(),
 })
+
+/** `c4.jsonl, 128 x 512 tokens`, `pairs.jsonl, 32 samples with images (9120 tokens)`, or both. */
+export const calibrationText = ({ source, samples, length, images }: z.infer<typeof calibrationSchema>): string =>
+  [
+    source,
+    ...(samples > 0 || !images ? [`${samples} x ${length} tokens`] : []),
+    ...(images ? [`${images.samples} samples with images (${images.tokens} tokens)`] : []),
+  ].join(', ')
 
 /** What a quantized model says and loses on a text: measured when it was asked for. */
 export const evaluationSchema = z.looseObject({

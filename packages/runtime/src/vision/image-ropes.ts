@@ -27,6 +27,25 @@ export interface ImageRopes {
 export const hasThreeParts = ({ sequence }: ModelDescription): boolean =>
   sequence.ropes.some(({ rope }) => rope.sections)
 
+/**
+ * Where a token stands.
+ * @param before the position of the one before it; none for the first
+ * @param id the token's; of an image's row one past the vocabulary
+ */
+export const positionAfter = (
+  before: ThreePartPosition | undefined,
+  id: number,
+  images: Pick<SeenImages, 'find'>,
+  vocabSize: number,
+): ThreePartPosition => {
+  const base = before?.next ?? 0
+  if (id < vocabSize) return textPosition(base)
+  const { firstId, grid, rows } = images.find(id)
+  const index = id - firstId
+  // The rows of an image follow each other: all of them stand at the time of the first.
+  return imagePosition(index === 0 ? base : before!.time, index, grid ?? { rows: 1, columns: rows })
+}
+
 /** Positions by which tables grow. */
 const bucket = 256
 
@@ -38,7 +57,6 @@ export const createImageRopes = (
   dtype: ActivationType = 'float32',
 ): ImageRopes => {
   const known: ThreePartPosition[] = []
-  const ids: number[] = []
   let made = 0
   let tables: Record<string, Tensor> = {}
 
@@ -65,17 +83,6 @@ export const createImageRopes = (
     fill(0, known)
   }
 
-  const positionAt = (slot: number): ThreePartPosition => {
-    const id = ids[slot]!
-    const before = known[slot - 1]
-    const base = before?.next ?? slot
-    if (id < config.vocabSize) return textPosition(base)
-    const { firstId, grid, rows } = images.find(id)
-    const index = id - firstId
-    // The rows of an image follow each other: all of them stand at the time of the first.
-    return imagePosition(index === 0 ? base : before!.time, index, grid ?? { rows: 1, columns: rows })
-  }
-
   return {
     feeds(positions) {
       grow(positions)
@@ -83,16 +90,9 @@ export const createImageRopes = (
     },
     place(first, more) {
       known.length = Math.min(known.length, first)
-      ids.length = Math.min(ids.length, first)
       // Tokens before the first image stand where they would in text.
-      while (known.length < first) {
-        ids.push(0)
-        known.push(textPosition(known.length))
-      }
-      for (const id of more) {
-        ids.push(id)
-        known.push(positionAt(known.length))
-      }
+      while (known.length < first) known.push(textPosition(known.length))
+      for (const id of more) known.push(positionAfter(known.at(-1), id, images, config.vocabSize))
       grow(known.length)
       fill(first, known.slice(first))
     },

@@ -15,6 +15,8 @@ export interface SeenImage {
   readonly features: Float32Array
   /** Rows and columns, where they form a rectangle in order. */
   readonly grid: PatchGrid | undefined
+  /** Tells it from other images. */
+  readonly key: string
 }
 
 /** The images that are at hand. */
@@ -72,7 +74,7 @@ export const createSeenImages = (vocabSize: number, width: number, limit = keptB
       return bytes
     },
     add(key, features, grid) {
-      const image = { firstId: next, rows: features.length / width, features, grid }
+      const image = { firstId: next, rows: features.length / width, features, grid, key }
       next += image.rows
       images.push(image)
       keys.set(key, image)
