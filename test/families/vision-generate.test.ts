@@ -1,5 +1,5 @@
 /** Text about images, from messages to answers: what `generate` writes is what transformers' tokens and rows lead to. */
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +13,7 @@ import { openFolder } from '@awq/tensor/node'
 import { afterAll, describe, expect, test } from 'vitest'
 import { distance } from './checkpoints.ts'
 import { seeingCheckpoints, visionGolden } from './vision-golden.ts'
+import { withProcessor } from './vision-processors.ts'
 
 const engine = await createEngine({ threads: 1 })
 const scratch = mkdtempSync(join(tmpdir(), 'awq-vision-'))
@@ -24,77 +25,6 @@ afterAll(async () => {
 const picture = (name: string): string =>
   fileURLToPath(new URL(`../../packages/image/src/fixtures/images/${name}`, import.meta.url))
 const [first, second] = [picture('rgb.png'), picture('rgb.jpg')]
-
-const square = (size: number) => ({ height: size, width: size })
-/** What a checkpoint's processor is, by model type. */
-const processors: Readonly<Record<string, { image: object; processor?: object; tokenizer?: object }>> = {
-  smolvlm: {
-    image: {
-      image_processor_type: 'SmolVLMImageProcessor',
-      size: { longest_edge: 32 },
-      max_image_size: { longest_edge: 16 },
-    },
-    processor: { image_seq_len: 4 },
-    tokenizer: { fake_image_token: '<extra48>', global_image_token: '<extra49>' },
-  },
-  idefics3: {
-    image: {
-      image_processor_type: 'Idefics3ImageProcessor',
-      size: { longest_edge: 12 },
-      max_image_size: { longest_edge: 12 },
-    },
-    processor: { image_seq_len: 1 },
-  },
-  llava: {
-    image: { image_processor_type: 'CLIPImageProcessor', size: { shortest_edge: 18 }, crop_size: square(18) },
-    processor: { patch_size: 4, vision_feature_select_strategy: 'default', num_additional_image_tokens: 1 },
-  },
-  llava_next: {
-    image: {
-      image_processor_type: 'LlavaNextImageProcessor',
-      size: { shortest_edge: 16 },
-      crop_size: square(16),
-      image_grid_pinpoints: [
-        [16, 32],
-        [32, 16],
-        [32, 32],
-        [48, 16],
-        [16, 48],
-      ],
-    },
-    processor: { patch_size: 4, vision_feature_select_strategy: 'default', num_additional_image_tokens: 1 },
-  },
-  qwen2_vl: {
-    image: {
-      image_processor_type: 'Qwen2VLImageProcessor',
-      ...{ min_pixels: 64, max_pixels: 400, patch_size: 4, merge_size: 2 },
-    },
-    tokenizer: { image_token: '<image>' },
-  },
-  gemma3: {
-    image: { image_processor_type: 'Gemma3ImageProcessor', size: square(24) },
-    processor: { image_seq_length: 9 },
-    tokenizer: { boi_token: '<extra51>', eoi_token: '<extra52>', image_token: '<image>' },
-  },
-  paligemma: { image: { image_processor_type: 'SiglipImageProcessor', size: square(16), image_seq_length: 16 } },
-}
-
-const template =
-  "{% for message in messages %}{{ message['role'] }}: {% for part in message['content'] %}{% if part['type'] == 'image' %}" +
-  "PLACE{% else %}{{ part['text'] }}{% endif %}{% endfor %} {% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
-
-/** A checkpoint with the files of its processor and a chat template. */
-const withProcessor = ({ name, path, modelType }: (typeof seeingCheckpoints)[number]): string => {
-  const { image, processor, tokenizer } = processors[modelType === 'qwen2_5_vl' ? 'qwen2_vl' : modelType]!
-  const folder = mkdtempSync(join(scratch, `${name}-`))
-  for (const file of readdirSync(path)) copyFileSync(join(path, file), join(folder, file))
-  const place = (tokenizer as { boi_token?: string } | undefined)?.boi_token ?? '<image>'
-  writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify(image))
-  if (processor) writeFileSync(join(folder, 'processor_config.json'), JSON.stringify(processor))
-  const tokens = { bos_token: '<s>', eos_token: '</s>', ...tokenizer, chat_template: template.replace('PLACE', place) }
-  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(tokens))
-  return folder
-}
 
 /** The rows that images stand for, made without the runtime's prompts. */
 const rowsOf = async (model: LanguageModel, folder: string, files: readonly string[]): Promise<Float32Array[]> => {
@@ -119,7 +49,7 @@ const options = { maxNewTokens: 6, ignoreEos: true }
 const sum = (row: Float32Array): number => row.reduce((total, value) => total + value, 0)
 
 describe.each(seeingCheckpoints)('$name', (checkpoint) => {
-  const folder = withProcessor(checkpoint)
+  const folder = withProcessor(checkpoint, scratch)
   const load = (more: object = {}) => loadModel(folder, { engine, ...more })
   const ask = (...images: string[]) => ({
     messages: [
@@ -193,7 +123,7 @@ test.each(['smolvlm', 'gemma3-vision', 'qwen2.5-vl'])(
   '%s sees as before when its language model is quantized',
   async (name) => {
     const checkpoint = seeingCheckpoints.find((one) => one.name === name)!
-    const folder = withProcessor(checkpoint)
+    const folder = withProcessor(checkpoint, scratch)
     const output = join(scratch, `${name}-quantized`)
     const warnings: string[] = []
     const onProgress = (event: { type: string; message?: string }): void => {

@@ -1,5 +1,12 @@
 import type { CompareRow, InspectedTensor, QuantizationRecord, QuantizeResult, TableBits } from '@awq/core'
-import type { EvaluateTaskOptions, Task, TaskEvaluation, TaskName } from '@awq/evaluate'
+import type {
+  EvaluatePromptsOptions,
+  EvaluateTaskOptions,
+  PromptEvaluation,
+  Task,
+  TaskEvaluation,
+  TaskName,
+} from '@awq/evaluate'
 import type { CodeSandbox, CodeSandboxOptions, openTaskFile } from '@awq/evaluate/node'
 import type { FolderWriter, Format, PortableModel, ReadOptions, WriteOptions } from '@awq/formats'
 import type { RgbImage } from '@awq/image'
@@ -14,6 +21,7 @@ import type {
 } from '@awq/runtime'
 import type { Logger, MetricValues, ModelRegistry, RunningServer, ServerLimits } from '@awq/runtime/server'
 import type { Folder } from '@awq/tensor'
+import type { TextDocument } from '@awq/text'
 import type { ProgressEvent } from './progress.ts'
 
 export type { CompareRow, InspectedTensor, QuantizationRecord, TableBits } from '@awq/core'
@@ -63,7 +71,7 @@ export interface TensorLibrary {
 
 /** Reading text: a file (plain, JSONL, parquet) or a data set by name. */
 export interface TextLibrary {
-  openText(reference: string, options?: HubOptions): Promise<AsyncIterable<string | object>>
+  openText(reference: string, options?: HubOptions): Promise<AsyncIterable<TextDocument>>
 }
 
 /** Names for token ids. */
@@ -180,6 +188,9 @@ export interface ServerLibrary {
 }
 
 export interface EvaluateLibrary {
+  evaluatePrompts(
+    options: Omit<EvaluatePromptsOptions, 'model' | 'against'> & { model: Folder; against: Folder },
+  ): Promise<PromptEvaluation>
   evaluate(options: {
     model: Folder
     against?: Folder
@@ -228,6 +239,7 @@ export interface GridOptions extends EngineSettings {
   symmetric: boolean
   headBits: TableBits
   embeddingBits: TableBits
+  visionBits?: 8 | 16
   calibration?: string
   samples: number
   length: number

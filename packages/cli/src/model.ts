@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AwqError, type Folder } from '@awq/tensor'
+import type { ImageDocument, TextDocument } from '@awq/text'
 import type { Session } from './command.ts'
 import { defined } from './defined.ts'
 import type { Accuracy, AttentionForm, EngineSettings, LanguageModel } from './libraries.ts'
@@ -128,14 +129,24 @@ export const loadFolder = async (
   })
 }
 
+const isImageDocument = (document: TextDocument): document is ImageDocument =>
+  typeof document === 'object' && 'where' in document
+
+/** The documents of a file or data set. */
+export const openTexts = async (session: Session, reference: string, common: CommonValues) => {
+  const { openText } = await session.context.libraries.text()
+  return openText(reference, hubOptions(session, common))
+}
+
 /**
  * All text of a file or data set as one string, an empty line between records. Conversations are refused, since
  * perplexity needs plain text.
  */
 export const readWholeText = async (session: Session, reference: string, common: CommonValues): Promise<string> => {
-  const { openText } = await session.context.libraries.text()
   let text = ''
-  for await (const document of await openText(reference, hubOptions(session, common))) {
+  for await (const document of await openTexts(session, reference, common)) {
+    if (isImageDocument(document))
+      throw new AwqError('INVALID_FILE', `${document.where} has images; awq eval --prompts measures on those`)
     if (typeof document !== 'string') {
       const advice = '--text needs plain text (a .txt file, or records with a text field)'
       throw new AwqError('INVALID_FILE', `${reference} holds conversations; ${advice}`)

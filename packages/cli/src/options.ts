@@ -109,6 +109,7 @@ export const gridOptions = {
   symmetric: flag('No zero points: a grid symmetric around 0'),
   headBits: withDefault('B', storedBits, 8, 'Bits of the output head: 4, 8 or 16'),
   embeddingBits: withDefault('B', storedBits, 8, 'Bits of the token embedding: 4, 8 or 16'),
+  visionBits: withDefault('B', oneOfNumbers([8, 16]), 16, 'Bits of vision tower and projector: 8 or 16'),
 } satisfies OptionTable
 
 /** What the statistics are taken on; shared by `quantize` and `compare`. */

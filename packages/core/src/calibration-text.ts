@@ -6,7 +6,15 @@
 import type { Engine } from '@awq/ort'
 import { type ImageSequence, type ImageSequences, type ImageSource, openImageSequences, openModel } from '@awq/runtime'
 import { AwqError } from '@awq/tensor'
-import { bundledText, type ChatMessage, cutSamples, documentOf, type ImageDocument, loadTokenizer, type TextDocument } from '@awq/text'
+import {
+  bundledText,
+  type ChatMessage,
+  cutSamples,
+  documentOf,
+  type ImageDocument,
+  loadTokenizer,
+  type TextDocument,
+} from '@awq/text'
 import { openTexts, readNamedImage } from '#platform'
 import type { OnProgress } from './progress.ts'
 import type { SourceModel } from './source-model.ts'

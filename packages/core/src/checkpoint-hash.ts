@@ -5,6 +5,7 @@
 import { modelParameters } from '@awq/models'
 import { sha256 } from './journal.ts'
 import type { SourceModel } from './source-model.ts'
+import { seesImages } from './vision-tensors.ts'
 
 /**
  * Hash over name, dtype, shape, place and first row of every parameter. The rows tell a model from its fine-tuned
@@ -12,7 +13,8 @@ import type { SourceModel } from './source-model.ts'
  */
 export const checkpointHash = async ({ checkpoint, description }: SourceModel): Promise<string> => {
   const inventory: unknown[] = []
-  for (const { name } of modelParameters(description)) {
+  const vision = seesImages({ checkpoint, description }) ? description.vision!.parameters : []
+  for (const { name } of [...modelParameters(description), ...vision]) {
     const entry = checkpoint.tensors.get(name)
     if (!entry) continue // Optional: a vector that float checkpoints leave out.
     const { dtype, shape, file, offset } = entry

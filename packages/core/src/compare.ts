@@ -3,7 +3,6 @@
  * @module
  */
 import { type EvaluateOptions, evaluate } from '@awq/evaluate'
-import { parameterCount } from '@awq/models'
 import { withEngine } from '@awq/ort'
 import { type Folder, openCheckpoint } from '@awq/tensor'
 import { openWorkspace, resolveFolder, temporaryFolder } from '#platform'
@@ -13,6 +12,7 @@ import { type Method, type MethodOptions, resolveMethod, unusedOptionsWarning } 
 import type { ComputeOptions, QuantizationOptions } from './quantize.ts'
 import { quantizeVariants } from './quantize-variants.ts'
 import { openSource } from './source-model.ts'
+import { weightCount } from './vision-tensors.ts'
 
 /** Options of `compare`. */
 export interface CompareOptions
@@ -78,7 +78,7 @@ export const compare = async (options: CompareOptions): Promise<CompareRow[]> =>
   )
   const unused = unusedOptionsWarning(options.methods, options)
   if (unused) onProgress({ type: 'warning', message: unused })
-  const parameters = parameterCount(model.description)
+  const parameters = weightCount(model)
   return await withEngine(options, async (engine) => {
     const measure = async (folder: Folder, reference: Folder | undefined, label: string) => {
       onProgress({ type: 'stage', stage: 'evaluate', message: label })

@@ -11,7 +11,14 @@ import {
   type Verification,
   verifyFiles,
 } from '@awq/formats'
-import { describeModel, type ModelConfig, type ModelDescription, parameterCount, readModelConfig } from '@awq/models'
+import {
+  alignCheckpoint,
+  describeModel,
+  type ModelConfig,
+  type ModelDescription,
+  parameterCount,
+  readModelConfig,
+} from '@awq/models'
 import { MANIFEST_FILE, type Manifest, openStore, type Provenance } from '@awq/quantize'
 import { AwqError, type Folder, messageOf, openCheckpoint } from '@awq/tensor'
 import { type ModelReferenceOptions, OWN_FORMATS, openFolderOf } from './source-model.ts'
@@ -107,10 +114,11 @@ const inspectFolder = async (folder: Folder, options: ModelReferenceOptions): Pr
       ...(matrix ? { bits: matrix.bits, groupSize: matrix.groupSize } : {}),
     }
   })
+  const names = [...alignCheckpoint(checkpoint, description).tensors.keys(), ...(store?.matrices.keys() ?? [])]
   return {
     kind: quantized ? 'quantized' : 'float',
     format: quantized ? 'awq' : 'float',
-    ...summaryOf(description, tensors),
+    ...summaryOf(description, tensors, seesWith(description, names)),
     ...(store ? { manifest: store.manifest } : {}),
   }
 }
@@ -130,15 +138,21 @@ const inspectForeign = async (folder: Folder, { signal, onProgress }: ModelRefer
   return {
     kind: tensors.some(({ bits }) => bits !== undefined) ? 'quantized' : 'float',
     format: model.format,
-    ...summaryOf(model.description, tensors),
+    ...summaryOf(model.description, tensors, seesWith(model.description, model.parameters.keys())),
     provenance: model.provenance,
   }
 }
 
-const summaryOf = (description: ModelDescription, tensors: readonly InspectedTensor[]) => ({
+/** Whether parameters are those of tower and projector too. */
+const seesWith = ({ vision }: ModelDescription, names: Iterable<string>): boolean => {
+  const known = new Set(names)
+  return vision?.parameters.every(({ name }) => known.has(name)) ?? false
+}
+
+const summaryOf = (description: ModelDescription, tensors: readonly InspectedTensor[], vision: boolean) => ({
   architecture: description.config.modelType,
   config: description.config,
-  parameters: parameterCount(description),
+  parameters: parameterCount(description, { vision }),
   bytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
   tensors,
   scaleGroups: description.blocks.flatMap((block, layer) =>

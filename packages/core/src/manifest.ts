@@ -10,6 +10,7 @@ import type { Method } from './methods.ts'
 import { commonSpec } from './plan.ts'
 import { type PlannedParts, plannedModel, quantizedConfig } from './planned-model.ts'
 import { salientCount } from './salient.ts'
+import { visionMatrices } from './vision-tensors.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What the manifest is written from. */
@@ -44,7 +45,7 @@ const provenanceOf = (parts: ManifestParts): Provenance => {
 
 /** Writes the files that stand beside the weights, the manifest last. */
 export const writeManifest = async (parts: ManifestParts, signal?: AbortSignal): Promise<void> => {
-  const { model, workspace, plan, method, tables } = parts
+  const { model, workspace, plan, method, tables, vision } = parts
   const { description, folder } = model
   for (const [file, read] of await folderCompanions(folder)) await workspace.writeFile(file, await read())
   const config = quantizedConfig(model, tables)
@@ -59,6 +60,7 @@ export const writeManifest = async (parts: ManifestParts, signal?: AbortSignal):
       const denseColumns = salientCount(salient, shape[1])
       matrices[full] = { ...plan.linears[full]!, shape: [...shape], ...(denseColumns > 0 ? { denseColumns } : {}) }
     }
+  Object.assign(matrices, visionMatrices(vision))
   const provenance = provenanceOf(parts)
   const forms = await plannedModel({ ...parts, salient }, provenance)
   const { [MANIFEST_FILE]: _, [CARD_FILE]: card, ...hashes } = await workspace.hashes({ signal })

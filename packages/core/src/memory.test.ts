@@ -29,11 +29,7 @@ test('SmolLM2-135M with 128 blocks of 512 tokens: the parts by hand', () => {
     planBytes: 0,
   })
   expect(Math.round(bound.boundBytes / MIB)).toBe(605)
-  const compensated = memoryBound(
-    description,
-    { count: 128 * 512 },
-    { inputTokens: 16384, quantizedInputs: true },
-  )
+  const compensated = memoryBound(description, { count: 128 * 512 }, { inputTokens: 16384, quantizedInputs: true })
   expect(compensated.boundBytes - bound.boundBytes).toBe(4 * 16384 * (4 * 576 + 1536))
   // Streams of a plan that take more than those of the blocks after it.
   const [few, many] = [100 * MIB, 400 * MIB].map((bytes) =>

@@ -2,13 +2,14 @@
  * What a plan may choose from, what each choice weighs in the store, and how large the whole may become.
  * @module
  */
-import { type ModelDescription, parameterCount } from '@awq/models'
+import type { ModelDescription } from '@awq/models'
 import type { QuantSpec, StoreEntry } from '@awq/quantize'
 import { AwqError, byteLength, type Checkpoint } from '@awq/tensor'
 import { blockEntries, denseEntry } from './layout.ts'
 import { leastBytes, type StorageChoice } from './plan-assign.ts'
 import type { QuantizationOptions } from './quantize.ts'
 import { EIGHT_BITS, planTables, type TableBits, tableEntries, tableSpec } from './tables.ts'
+import { type VisionBits, visionEntries, visionTensors, weightCount } from './vision-tensors.ts'
 
 /** How large the result may be: one of the two. */
 export interface PlanTarget {
@@ -56,8 +57,10 @@ export interface PlanWeights {
   readonly embedding: readonly number[]
   /** Empty where the table is shared. */
   readonly head: readonly number[]
-  /** Norms and biases of all blocks and the final norm. */
+  /** Norms and biases of all blocks and the final norm, vision tower and projector. */
   readonly fixed: number
+  /** Weights of the model, of whatever form. */
+  readonly parameters: number
 }
 
 const bytesOf = (entries: readonly StoreEntry[]): number =>
@@ -94,7 +97,9 @@ export const planWeights = (
   description: ModelDescription,
   choices: PlanChoices,
   salient = 0,
+  visionBits?: VisionBits,
 ): PlanWeights => {
+  const model = { checkpoint, description }
   const parts = description.blocks.map((_, layer) => blockWeights(description, choices, layer, salient))
   const tableAt = (embedding: QuantSpec | null, head: QuantSpec | null, place: number): number => {
     const table = planTables(checkpoint, description, { embedding, head })[place]
@@ -107,7 +112,9 @@ export const planWeights = (
     head: choices.head === 'shared' ? [] : choices.head.map((spec) => tableAt(spec ? null : EIGHT_BITS, spec, 1)),
     fixed:
       parts.reduce((sum, { fixed }) => sum + fixed, 0) +
-      bytesOf(description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape))),
+      bytesOf(description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape))) +
+      bytesOf(visionEntries(visionTensors(model, visionBits))),
+    parameters: weightCount(model),
   }
 }
 
@@ -135,7 +142,6 @@ export const planUnits = (choices: PlanChoices, weights: PlanWeights, losses: Pl
  * @throws AwqError `INVALID_ARGUMENT` for no target, two of them, or less than the least possible, which it names
  */
 export const budgetOf = (
-  description: ModelDescription,
   choices: PlanChoices,
   weights: PlanWeights,
   { targetBpw, targetBytes }: PlanTarget,
@@ -146,7 +152,7 @@ export const budgetOf = (
   if ((targetBpw === undefined) === (targetBytes === undefined)) fail('give either targetBpw or targetBytes')
   const target = (targetBpw ?? targetBytes)!
   if (!(target > 0 && Number.isFinite(target))) fail(`the target size must be positive, not ${target}`)
-  const parameters = parameterCount(description)
+  const { parameters } = weights
   const budget = Math.floor(targetBytes ?? (target * parameters) / 8)
   const none = Array.from({ length: 16 }, () => 0)
   const sites = weights.sites.flatMap((ofLayer, layer) =>

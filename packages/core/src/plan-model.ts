@@ -2,7 +2,7 @@
  * A plan for a target size: which matrices get how many bits, so that least is lost, as measured.
  * @module
  */
-import { type ModelDescription, parameterCount } from '@awq/models'
+import type { ModelDescription } from '@awq/models'
 import type { Engine } from '@awq/ort'
 import type { QuantSpec } from '@awq/quantize'
 import { AwqError } from '@awq/tensor'
@@ -101,8 +101,8 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
   const { model, engine, method, options, calibration, signal, onProgress = () => {} } = parts
   const { description, checkpoint } = model
   const choices = planChoices(description, options)
-  const weights = planWeights(checkpoint, description, choices, method.salient?.fraction)
-  const budgets = parts.targets.map((target) => budgetOf(description, choices, weights, target))
+  const weights = planWeights(checkpoint, description, choices, method.salient?.fraction, options.visionBits)
+  const budgets = parts.targets.map((target) => budgetOf(choices, weights, target))
   const { tokens, rows } = await calibrationTokens(
     model,
     {
@@ -154,7 +154,7 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
   const units = planUnits(choices, weights, losses)
   return {
     async plan(target) {
-      const budget = budgetOf(description, choices, weights, target) - weights.fixed
+      const budget = budgetOf(choices, weights, target) - weights.fixed
       const { sites } = sensitivities
       const candidates = candidatePlans(units, choices.linears, sites.length, budget)
       const plans = candidates.map(({ chosen }) => planOf(description, choices, sites, chosen))
@@ -174,7 +174,7 @@ export const openPlanner = async (parts: PlannerOptions): Promise<Planner> => {
       return {
         plan: plans[best]!,
         ...summary,
-        bitsPerWeight: (summary.bytes * 8) / parameterCount(description),
+        bitsPerWeight: (summary.bytes * 8) / weights.parameters,
         candidates: known,
         streamBytes: sensitivities.streamBytes,
         shares: sharesOf(description, plans[best]!),

@@ -22,8 +22,8 @@ export interface PlannedVariant {
 
 /** What decides a plan beside model, method and text. */
 const targetText = (options: PlanTarget & QuantizationOptions): string => {
-  const { targetBpw, targetBytes, groupSize, symmetric, embeddingBits, headBits } = options
-  return JSON.stringify({ targetBpw, targetBytes, groupSize, symmetric, embeddingBits, headBits })
+  const { targetBpw, targetBytes, groupSize, symmetric, embeddingBits, headBits, visionBits } = options
+  return JSON.stringify({ targetBpw, targetBytes, groupSize, symmetric, embeddingBits, headBits, visionBits })
 }
 
 /** Parts that are open already. */

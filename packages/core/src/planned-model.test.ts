@@ -27,7 +27,7 @@ const planned = async (name: string, head: QuantSpec | null, scaleVectors = fals
   const model = await openSource(withTokenizer(await openFolder(fixture(name))), {})
   const plan = uniformPlan(model.description, spec, { embedding: EIGHT_BITS, head })
   const tables = planTables(model.checkpoint, model.description, plan)
-  return await plannedModel({ model, plan, tables, salient: 0, scaleVectors }, provenance)
+  return await plannedModel({ model, plan, tables, vision: [], salient: 0, scaleVectors }, provenance)
 }
 
 /** Names, specs and shapes: what formats are asked by. */

@@ -9,13 +9,15 @@ import { AwqError, byteLength, type DType, elementCount, fromFloat32, readFloat3
 import { type BitsPlan, specsOfLayer } from './plan.ts'
 import { salientCount } from './salient.ts'
 import type { SourceModel } from './source-model.ts'
-import { denseType, type TablePlan } from './tables.ts'
+import { denseType, EIGHT_BITS, type TablePlan } from './tables.ts'
+import type { VisionTensor } from './vision-tensors.ts'
 
 /** What decides the forms of a model. */
 export interface PlannedParts {
   readonly model: SourceModel
   readonly plan: BitsPlan
   readonly tables: readonly TablePlan[]
+  readonly vision: readonly VisionTensor[]
   /** Share of each linear's input channels that stay float16. */
   readonly salient: number
   /** Whether scales are put where nothing can absorb them: as vectors that the source does not have. */
@@ -70,7 +72,7 @@ const scaleVector = (name: string, shape: readonly number[]): TensorEntry => ({
 
 /** The model that a quantization will make. Its matrices cannot be read. */
 export const plannedModel = async (parts: PlannedParts, provenance: Provenance): Promise<PortableModel> => {
-  const { model, plan, tables, salient, scaleVectors } = parts
+  const { model, plan, tables, vision, salient, scaleVectors } = parts
   const { description, checkpoint, folder } = model
   const config = quantizedConfig(model, tables) ?? (JSON.parse(model.configText) as Record<string, unknown>)
   const parameters = new Map<string, Parameter>()
@@ -95,6 +97,8 @@ export const plannedModel = async (parts: PlannedParts, provenance: Provenance):
     else if (entry) parameters.set(name, stored(entry, name, 'F32'))
     else if (optional && scaleVectors) parameters.set(name, { kind: 'float', entry: scaleVector(name, shape) })
   }
+  for (const { source, linear, dtype } of vision)
+    parameters.set(source.name, linear ? quantized(EIGHT_BITS, linear.shape) : stored(source, source.name, dtype))
   return {
     name: folder.name,
     format: 'awq',

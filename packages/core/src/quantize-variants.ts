@@ -32,7 +32,7 @@ import type { RecordedVariant } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
 import { type StageClock, type StageSeconds, stageClock, totalSeconds } from './stages.ts'
 import { inputsKey, openVariant, type Variant, type VariantOptions } from './variant.ts'
-import { visionTensors } from './vision-tensors.ts'
+import { seesImages } from './vision-tensors.ts'
 
 /** What to make, of which model, on which text. */
 export interface VariantsOptions {
@@ -143,7 +143,7 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
   const tokens = read?.tokens
   // Let go of once the streams have them.
   let rows = read?.rows
-  if (tokens && !rows && visionTensors(model).length > 0)
+  if (tokens && !rows && seesImages(model))
     onProgress({
       type: 'warning',
       message:

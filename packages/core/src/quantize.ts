@@ -25,6 +25,7 @@ import { quantizationRecord } from './record-model.ts'
 import { openSource, type SourceModel } from './source-model.ts'
 import { type StageSeconds, withOther } from './stages.ts'
 import type { TableBits } from './tables.ts'
+import type { VisionBits } from './vision-tensors.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Bits, groups and tables. */
@@ -39,6 +40,8 @@ export interface QuantizationOptions {
   readonly headBits?: TableBits | undefined
   /** Bits of the embedding table, 4, 8 or 16; default 8. */
   readonly embeddingBits?: TableBits | undefined
+  /** Bits of the vision tower's and the projector's linears, 8 or 16; default 16. Their other tensors stay float. */
+  readonly visionBits?: VisionBits | undefined
   /** Bits and group of each matrix on its own, in place of the options above. */
   readonly plan?: BitsPlan | undefined
 }

@@ -2,7 +2,7 @@
  * The record of a whole quantization from those of its blocks.
  * @module
  */
-import { modelParameters, parameterCount } from '@awq/models'
+import { modelParameters } from '@awq/models'
 import type { Engine } from '@awq/ort'
 import type { StoreEntry } from '@awq/quantize'
 import { byteLength } from '@awq/tensor'
@@ -13,6 +13,7 @@ import { METHOD_OPTIONS, type Method } from './methods.ts'
 import type { QuantizeResult } from './quantize.ts'
 import type { QuantizationRecord, TensorRecord } from './record.ts'
 import type { SourceModel } from './source-model.ts'
+import { visionTensors, weightCount } from './vision-tensors.ts'
 
 /** What is known of a variant's blocks and tensors. */
 export interface RecordedVariant {
@@ -32,6 +33,7 @@ const parameterOf = (entry: string, parameters: ReadonlySet<string>): string => 
 export const tensorRecords = (model: SourceModel, entries: readonly StoreEntry[]): TensorRecord[] => {
   const { description, checkpoint } = model
   const shapes = new Map([...modelParameters(description)].map(({ name, shape }) => [name, shape]))
+  for (const { source } of visionTensors(model)) shapes.set(source.name, source.shape)
   const head = description.headTable
   // A tied head has no parameter of its own, and is one in the store when its bits are others than the embedding's.
   if (!shapes.has(head) && entries.some(({ name }) => name === head || name.startsWith(`${head}.`)))
@@ -52,7 +54,7 @@ export const tensorRecords = (model: SourceModel, entries: readonly StoreEntry[]
 
 /** Options that decide the result; what says where files lie, or who may read them, is not recorded. */
 const RECORDED_OPTIONS: readonly string[] = [
-  ...['bits', 'groupSize', 'symmetric', 'headBits', 'embeddingBits', 'targetBpw', 'targetBytes'],
+  ...['bits', 'groupSize', 'symmetric', 'headBits', 'embeddingBits', 'visionBits', 'targetBpw', 'targetBytes'],
   ...METHOD_OPTIONS,
   ...['keepSalient', 'salientBy', 'samples', 'moeCalibrateAll', 'length', 'seed'],
 ]
@@ -99,7 +101,7 @@ export const quantizationRecord = (parts: RecordParts): QuantizationRecord => {
       name: folder.name.split(/[/\\]/).at(-1) ?? folder.name,
       type: description.config.modelType,
       layers: description.config.layers,
-      parameters: parameterCount(description),
+      parameters: weightCount(model),
     },
     method: {
       name: method.name,

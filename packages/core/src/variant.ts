@@ -29,7 +29,7 @@ import type { BlockRecord } from './record.ts'
 import { type RecordedVariant, tensorRecords } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
 import { planTables, type TablePlan, tableEntries, tableSpec, writeTable } from './tables.ts'
-import { visionEntries, writeVision } from './vision-tensors.ts'
+import { type VisionTensor, visionEntries, visionTensors, writeVision } from './vision-tensors.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What to make. */
@@ -94,7 +94,7 @@ const journalKey = async (
   { method, plan: given, planned }: VariantOptions,
   spec: QuantSpec,
   plan: BitsPlan,
-  tables: readonly TablePlan[],
+  { tables, vision }: { readonly tables: readonly TablePlan[]; readonly vision: readonly VisionTensor[] },
   scaleVectors: boolean,
 ): Promise<JournalKey> => ({
   ...inputs,
@@ -110,6 +110,7 @@ const journalKey = async (
       ? await sha256(new TextEncoder().encode(JSON.stringify(Object.entries(plan.linears).sort())))
       : null,
   tables: tables.map((table) => `${table.name}:${table.spec?.bits ?? 16}`).join(','),
+  ...(vision.some(({ linear }) => linear) ? { visionBits: 8 } : {}),
   ...(scaleVectors ? {} : { scaleVectors }),
 })
 
@@ -153,6 +154,7 @@ export const openVariant = async (
   const specsOf = (layer: number) => specsOfLayer(description, plan, layer)
   const tables = planTables(checkpoint, description, plan)
   const { workspace, method } = options
+  const vision = visionTensors(model, options.visionBits)
   const salient = method.salient?.fraction ?? 0
   const entries: StoreEntry[] = [
     ...tables.flatMap(tableEntries),
@@ -160,11 +162,11 @@ export const openVariant = async (
       blockEntries(description, specsOf(layer), layer, salient),
     ).flat(),
     ...description.outer.dense.map(({ name, shape }) => denseEntry(name, 'F32', shape)),
-    ...visionEntries(model),
+    ...visionEntries(vision),
   ]
-  const forms = { model, plan, tables, salient }
+  const forms = { model, plan, tables, vision, salient }
   const scaleVectors = await mayScaleVectors(forms, options)
-  const key = await journalKey(inputs, options, spec, plan, tables, scaleVectors)
+  const key = await journalKey(inputs, options, spec, plan, { tables, vision }, scaleVectors)
   if (workspace.unfinished && !resume) await workspace.discard()
   const resumed = await readJournal(workspace, key)
   const store: StoreWriter = await workspace.openStore(planStore(entries, { maxFileBytes: fileLimit(entries) }), {
@@ -201,7 +203,7 @@ export const openVariant = async (
       for (const table of tables) await writeTable(table, store, { signal, onRows })
       for (const spec of description.outer.dense)
         await store.write(spec.name, storedVector(spec.name, await readParameter(checkpoint, spec)))
-      await writeVision(model, store, { signal })
+      await writeVision(model, vision, store, { signal })
       await store.finish()
       const { command, formats, measure } = options
       const parts = { ...forms, scaleVectors, workspace, method, folded, tokens: used, command }

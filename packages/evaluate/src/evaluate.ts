@@ -3,16 +3,14 @@
  * @module
  */
 import type { ForwardModel } from '@awq/models'
-import { createEngine, type Engine } from '@awq/ort'
-import { type Accuracy, type OpenedModel, openModel } from '@awq/runtime'
-import { AwqError, type Folder } from '@awq/tensor'
+import type { Engine } from '@awq/ort'
+import type { Accuracy, OpenedModel } from '@awq/runtime'
+import { AwqError } from '@awq/tensor'
 import { loadTokenizer } from '@awq/text'
+import { checkVocabulary, createCleanup, type EvaluatedModel, lazyEngine, open } from './open-models.ts'
 import { openScorer, type Scorer } from './scores.ts'
 import { residualStreams } from './streams.ts'
 import { cutWindows, type Windows } from './windows.ts'
-
-/** A model to evaluate: a folder (float checkpoint or quantized store), or what is already open. */
-export type EvaluatedModel = Folder | OpenedModel | { readonly opened: OpenedModel }
 
 /** Progress: `done` of `total` blocks and window heads of all passes. */
 export interface EvaluateProgress {
@@ -186,17 +184,6 @@ const sum = (values: ArrayLike<number>): number => {
   return total
 }
 
-const checkVocabulary = (model: OpenedModel, against: OpenedModel | undefined): void => {
-  const a = model.description.config.vocabSize
-  const b = against?.description.config.vocabSize
-  if (b !== undefined && a !== b) {
-    throw new AwqError(
-      'UNSUPPORTED',
-      `${model.folder.name} has a vocabulary of ${a} tokens and ${against?.folder.name} one of ${b}: their predictions can not be compared.`,
-    )
-  }
-}
-
 const readTokens = async (options: EvaluateOptions, model: OpenedModel): Promise<Int32Array> => {
   const { text, tokens } = options
   if ((text === undefined) === (tokens === undefined)) {
@@ -218,46 +205,4 @@ export const joinText = async (text: string | Iterable<string> | AsyncIterable<s
   if (typeof text === 'string') documents.push(text)
   else for await (const document of text) documents.push(document)
   return documents.join('\n\n').replaceAll(/\r\n?/g, '\n')
-}
-
-/** Things to dispose at the end, last first. */
-interface Cleanup extends AsyncDisposable {
-  use<T extends AsyncDisposable>(item: T): T
-}
-
-const createCleanup = (): Cleanup => {
-  const items: AsyncDisposable[] = []
-  return {
-    use(item) {
-      items.push(item)
-      return item
-    },
-    async [Symbol.asyncDispose]() {
-      for (const item of items.splice(0).reverse()) await item[Symbol.asyncDispose]()
-    },
-  }
-}
-
-const lazyEngine = (options: EvaluateOptions, cleanup: Cleanup): (() => Promise<Engine>) => {
-  let made: Promise<Engine> | undefined
-  return () => {
-    if (options.engine) return Promise.resolve(options.engine)
-    made ??= createEngine().then((engine) => {
-      cleanup.use({ [Symbol.asyncDispose]: async () => engine.dispose() })
-      return engine
-    })
-    return made
-  }
-}
-
-const open = async (
-  model: EvaluatedModel,
-  engine: () => Promise<Engine>,
-  options: EvaluateOptions,
-  cleanup: Cleanup,
-): Promise<OpenedModel> => {
-  if ('opened' in model) return model.opened
-  if ('forward' in model) return model
-  const { accuracy = 'exact', signal } = options
-  return cleanup.use(await openModel(model, await engine(), { accuracy, signal }))
 }

@@ -1,10 +1,15 @@
 export {
-  type EvaluatedModel,
   type EvaluateOptions,
   type EvaluateProgress,
   type Evaluation,
   evaluate,
 } from './evaluate.ts'
+export type { EvaluatedModel } from './open-models.ts'
+export {
+  type EvaluatePromptsOptions,
+  evaluatePrompts,
+  type PromptEvaluation,
+} from './prompts.ts'
 export { openScorer, type Scorer, type Scores } from './scores.ts'
 export { residualStreams, type StreamOptions } from './streams.ts'
 export {

@@ -78,9 +78,13 @@ export const sharesPerToken = ({ blocks, parameter }: ModelDescription): Readonl
 }
 
 /** The number of weights of a model; a tied table counts once, vectors that float checkpoints do not have not at all. */
-export const parameterCount = (description: ModelDescription): number => {
+export const parameterCount = (
+  description: ModelDescription,
+  options: { /** With those of tower and projector; default false. */ readonly vision?: boolean } = {},
+): number => {
   let count = 0
   for (const { shape, optional } of modelParameters(description)) if (!optional) count += elementCount(shape)
+  if (options.vision) for (const { shape } of description.vision?.parameters ?? []) count += elementCount(shape)
   return count
 }
 

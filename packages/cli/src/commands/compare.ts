@@ -47,7 +47,16 @@ export const compareCommand = defineCommand({
     const print = (cells: readonly string[]): void => reporter.print(tableLine(cells, compareColumns, widths))
     let headed = false
     const rows = await compare({
-      ...pick(options, ['symmetric', 'headBits', 'embeddingBits', 'samples', 'length', 'moeCalibrateAll', 'accuracy']),
+      ...pick(options, [
+        'symmetric',
+        'headBits',
+        'embeddingBits',
+        'visionBits',
+        'samples',
+        'length',
+        'moeCalibrateAll',
+        'accuracy',
+      ]),
       ...engineSettings(session, options),
       ...defined(pick(options, [...methodOptionNames, 'calibration', 'seed', 'maxWindows'])),
       model,

@@ -1,5 +1,6 @@
 import { defineCommand, modelPositional } from '../command.ts'
 import { findEvaluatedModels } from '../eval-models.ts'
+import { evaluatePrompts } from '../eval-prompts.ts'
 import { evaluateTask } from '../eval-task.ts'
 import { evaluateText } from '../eval-text.ts'
 import type { TaskName } from '../libraries.ts'
@@ -12,6 +13,10 @@ const taskNames = ['lambada', 'gsm8k', 'humaneval'] as const satisfies readonly 
 const textOptions = {
   window: optional('N', integer(2), 'Tokens per window; windows do not overlap (default 2048)'),
   maxWindows: optional('N', integer(1), 'Stop after so many windows (default: all of the text)'),
+}
+
+const promptOptions = {
+  maxPrompts: optional('N', integer(1), 'Stop after so many prompts (default: all of the file)'),
 }
 
 const taskOptions = {
@@ -38,6 +43,12 @@ export const evalCommand = defineCommand({
   options: {
     text: optional('FILE', text, 'Text to predict: a text, JSONL or parquet file, or a data set: wikitext'),
     ...textOptions,
+    prompts: optional(
+      'FILE',
+      text,
+      'Instead of --text: JSONL of images and texts, as --calibration takes it, for models that see; needs --against',
+    ),
+    ...promptOptions,
     task: optional('TASK', oneOf(taskNames), 'Instead of --text: lambada, gsm8k or humaneval'),
     ...taskOptions,
     against: optional('MODEL', text, 'The model to compare with, usually the float one'),
@@ -46,6 +57,7 @@ export const evalCommand = defineCommand({
   examples: [
     'awq eval smollm2-4bit --text wiki.test.raw',
     'awq eval smollm2-4bit --text wiki.test.raw --against HuggingFaceTB/SmolLM2-135M-Instruct --max-windows 10',
+    'awq eval smolvlm-4bit --prompts pairs.jsonl --against HuggingFaceTB/SmolVLM-256M-Instruct',
     'awq eval smollm2-4bit --task lambada --task-data lambada_test_en.jsonl --against HuggingFaceTB/SmolLM2-135M-Instruct',
     'awq eval smollm2-4bit --task humaneval --task-data HumanEval.jsonl.gz --allow-code-execution',
   ],
@@ -58,11 +70,16 @@ export const evalCommand = defineCommand({
     const findModels = () => findEvaluatedModels(session, reference, options)
     if (options.task !== undefined) {
       if (options.text !== undefined) throw new UsageError('--text and --task exclude each other')
-      refuse(textOptions, 'task')
+      if (options.prompts !== undefined) throw new UsageError('--prompts and --task exclude each other')
+      refuse({ ...textOptions, ...promptOptions }, 'task')
       await evaluateTask(session, options.task, options, findModels)
+    } else if (options.prompts !== undefined) {
+      if (options.text !== undefined) throw new UsageError('--text and --prompts exclude each other')
+      refuse({ ...textOptions, ...taskOptions }, 'prompts')
+      await evaluatePrompts(session, options.prompts, options, findModels)
     } else if (options.text !== undefined) {
-      refuse(taskOptions, 'text')
+      refuse({ ...taskOptions, ...promptOptions }, 'text')
       await evaluateText(session, options.text, options, findModels)
-    } else throw new UsageError('--text is missing: add --text FILE, or --task TASK')
+    } else throw new UsageError('--text is missing: add --text FILE, --prompts FILE or --task TASK')
   },
 })

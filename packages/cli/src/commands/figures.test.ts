@@ -13,9 +13,26 @@ describe('eval', () => {
           seen.push({ ...options })
           return { perplexity, tokens: 4096, windows: 2, window: 2048, kl: 0.121, top1: 0.8125, seconds: 3 }
         },
+        evaluatePrompts: async (options: object) => {
+          seen.push({ ...options })
+          return { kl: 0.2, top1: 0.5, firstKl: 0.4, firstTop1: 1, prompts: 2, places: 40, tokens: 900, seconds: 3 }
+        },
       }),
     }
   }
+  it('compares on prompts with images', async () => {
+    const library = libraries(30.987)
+    const image = async () => ({ readImage: async () => ({ width: 1, height: 1, data: new Uint8Array(3) }) })
+    const args = ['eval', 'm', '--prompts', 'p', '--against', 'f', '--max-prompts', '2']
+    const { stdout } = await runMain(args, { ...library, image })
+    expect(stdout).toContain('KL          0.200 nats per token behind an image\n')
+    expect(stdout).toContain('answers     KL 0.400, top-1 100.0% at their first token\n')
+    expect(library.seen[0]).toMatchObject({ maxPrompts: 2, accuracy: 'exact' })
+    const missing = await runMain(['eval', 'm', '--prompts', 'p'], library)
+    expect(missing.stderr).toMatch(/add --against/)
+    const both = await runMain(['eval', 'm', '--prompts', 'p', '--text', 't'], library)
+    expect(both.stderr).toMatch(/exclude each other/)
+  })
   it('prints the figures', async () => {
     const library = libraries(30.987)
     const { stdout } = await runMain(['eval', 'm', '--text', 't', '--against', 'f', '--max-windows', '2'], library)

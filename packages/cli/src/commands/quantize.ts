@@ -148,7 +148,7 @@ export const quantizeCommand = defineCommand({
     leanHeap()
     const { quantize } = await context.libraries.core()
     const { record, ...result } = await quantize({
-      ...pick(options, ['symmetric', 'samples', 'length', 'moeCalibrateAll', 'resume']),
+      ...pick(options, ['symmetric', 'visionBits', 'samples', 'length', 'moeCalibrateAll', 'resume']),
       ...grid,
       ...engineSettings(session, options),
       ...defined(pick(options, [...methodOptionNames, 'calibration', 'seed'])),
