@@ -37,8 +37,8 @@ const PROPAGATIONS: readonly Propagation[] = ['float', 'quantized', 'compensated
 /** Options of the methods that have a name; a method without the step in question ignores them, with a warning. */
 export interface MethodOptions extends GptqPassOptions {
   /**
-   * How scales are found: `alpha`, `duo`, `channel`, `gradient`, `gptq`, or a strategy of your own; default `alpha`,
-   * and `gptq` for a compensated `awq-gptq`.
+   * How scales are found: `alpha`, `duo`, `channel`, `gradient`, `gptq`, or a strategy of your own; default `alpha`. With
+   * `gptq`, `awq-gptq` chooses ranges for GPTQ's rounding too.
    */
   readonly scaleStrategy?: string | ScaleStrategy | undefined
   /** What scales are judged by: `linear` or an objective of your own; default `linear`. */
@@ -109,20 +109,15 @@ export const gptq = (options: MethodOptions = {}): Method =>
   calibrated('gptq', [], [round(options)], options.propagate ?? 'quantized')
 
 /**
- * AWQ's scales and clips with GPTQ's rounding on the same Gram matrices, and coordinate descent on its codes. Compensated,
- * which is for the best that can be had and takes its time, scales and clips are chosen for what GPTQ makes of them.
+ * AWQ's scales and clips with GPTQ's rounding on the same Gram matrices, and coordinate descent on its codes. With the scale
+ * strategy `gptq` ranges too are chosen for what GPTQ makes of them, and the descent takes its time.
  */
 export const awqGptq = (options: MethodOptions = {}): Method => {
-  const { propagate = 'float', scaleStrategy } = options
-  const rounding = round(options)
-  const passes =
-    propagate === 'compensated'
-      ? {
-          folding: scale({ ...options, scaleStrategy: scaleStrategy ?? 'gptq' }),
-          coding: [clip(options, gptqOptions(options)), rounding, descendPass({ sweeps: 6 })],
-        }
-      : { folding: scale(options), coding: [clip(options), rounding, descendPass()] }
-  return calibrated('awq-gptq', [passes.folding], passes.coding, propagate)
+  const forGptq = options.scaleStrategy === 'gptq'
+  const coding = forGptq
+    ? [clip(options, gptqOptions(options)), round(options), descendPass({ sweeps: 6 })]
+    : [clip(options), round(options), descendPass()]
+  return calibrated('awq-gptq', [scale(options)], coding, options.propagate ?? 'float')
 }
 
 /**
