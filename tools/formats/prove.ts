@@ -9,6 +9,8 @@ const proofs: Readonly<Record<string, () => Promise<(args: readonly string[]) =>
   loaded: async () => (await import('./loaded.ts')).proveLoaded,
   gguf: async () => (await import('./gguf.ts')).proveGguf,
   browser: async () => (await import('./browser.ts')).proveBrowser,
+  seeing: async () => (await import('./seeing.ts')).proveSeeing,
+  'seeing-loaded': async () => (await import('./seeing-loaded.ts')).proveSeeingLoaded,
   generators: async () => (await import('./generators.ts')).proveGenerators,
 }
 

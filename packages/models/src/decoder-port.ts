@@ -22,8 +22,8 @@ export interface PortRequest {
 
 /** The inputs of a decoder, declared. */
 export interface DecoderInputs {
-  /** int64 `[batch, sequence]` */
-  readonly ids: Value
+  /** The new tokens: int64 `[batch, sequence]`; or `[batch, sequence, hidden]`, as the caller embedded them. */
+  readonly tokens: { readonly ids: Value } | { readonly embedded: Value }
   readonly sequence: SequenceInputs
   /** `[rows, hidden]` of the activations' type: row i is what the id `vocabSize + i` stands for. */
   readonly features?: Value | undefined
@@ -45,7 +45,7 @@ export type DecoderPort = (graph: Graph, request: PortRequest) => DecoderInputs
  * (plain) or the whole cache (fused; bind it to the buffer of the past).
  */
 export const servingPort: DecoderPort = (graph, { description, attention, dtype, oneToken, images }) => ({
-  ids: graph.input('input_ids', 'int64', oneToken ? [1, 1] : ['batch', 'sequence']),
+  tokens: { ids: graph.input('input_ids', 'int64', oneToken ? [1, 1] : ['batch', 'sequence']) },
   logitsFrom: graph.input('logits_from', 'int64', [1]),
   ...(images ? { features: graph.input('features', dtype, ['features', description.config.hiddenSize]) } : {}),
   sequence: declareSequence(graph, description, attention, dtype, oneToken ? [1, 1] : ['batch', 'sequence']),

@@ -59,7 +59,7 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
   const { config, blocks } = description
   const graph = new Graph(`${config.modelType}-decoder`)
   const inputs = port(graph, { description, attention, dtype, oneToken, images })
-  const { ids, logitsFrom, features } = inputs
+  const { tokens, logitsFrom } = inputs
   const sequence = { ...inputs.sequence, wholeRows }
   const rowsFrom =
     (first: Value) =>
@@ -72,9 +72,12 @@ export const emitDecoder = (description: ModelDescription, binding: DecoderBindi
           shape: x.shape.map((dim, axis) => (axis === 1 ? 'rows' : dim)),
         },
       )
-  const text = features ? textIds(graph, ids, config.vocabSize) : ids
-  const embedded = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, text), sequence)
-  let hidden: Residual = features ? emitImageRows(graph, ids, embedded, features, config.vocabSize) : embedded
+  const embed = ({ ids }: { readonly ids: Value }, features: Value | undefined): Value => {
+    const text = features ? textIds(graph, ids, config.vocabSize) : ids
+    const rows = emitEmbed(graph, description, binding.outer, binding.outer.embed(graph, text), sequence)
+    return features ? emitImageRows(graph, ids, rows, features, config.vocabSize) : rows
+  }
+  let hidden: Residual = 'embedded' in tokens ? tokens.embedded : embed(tokens, inputs.features)
   for (const [layer, block] of blocks.entries()) {
     const past = inputs.past(layer, block.attention)
     const emitted = emitBlock(graph, block, {

@@ -7,6 +7,7 @@ export {
   emitAttention,
   fusedIsPossible,
   type PastKeyValue,
+  ropeFactor,
   takesPacked,
 } from './attention.ts'
 export type { BlockBinding, OuterBinding, VectorBinding } from './binding.ts'
@@ -28,7 +29,7 @@ export { embedBatches } from './embed-batches.ts'
 export { alibiSlopes } from './emit-alibi.ts'
 export { type DecoderBinding, type DecoderOptions, emitDecoder } from './emit-decoder.ts'
 export { type ExpertTokens, expertTokensOn, type RoutedTokens } from './emit-experts.ts'
-export { emitEmbedding, emitHead } from './emit-outer.ts'
+export { emitEmbed, emitEmbedding, emitHead } from './emit-outer.ts'
 export { type BlockPart, blockPart, emitBlockPart } from './emit-part.ts'
 export { emitRopeTables, ropePositions } from './emit-rope.ts'
 export {
@@ -73,7 +74,7 @@ export { type RopeOptions, readRope } from './read-rope.ts'
 export { readSizes, type SizeDefaults, type SizeFields } from './read-sizes.ts'
 export { registerArchitecture } from './registry.ts'
 export type { ScaleGroup } from './resolve-groups.ts'
-export type { RopeConfig } from './rope.ts'
+export { type RopeConfig, ropeFrequencies } from './rope.ts'
 export { type RopeScaling, ropeRegime } from './rope-scaling.ts'
 export { type RowOrders, rowOrders } from './row-orders.ts'
 export {
@@ -98,7 +99,7 @@ export {
 } from './sequence-batch.ts'
 export { type MaskNeed, type Positioned, type SequenceNeeds, sequenceNeeds } from './sequence-needs.ts'
 export type * from './steps.ts'
-export { storedShape } from './steps.ts'
+export { stepParameters, storedShape } from './steps.ts'
 export type { StoredFormat } from './stored-format.ts'
 export { type SwigluExperts, swigluOf } from './swiglu-experts.ts'
 export { fillThreePartRows, imagePosition, type ThreePartPosition, textPosition } from './three-part-positions.ts'
@@ -107,4 +108,5 @@ export { emitVision, type VisionOptions } from './vision/emit-vision.ts'
 export type { PatchGrid } from './vision/grid.ts'
 export { type ImageFeeds, imageFeeds, type PreparedImage, tileFeatures } from './vision/image-feeds.ts'
 export type { ImageAttention, VisionTable } from './vision/table.ts'
+export type { VisionInputs, VisionPort } from './vision/vision-port.ts'
 export { widenBfloat16 } from './widen-bfloat16.ts'

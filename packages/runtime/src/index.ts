@@ -13,6 +13,7 @@ export {
   type BindingSource,
   blockBinding,
   outerBinding,
+  visionBinding,
 } from './bindings.ts'
 export { type CacheOptions, createCache, type KeyValueCache } from './cache.ts'
 export {

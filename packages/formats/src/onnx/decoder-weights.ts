@@ -8,7 +8,7 @@ import { partName } from '@awq/quantize'
 import { type PackedMatrix, type WeightTable, weightTable } from '@awq/runtime'
 import type { FileRange, TensorEntry } from '@awq/tensor'
 import { entriesOf, writeParameter } from '../awq-format.ts'
-import { type DescribedParameter, describedParameters } from '../check-model.ts'
+import { type DescribedParameter, languageParameters } from '../check-model.ts'
 import { openPlannedFiles } from '../folder/tensor-files.ts'
 import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
@@ -45,14 +45,14 @@ const packedMatrix = async (
   }
 }
 
-/** Gives every parameter its place in `file`, `file_1` ... of at most `maxFileBytes`. */
+/** Gives parameters, by default those of the language model, their places in `file`, `file_1` ... of at most `maxFileBytes`. */
 export const planWeights = async (
   model: PortableModel,
   file: string,
   maxFileBytes: number,
   options: WriteOptions,
+  parameters: readonly DescribedParameter[] = languageParameters(model),
 ): Promise<DecoderWeights> => {
-  const parameters = describedParameters(model)
   const sites = siteNames(model.description)
   const plan = planChunks(
     parameters.flatMap((parameter) => entriesOf(parameter, sites)),

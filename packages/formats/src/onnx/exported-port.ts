@@ -15,6 +15,8 @@ import {
   type SequenceInputs,
 } from '@awq/models'
 import { type Graph, int64s, reshape, scalar, type Value } from '@awq/onnx'
+import { embeddedTokens } from './embedded-tokens.ts'
+import { hasThreeParts, threePartRopes } from './three-part-ropes.ts'
 
 /** What differs between the programs. */
 export interface ExportedPort {
@@ -26,6 +28,8 @@ export interface ExportedPort {
   readonly padding: 'left' | 'right'
   /** `kept`: the input `num_logits_to_keep` says how many of the last tokens have logits, 0 for all; `all`: all have. */
   readonly logits: 'kept' | 'all'
+  /** The caller embeds tokens, those of images among them: see `embedded-tokens.ts`. The form of attention is then plain. */
+  readonly embeds?: true | undefined
 }
 
 /** Positions that rotary tables are made for at most: 64 MiB of float32 tables for heads of 128. */
@@ -54,27 +58,57 @@ const filled = (graph: Graph, mask: Value): Value => {
 const columnPositions = (graph: Graph, mask: Value): Value =>
   graph.add('CumSum', [mask, scalar(graph, 'int64', 1)], { exclusive: 1 })
 
+/** The position of every new token, int64 `[batch, sequence]`. */
+const newPositions = (graph: Graph, tokens: Value, positions: Value): Value => {
+  const first = graph.add('Neg', [size(graph, tokens, 1)])
+  const ends = [int64s(graph, [2 ** 31 - 1]), int64s(graph, [1])]
+  return graph.add('Slice', [positions, first, ...ends], {}, { shape: ['batch_size', 'sequence_length'] })
+}
+
+/** Which columns new tokens of a group see besides: none of those in front of the new ones. */
+const inAllColumns = (graph: Graph, together: Value, tokens: Value, mask: Value): Value => {
+  const past = graph.add('Sub', [size(graph, mask, 1), size(graph, tokens, 1)])
+  const zeros = int64s(graph, [0, 0, 0])
+  const pads = graph.add('Concat', [zeros, past, int64s(graph, [0, 0, 0, 0])], { axis: 0 })
+  const counted = graph.add('Pad', [graph.add('Cast', [together], { to: 'int64' }), pads])
+  return graph.add('And', [graph.add('Greater', [counted, scalar(graph, 'int64', 0)]), filled(graph, mask)])
+}
+
+/** What masks are made of. */
+interface MaskParts {
+  /** The new tokens, in any form. */
+  readonly tokens: Value
+  readonly mask: Value
+  /** Of every column, and of every new token. */
+  readonly positions: Value
+  readonly rows: Value
+  /** As of `EmbeddedTokens`; `windowed` says that a window hides those before it all the same. */
+  readonly together?: Value | undefined
+  readonly windowed: boolean
+}
+
 /**
  * The masks of the plain form, `[batch, 1, copies * sequence, total]`: a token sees those whose position is not after its
- * own, nor a window before it, wherever padding is.
+ * own, nor a window before it, wherever padding is; and those of its group.
  */
 const plainMasks = (
   graph: Graph,
-  ids: Value,
-  mask: Value,
-  positions: Value,
+  { tokens, mask, positions, rows: last, together, windowed }: MaskParts,
   needs: readonly MaskNeed[],
   dtype: ActivationType,
 ): Value[] => {
   const columns = graph.add('Unsqueeze', [positions, int64s(graph, [1, 2])])
-  const first = graph.add('Neg', [size(graph, ids, 1)])
-  const ends = [int64s(graph, [2 ** 31 - 1]), int64s(graph, [1])]
-  const last = graph.add('Slice', [positions, first, ...ends], {}, { shape: ['batch_size', 'sequence_length'] })
   const rows = graph.add('Unsqueeze', [last, int64s(graph, [1, 3])])
   const past = graph.add('And', [graph.add('LessOrEqual', [columns, rows]), filled(graph, mask)])
+  const group = together && inAllColumns(graph, together, tokens, mask)
   return needs.map(({ window, copies }) => {
-    const near = window && graph.add('Greater', [columns, graph.add('Sub', [rows, scalar(graph, 'int64', window)])])
-    const one = shade(graph, near ? graph.add('And', [past, near]) : past, dtype)
+    const near = window
+      ? graph.add('Greater', [columns, graph.add('Sub', [rows, scalar(graph, 'int64', window)])])
+      : undefined
+    const within = (seen: Value): Value => (near ? graph.add('And', [seen, near]) : seen)
+    const causal = within(past)
+    const seen = group ? graph.add('Or', [causal, windowed ? within(group) : group]) : causal
+    const one = shade(graph, seen, dtype)
     return copies === 1 ? one : graph.add('Concat', new Array<Value>(copies).fill(one), { axis: 2 })
   })
 }
@@ -119,9 +153,10 @@ const firstKept = (graph: Graph, ids: Value): Value => {
 }
 
 /**
- * Inputs: `input_ids` int64 `[batch_size, sequence_length]`; `attention_mask` int64
+ * Inputs: `input_ids` int64 `[batch_size, sequence_length]`, or `inputs_embeds`; `attention_mask` int64
  * `[batch_size, total_sequence_length]`; `position_ids` int64 `[batch_size, sequence_length]`, where positions are looked
- * up by nodes of their own; `num_logits_to_keep`, as the port says; and for each layer `past_key_values.N.key` and `.value`
+ * up by nodes of their own, and `[3, batch_size, sequence_length]` where they have three parts and the caller embeds;
+ * `num_logits_to_keep`, as the port says; and for each layer `past_key_values.N.key` and `.value`
  * `[batch_size, kvHeads, past_sequence_length, headDim]`. Outputs for each layer: `present.N.key` and `.value`, past and
  * new rows.
  */
@@ -129,25 +164,41 @@ export const exportedPort =
   (port: ExportedPort): DecoderPort =>
   (graph, { description, attention, dtype }) => {
     const { sequence: needs } = description
-    const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length'])
+    const given = port.embeds
+      ? embeddedTokens(graph, description, dtype)
+      : { ids: graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']) }
+    const tokens = 'ids' in given ? given.ids : given.embedded
     const mask = graph.input('attention_mask', 'int64', ['batch_size', 'total_sequence_length'])
-    const start = needsStart(needs, attention)
-      ? graph.input('position_ids', 'int64', ['batch_size', 'sequence_length'])
-      : undefined
-    const logitsFrom = port.logits === 'kept' ? firstKept(graph, ids) : undefined
-    const ropes = emitRopeTables(graph, description, attention, exportedPositions(description), dtype)
+    const threeParts = port.embeds !== undefined && hasThreeParts(description)
+    const ownStart = () =>
+      needsStart(needs, attention) ? graph.input('position_ids', 'int64', ['batch_size', 'sequence_length']) : undefined
+    const start = threeParts ? undefined : ownStart()
+    const logitsFrom = port.logits === 'kept' ? firstKept(graph, tokens) : undefined
     const plain = () => {
       const positions = columnPositions(graph, mask)
+      const rows = newPositions(graph, tokens, positions)
+      const together = 'together' in given ? given.together : undefined
+      const windowed = description.vision?.attention === 'image'
       return {
-        masks: plainMasks(graph, ids, mask, positions, needs.masks, dtype),
+        rows,
+        masks: plainMasks(graph, { tokens, mask, positions, rows, together, windowed }, needs.masks, dtype),
         keyPositions: needsKeyPositions(needs) ? biasPositions(graph, positions) : undefined,
       }
     }
-    const fused = () => ({ masks: [], ...fusedInputs(graph, ids, mask, dtype, port) })
+    const limit = exportedPositions(description)
+    const sequence = (): SequenceInputs => {
+      if (attention === 'fused') {
+        const ropes = emitRopeTables(graph, description, attention, limit, dtype)
+        return { needs, ropes, start, masks: [], ...fusedInputs(graph, tokens, mask, dtype, port) }
+      }
+      const { rows, ...masks } = plain()
+      if (threeParts) return { needs, ...masks, ...threePartRopes(graph, description, attention, limit, rows, dtype) }
+      return { needs, ropes: emitRopeTables(graph, description, attention, limit, dtype), start, ...masks }
+    }
     return {
-      ids,
+      tokens: given,
       logitsFrom,
-      sequence: { needs, ropes, start, ...(attention === 'plain' ? plain() : fused()) },
+      sequence: sequence(),
       past: (layer, { kvHeads, headDim, valueDim = headDim }) => {
         const declare = (part: string, width: number): Value =>
           graph.input(`past_key_values.${layer}.${part}`, dtype, ['batch_size', kvHeads, 'past_sequence_length', width])

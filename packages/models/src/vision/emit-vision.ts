@@ -13,6 +13,7 @@ import { patchKernel, patchValues, type VisionDescription } from './describe-vis
 import { emitTowerAttention, type TowerInputs } from './emit-tower-attention.ts'
 import { bucketPositions } from './grid.ts'
 import type { Rearrangement, TowerTable } from './table.ts'
+import { servingVisionPort, type VisionPort } from './vision-port.ts'
 
 /** How a vision graph is emitted. */
 export interface VisionOptions {
@@ -20,6 +21,8 @@ export interface VisionOptions {
   readonly dtype?: ActivationType | undefined
   /** Pixels of a tile; default those that the tower was trained on. Towers that are given patches do not need it. */
   readonly tile?: Size | undefined
+  /** What inputs and outputs are, `servingVisionPort` by default. */
+  readonly port?: VisionPort | undefined
 }
 
 const cast = (graph: Graph, x: Value, to: ActivationType): Value =>
@@ -89,8 +92,8 @@ const emitRearranged = (graph: Graph, x: Value, { kind, factor }: Rearrangement,
 }
 
 /**
- * Emits tower and projector. Inputs: `pixel_values` float32, tiles or patches as `PixelInput` says, and those that `imageFeeds`
- * gives. Output: `features` float32 `[rows, hidden]`, in the order in which they stand in a prompt.
+ * Emits tower and projector: from what the port takes, by default `servingVisionPort`, to float32 `[rows, hidden]` in the order
+ * in which they stand in a prompt.
  */
 export const emitVision = (vision: VisionDescription, binding: BlockBinding, options: VisionOptions = {}): Graph => {
   const { tower, projector, anyResolution, rowSize } = vision
@@ -99,27 +102,17 @@ export const emitVision = (vision: VisionDescription, binding: BlockBinding, opt
   const tile: Size = options.tile ?? (pixels.kind === 'tiles' ? [pixels.size, pixels.size] : [0, 0])
   const grid: Size = [Math.floor(tile[0] / pixels.patch), Math.floor(tile[1] / pixels.patch)]
   const graph = new Graph('vision')
-  const shape = pixels.kind === 'tiles' ? ['tiles', pixels.channels, ...tile] : ['patches', patchValues(tower)]
-  const given = cast(graph, graph.input('pixel_values', 'float32', shape), dtype)
+  const { port = servingVisionPort } = options
+  const given = port(graph, { vision, tile })
+  const typed = cast(graph, given.pixels, dtype)
   const cut =
     pixels.kind === 'tiles'
-      ? cutTiles(graph, given, pixels.channels, pixels.patch, tile)
-      : reshape(graph, given, [1, -1, patchValues(tower)])
-  const windowed = tower.blocks.some((block) => block.windowed)
-  const side = windowed ? tower.window! ** 2 : 0
-  const half = tower.hiddenSize / tower.heads / 2
+      ? cutTiles(graph, typed, pixels.channels, pixels.patch, tile)
+      : reshape(graph, typed, [1, -1, patchValues(tower)])
+  const { rope } = given.tower
   const inputs: TowerInputs = {
-    rope: tower.rope && {
-      cos: cast(graph, graph.input('rope.cos', 'float32', ['patches', half]), dtype),
-      sin: cast(graph, graph.input('rope.sin', 'float32', ['patches', half]), dtype),
-    },
-    windows: windowed
-      ? {
-          tokens: graph.input('windows.tokens', 'int64', ['windows', side]),
-          bias: graph.input('windows.bias', 'float32', ['windows', 1, 1, side]),
-          places: graph.input('windows.places', 'int64', ['patches']),
-        }
-      : null,
+    ...given.tower,
+    rope: rope && { cos: cast(graph, rope.cos, dtype), sin: cast(graph, rope.sin, dtype) },
   }
   const run = (x: Value, steps: readonly Step[], inWindows = false): Value =>
     emitSteps(graph, { steps, name: 'vision' }, new Map([['hidden', x]]), {
@@ -141,14 +134,22 @@ export const emitVision = (vision: VisionDescription, binding: BlockBinding, opt
   if (projector.rearrange)
     hidden = emitRearranged(graph, hidden, projector.rearrange, grid, tower.hiddenSize * taken.length)
   const rows = reshape(graph, run(hidden, projector.after), [-1, rowSize])
-  const features = anyResolution ? emitPacked(graph, rows, anyResolution.newline, rowSize, binding) : rows
-  graph.output('features', cast(graph, features, 'float32'))
+  const features =
+    anyResolution && given.order ? emitPacked(graph, rows, given.order, anyResolution.newline, rowSize, binding) : rows
+  given.finish(cast(graph, features, 'float32'))
   return graph
 }
 
 /** Rows in the order of a prompt, the vector that ends a row behind them all. */
-const emitPacked = (graph: Graph, rows: Value, newline: string, rowSize: number, binding: BlockBinding): Value => {
+const emitPacked = (
+  graph: Graph,
+  rows: Value,
+  order: Value,
+  newline: string,
+  rowSize: number,
+  binding: BlockBinding,
+): Value => {
   const last = reshape(graph, binding.vector(graph, newline, rowSize), [1, rowSize])
   const all = graph.add('Concat', [rows, last], { axis: 0 })
-  return graph.add('Gather', [all, graph.input('order', 'int64', ['order'])], { axis: 0 })
+  return graph.add('Gather', [all, order], { axis: 0 })
 }
