@@ -7,7 +7,7 @@ import { bytesOf, type QuantizedMatrix } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
 import { fileNamer } from '../file-names.ts'
 import { writeCompanions } from '../folder/companions.ts'
-import type { JsonObject } from '../folder/config.ts'
+import { isObject, type JsonObject } from '../folder/config.ts'
 import { configText } from '../folder/config-text.ts'
 import { openTensorFiles } from '../folder/tensor-files.ts'
 import type { FolderWriter } from '../folder/writer.ts'
@@ -57,7 +57,13 @@ export const packedForms = (
 /** Numbers of checkpoints are float16, as scales are, unless they were float32. */
 const configOf = ({ config: { dtype, torch_dtype: older, ...config } }: PortableModel, quantization: JsonObject) => {
   const type = dtype === 'float32' || older === 'float32' ? 'float32' : 'float16'
-  return { ...config, torch_dtype: type, quantization_config: quantization }
+  // The parts of a model that sees have types of their own, which transformers would go by.
+  const parts = Object.entries(config).flatMap(([field, part]) => {
+    if (!isObject(part) || !field.endsWith('_config')) return []
+    const { dtype: _, torch_dtype: __, ...rest } = part
+    return [[field, { ...rest, torch_dtype: type }] as const]
+  })
+  return { ...config, ...Object.fromEntries(parts), torch_dtype: type, quantization_config: quantization }
 }
 
 /** Writes safetensors files, config.json and the files that go along. */
