@@ -1,6 +1,6 @@
 /**
  * Proof that image files become the same text here and in transformers: `node --conditions @awq/source tools/seeing/prove.ts PYTHON`,
- * PYTHON with transformers 5.23, torch and torchvision. Every tiny checkpoint that sees is asked about images of odd sizes, modes and
+ * PYTHON with transformers 5.23, torch, torchvision and num2words. Every tiny checkpoint that sees is asked about images of odd sizes, modes and
  * orientations, about two and about none; prompts and greedy tokens must be equal.
  */
 import { execFileSync } from 'node:child_process'

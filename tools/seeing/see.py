@@ -2,7 +2,7 @@
 
 usage: see.py CHECKPOINTS OUT TOKENS IMAGE ...
 Copies every tiny checkpoint that sees into OUT with a processor and a chat template, and writes OUT/NAME/asks.json: for each question
-the images, the text of the question, and the ids that follow. torch float32, eager attention; transformers 5.23 and torchvision.
+the images, the text of the question, and the ids that follow. torch float32, eager attention; transformers 5.23, torchvision, num2words.
 """
 import json, shutil, sys
 from pathlib import Path
