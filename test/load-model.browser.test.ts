@@ -27,6 +27,8 @@ test('a model behind a URL is downloaded once, with progress, then loads offline
   expect(first.text).toMatch(/^, there was a little girl/)
   const downloads = first.events.filter(({ stage }) => stage === 'download')
   expect(downloads.at(-1)).toMatchObject({ file: 'model.safetensors', loaded: 1_044_992, total: 1_044_992 })
+  const stages = first.events.map(({ stage }) => stage)
+  expect(stages.filter((stage, i) => stage !== stages[i - 1])).toEqual(['open', 'download', 'load', 'ready'])
   const ready = first.events.at(-1)!
   expect(ready).toMatchObject({
     stage: 'ready',

@@ -4,6 +4,7 @@
  */
 import type { Folder } from '@awq/tensor'
 import {
+  cachedFolder,
   cachedModels,
   directoryFolder,
   filesFolder,
@@ -88,11 +89,20 @@ const quantizedModels = async (): Promise<StoredModel[]> => {
   return models
 }
 
+/** A copy that another page of this host named in its own way: where it is from is not known. */
+const copyOf = (name: string): Promise<Folder> =>
+  cachedFolder(
+    () => {
+      throw new Error(`${name}: this copy is not whole, and where it is from is not known`)
+    },
+    { name },
+  )
+
 /** All models that this browser keeps for this host. */
 export const storedModels = async (): Promise<StoredModel[]> => {
   const downloaded = (await cachedModels()).map(({ name, bytes, complete }) => ({
-    source: addressSource(name),
-    about: `${new URL(name).host}${complete ? '' : ', not all of it yet'}`,
+    source: URL.canParse(name) ? addressSource(name) : { name, open: () => copyOf(name) },
+    about: `${URL.canParse(name) ? new URL(name).host : 'a copy'}${complete ? '' : ', not all of it yet'}`,
     bytes,
     remove: () => removeCached(name),
   }))

@@ -66,7 +66,7 @@ export {
   perBlock,
 } from './forward.ts'
 export { type LinearSpec, linearsBySite, type SiteSpec } from './linears.ts'
-export type { PendingSum, Residual } from './norm.ts'
+export { emitNorm, type PendingSum, type Residual } from './norm.ts'
 export * from './parts.ts'
 export * from './parts-experts.ts'
 export { readModelConfig } from './read-config.ts'

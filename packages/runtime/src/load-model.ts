@@ -61,10 +61,17 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
     const wished = readContextLength(options.contextLength, model.description, room)
     const settings = options.batch && batchSettings(options.batch, wished, tokenBytes(model.description, dtype))
     const { contextLength } = settings ?? { contextLength: wished }
-    const told: FileProgress = (event) => onProgress?.({ stage: 'download', ...event })
+    // A file that is there is told of once.
+    const fetched = new Set<string>()
+    const told: FileProgress = (event) => {
+      if (fetched.has(event.file)) return
+      if (event.loaded === event.total) fetched.add(event.file)
+      onProgress?.({ stage: 'download', ...event })
+    }
+    const onLoad = () => onProgress?.({ stage: 'load' })
     const { vocabSize, hiddenSize } = model.description.config
     const images = model.sees ? createSeenImages(vocabSize, hiddenSize) : undefined
-    const decoder = createLazyDecoder(model, { attention, dtype, images: model.sees, onProgress: told })
+    const decoder = createLazyDecoder(model, { attention, dtype, images: model.sees, onProgress: told, onLoad })
     undo.push(() => decoder.dispose())
     const forImages = decoderForImages(model, { attention, dtype, onProgress: told })
     if (forImages) undo.push(() => forImages.decoder.dispose())
@@ -85,8 +92,6 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
       })
     if (batch) undo.push(() => batch.dispose())
     if (options.preload ?? true) {
-      await model.download({ signal, onProgress: told })
-      onProgress?.({ stage: 'load' })
       await decoder.session(signal)
     }
     onProgress?.({ stage: 'ready', memory: await engine.memory?.() })

@@ -38,10 +38,12 @@ export interface MixtureSource {
 /** The full name of a parameter of a block. */
 type Named = (name: string) => string
 
-/** Matrices of all experts, one list for each linear. */
-interface MixtureMatrices {
+/** A mixture that one operator computes: matrices of all experts, one list for each linear. */
+export interface OperatorMixture {
   readonly experts: SwigluExperts
   readonly kernel: MixtureKernel
+  /** How many experts a token goes to. */
+  readonly chosen: number
   readonly first: readonly (readonly PackedMatrix[])[]
   readonly down: readonly PackedMatrix[]
 }
@@ -65,7 +67,7 @@ const takes = (kernel: MixtureKernel, { storedBits, blockSize, blocks, shape, ze
   (zeroPoints === null || (kernel.zeroPoints ? (blocks * Math.max(4, storedBits)) % 8 === 0 : storedBits <= 4))
 
 /** The matrices of a mixture, if the operator can say what they compute and the kernel takes them. */
-const matricesOf = (source: MixtureSource, named: Named, step: ExpertsStep): MixtureMatrices | undefined => {
+const matricesOf = (source: MixtureSource, named: Named, step: ExpertsStep): OperatorMixture | undefined => {
   const { table, accuracy, dtype = 'float32', mixture: kernel } = source
   if (!kernel?.activations.includes(dtype) || (kernel.rounds && accuracy === 'exact')) return undefined
   const experts = step.experts <= kernel.mostExperts ? swigluOf(step) : undefined
@@ -86,18 +88,22 @@ const matricesOf = (source: MixtureSource, named: Named, step: ExpertsStep): Mix
   // One block in a row of the first reads as no blocks at all.
   if (first.blocks === 1 && (down.blocks > 1 || first.zeroPoints !== null)) return undefined
   const packed = lists as (readonly PackedMatrix[])[]
-  return { experts, kernel, first: packed.slice(0, -1), down: packed.at(-1)! }
+  return { experts, kernel, chosen: step.chosen, first: packed.slice(0, -1), down: packed.at(-1)! }
+}
+
+/** The mixtures of a model, if the operator computes every one; none for a model without. */
+export const operatorMixtures = (source: MixtureSource, description: ModelDescription): readonly OperatorMixture[] => {
+  const mixtures = description.blocks.flatMap(({ steps }, layer) =>
+    steps.flatMap((step) =>
+      step.step === 'experts' ? [matricesOf(source, (name) => description.parameter(layer, name), step)] : [],
+    ),
+  )
+  return mixtures.every((mixture) => mixture !== undefined) ? mixtures : []
 }
 
 /** Whether the operator computes every mixture of a model; false for a model without. */
-export const mixesByOperator = (source: MixtureSource, description: ModelDescription): boolean => {
-  const mixtures = description.blocks.flatMap(({ steps }, layer) =>
-    steps.flatMap((step) => (step.step === 'experts' ? [{ step, layer }] : [])),
-  )
-  const can = ({ step, layer }: { readonly step: ExpertsStep; readonly layer: number }) =>
-    matricesOf(source, (name) => description.parameter(layer, name), step) !== undefined
-  return mixtures.length > 0 && mixtures.every(can)
-}
+export const mixesByOperator = (source: MixtureSource, description: ModelDescription): boolean =>
+  operatorMixtures(source, description).length > 0
 
 /** One tensor of all experts, `[experts * rows, ...]`. */
 const stack = (
@@ -179,26 +185,23 @@ const emitLayer = (
 const TINY: Readonly<Record<ActivationType, number>> = { float32: 1e-30, float16: 2 ** -24 }
 
 /**
- * Adds a mixture to a graph as one operator; undefined, and nothing added, where that can not be.
+ * Adds a mixture to a graph as one operator.
  * @param x `[batch, sequence, hidden]`
  * @param routing `[batch, sequence, experts]`: zero for experts that are not chosen
  * @param vector a dense vector of the block, by name
  */
-export const emitMixtureOperator = (
+export const emitOperator = (
   graph: Graph,
   links: WeightLinks,
-  source: MixtureSource,
+  { experts, kernel, chosen, first, down }: OperatorMixture,
   named: Named,
   vector: (graph: Graph, name: string, length: number) => Value,
   x: Value,
   routing: Value,
-  step: ExpertsStep,
-): Value | undefined => {
-  const found = matricesOf(source, named, step)
-  if (!found) return undefined
-  const { experts, kernel, first, down } = found
+): Value => {
   const dtype = x.dtype as ActivationType
-  const numbers = Array.from({ length: step.experts }, (_, expert) => expert)
+  const count = down.length
+  const numbers = Array.from({ length: count }, (_, expert) => expert)
   const namesOf = ({ name }: LinearSpec) => numbers.map((expert) => named(expertName(name, expert)))
   const biasesOf = ({ name, shape, bias }: LinearSpec): Value | null =>
     bias
@@ -212,16 +215,12 @@ export const emitMixtureOperator = (
     const biases = linears.map(biasesOf).filter((bias) => bias !== null)
     if (biases.length < linears.length) return null
     const rows = linears.reduce((sum, { shape }) => sum + shape[0], 0)
-    return reshape(graph, deal(graph, biases, step.experts), [step.experts, rows])
+    return reshape(graph, deal(graph, biases, count), [count, rows])
   }
   const one = emitLayer(graph, links, first, experts.first.map(namesOf), kernel, dtype)
   const two = emitLayer(graph, links, [down], [namesOf(experts.down)], kernel, dtype)
   const { alpha, beta, limit } = experts
-  const weights = graph.add('Clip', [
-    reshape(graph, routing, [-1, step.experts]),
-    scalar(graph, dtype, TINY[dtype]),
-    null,
-  ])
+  const weights = graph.add('Clip', [reshape(graph, routing, [-1, count]), scalar(graph, dtype, TINY[dtype]), null])
   const mixed = graph.add(
     'QMoE',
     [
@@ -233,7 +232,7 @@ export const emitMixtureOperator = (
       ...[one.zeroPoints, two.zeroPoints],
     ],
     {
-      k: step.chosen,
+      k: chosen,
       normalize_routing_weights: 1,
       expert_weight_bits: one.bits,
       block_size: down[0]!.blockSize,
@@ -246,4 +245,21 @@ export const emitMixtureOperator = (
     },
   )
   return graph.add('Mul', [mixed, graph.add('ReduceSum', [routing, int64s(graph, [-1])], { keepdims: 1 })])
+}
+
+/**
+ * Adds a mixture to a graph as one operator, as `emitOperator` does; undefined, and nothing added, where that can not be.
+ */
+export const emitMixtureOperator = (
+  graph: Graph,
+  links: WeightLinks,
+  source: MixtureSource,
+  named: Named,
+  vector: (graph: Graph, name: string, length: number) => Value,
+  x: Value,
+  routing: Value,
+  step: ExpertsStep,
+): Value | undefined => {
+  const mixture = matricesOf(source, named, step)
+  return mixture && emitOperator(graph, links, mixture, named, vector, x, routing)
 }

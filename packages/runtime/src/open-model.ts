@@ -23,7 +23,7 @@ import { type Engine, kernelsOf, type MixtureKernel, type Session } from '@awq/o
 import { MANIFEST_FILE, openStore } from '@awq/quantize'
 import { AwqError, type Folder } from '@awq/tensor'
 import { type Accuracy, type BindingSource, blockBinding, outerBinding, visionBinding } from './bindings.ts'
-import { mixesByOperator } from './mixture-operator.ts'
+import { mixesByOperator, type OperatorMixture, operatorMixtures } from './mixture-operator.ts'
 import { packedForward } from './packed-forward.ts'
 import { storeTable } from './store-table.ts'
 import {
@@ -59,6 +59,8 @@ export interface DecoderRequest {
   readonly signal?: AbortSignal | undefined
   /** Told of weights that are fetched for it. */
   readonly onProgress?: FileProgress | undefined
+  /** Told when they are fetched and the engine takes them. */
+  readonly onLoad?: (() => void) | undefined
 }
 
 /** Which graph of tower and projector to load. */
@@ -83,6 +85,8 @@ export interface OpenedModel extends AsyncDisposable {
   openDecoder(request: DecoderRequest): Promise<Session>
   /** The graph that `openDecoder` would load, its weights where they lie in the folder. Nothing is read. */
   decoderGraph(request: DecoderRequest): Graph
+  /** The mixtures of experts that the decoder computes by one operator each; none where it does not. */
+  mixtures(request: Pick<DecoderRequest, 'dtype'>): readonly OperatorMixture[]
   /** Fetches the weight files into the copy that their folder keeps, where it keeps one. */
   download(options?: DownloadChoice): Promise<void>
   /** True where the folder has what it takes to see: a checkpoint of the language model alone has not. */
@@ -205,10 +209,13 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       return openLinked(engine, files, emit, { signal, onProgress })
     },
     openDecoder: async (request) => {
-      const { signal, onProgress } = request
+      const { signal, onProgress, onLoad } = request
       await files.download({ signal, onProgress })
       const open = (mixture: MixtureKernel | null | undefined): Promise<Session> =>
-        openLinked(engine, files, (links) => build(request, links, mixture), { signal, onProgress, largePages: true })
+        openLinked(engine, files, (links) => build(request, links, mixture), {
+          ...{ signal, onProgress, onLoad },
+          largePages: true,
+        })
       const mixture = mixtureFor(request)
       try {
         return await open(mixture)
@@ -219,6 +226,7 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       }
     },
     decoderGraph: (request) => build(request, plainLinks, mixtureFor(request)),
+    mixtures: ({ dtype }) => operatorMixtures({ ...source, dtype }, description),
     download: (options) => files.download(options),
     dispose: close,
     [Symbol.asyncDispose]: close,

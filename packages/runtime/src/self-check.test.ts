@@ -1,11 +1,16 @@
-import { createEngine, type Engine, type Session, type Tensor } from '@awq/ort'
+import type { AttentionForm } from '@awq/models'
+import type { OpName } from '@awq/onnx'
+import { createEngine, type Engine, kernelsOf, type MixtureKernel, type Session, type Tensor } from '@awq/ort'
 import type { QuantSpec } from '@awq/quantize'
-import { AwqError, memoryFolder } from '@awq/tensor'
+import { AwqError, type ByteSource, type Folder, memoryFolder } from '@awq/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chooseDecoder } from './decoder-choice.ts'
 import { brokenEngine } from './fixtures/broken-engine.ts'
+import { faultyOperator } from './fixtures/faulty-operator.ts'
+import { mixtures, openMixture } from './fixtures/mixtures.ts'
 import { packModel, tinyConfig } from './fixtures/tiny-model.ts'
-import { openModel } from './open-model.ts'
+import { type DecoderRequest, type OpenedModel, openModel } from './open-model.ts'
+import { checkMixtures } from './self-check/mixture-check.ts'
 import { quantizedKinds } from './self-check/quantized-kinds.ts'
 import { selfCheck, WrongResults } from './self-check.ts'
 
@@ -36,6 +41,49 @@ describe.each<[string, Parameters<typeof packed>]>([
     await using model = await openModel(memoryFolder(files), engine, { accuracy })
     for (const dtype of ['float32', 'float16'] as const)
       for (const attention of ['plain', 'fused'] as const) await selfCheck(model, { attention, dtype })
+  })
+})
+
+describe('mixtures of experts by one operator', () => {
+  const { Mixtral, 'gpt-oss, clamped and with biases': clamped } = mixtures
+  const kernel: MixtureKernel = { ...kernelsOf('webgpu').mixture!, rounds: false }
+  it.each([
+    ['4 bits with zero points, centered', Mixtral, spec(4, 16), kernel],
+    ['4 bits with zero points', Mixtral, spec(4, 16), { ...kernel, zeroPoints: true, oneToken: false }],
+    ['2 bits', Mixtral, spec(2, 16, true), kernel],
+    ['8 bits, dealt, clamped, with biases', clamped, spec(8, 16, true), { ...kernel, oneToken: false }],
+  ])('%s', async (_, changes, of, mixture) => {
+    const { model } = await openMixture({ engine, changes, spec: of, mixture })
+    expect(model.mixtures({}).length).toBeGreaterThan(0)
+    for (const dtype of ['float32', 'float16'] as const) {
+      expect(await checkMixtures(engine, model.folder, model.mixtures({ dtype }), dtype, undefined)).toBeUndefined()
+    }
+  })
+
+  it('reads parts of a few experts', async () => {
+    const changes = {
+      ...Mixtral,
+      hidden_size: 1024,
+      intermediate_size: 1024,
+      num_local_experts: 6,
+      num_hidden_layers: 1,
+    }
+    const { model } = await openMixture({ engine, changes, spec: spec(4, 32, true), mixture: kernel })
+    let read = 0
+    const counting: Folder = {
+      ...model.folder,
+      open: async (file) => {
+        const source = await model.folder.open(file)
+        const counted: ByteSource['read'] = (offset, length) => {
+          read += length
+          return source.read(offset, length)
+        }
+        return { ...source, read: counted }
+      },
+    }
+    expect(await checkMixtures(engine, counting, model.mixtures({}), 'float32', undefined)).toBeUndefined()
+    // Half of the rows, of four experts of six.
+    expect(read).toBe(4 * 3 * 512 * (1024 / 2 + (2 * 1024) / 32))
   })
 })
 
@@ -109,6 +157,57 @@ describe('a device that computes wrong', () => {
     await using model = await openModel(memoryFolder(files), brokenEngine(engine, { spoil }))
     await expect(chooseDecoder(model, {})).rejects.toBeInstanceOf(WrongResults)
     await expect(chooseDecoder(model, { selfCheck: 'off' })).resolves.toMatchObject({ attention: 'plain' })
+  })
+})
+
+const bloom = {
+  model_type: 'bloom',
+  n_head: 4,
+  n_layer: 2,
+  seq_length: 64,
+  layer_norm_epsilon: 1e-5,
+  head_dim: undefined,
+  num_key_value_heads: 4,
+}
+
+describe('one operator that gives wrong rows', () => {
+  const checked = async (op: OpName, request: DecoderRequest, model: OpenedModel): Promise<unknown> => {
+    await selfCheck(model, request)
+    const mend = faultyOperator(op)
+    try {
+      return await selfCheck(model, request).then(
+        () => 'not found out',
+        (error: unknown) => (error as Error).message,
+      )
+    } finally {
+      mend()
+    }
+  }
+
+  it.each<[OpName, AttentionForm, Record<string, unknown>, RegExp]>([
+    ['MatMulNBits', 'plain', {}, /MatMulNBits of 4 bits/],
+    ['GatherBlockQuantized', 'plain', {}, /GatherBlockQuantized of 8 bits/],
+    ['GroupQueryAttention', 'fused', {}, /fused attention/],
+    ['Softmax', 'plain', {}, /plain attention/],
+    ['RotaryEmbedding', 'plain', {}, /plain attention/],
+    ['MatMul', 'plain', bloom, /plain attention of 4 heads.*linear biases/],
+    ['SimplifiedLayerNormalization', 'plain', {}, /rms norm of/],
+    ['SkipSimplifiedLayerNormalization', 'plain', {}, /rms norm of a sum/],
+    ['LayerNormalization', 'plain', bloom, /layer norm of/],
+    ['SkipLayerNormalization', 'plain', bloom, /layer norm of a sum/],
+  ])('is found out: %s in the %s form', async (op, attention, changes, message) => {
+    const { files } = await packed(4, 32, false, changes)
+    await using model = await openModel(memoryFolder(files), brokenEngine(engine, {}), { accuracy: 'fast' })
+    expect(await checked(op, { attention }, model)).toMatch(message)
+  })
+
+  it('is found out: QMoE', async () => {
+    const mixture = kernelsOf('webgpu').mixture
+    const given = { engine: brokenEngine(engine, {}), changes: mixtures.Mixtral, spec: spec(4, 16), mixture }
+    const { model } = await openMixture({ ...given, accuracy: 'fast' })
+    expect(await checked('QMoE', { attention: 'plain' }, model)).toMatch(
+      /QMoE of 4 bits in blocks of 16 with zero points/,
+    )
   })
 })
 

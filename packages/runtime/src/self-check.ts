@@ -6,6 +6,8 @@
 import { AwqError } from '@awq/tensor'
 import type { DecoderRequest, OpenedModel } from './open-model.ts'
 import { checkAttention } from './self-check/attention-check.ts'
+import { checkMixtures } from './self-check/mixture-check.ts'
+import { checkNorms } from './self-check/norm-check.ts'
 import { checkQuantized } from './self-check/quantized-check.ts'
 import { quantizedKinds } from './self-check/quantized-kinds.ts'
 
@@ -18,8 +20,8 @@ export class WrongResults extends AwqError {
 
 /**
  * Tries a model's device on what its decoder is made of: each kind of MatMulNBits and GatherBlockQuantized (bits, block,
- * zero points, accuracy level, type, shape) on some rows of a matrix of the model with one and several rows of input, and
- * each kind of attention with a cache. Expected are results of plain arithmetic in double precision.
+ * zero points, accuracy level, type, shape) on some rows of a matrix of the model with one and several rows of input, each kind
+ * of mixture by one operator (QMoE) on parts of some experts, each norm, and each kind of attention with a cache. Expected are results of plain arithmetic in double precision.
  * @throws WrongResults (code NUMERIC) naming what is wrong; ENGINE when the device can not compute something at all
  */
 export const selfCheck = async (model: OpenedModel, request: DecoderRequest): Promise<void> => {
@@ -28,6 +30,8 @@ export const selfCheck = async (model: OpenedModel, request: DecoderRequest): Pr
   const kinds = quantizedKinds(model.decoderGraph(request))
   const problem =
     (await checkQuantized(engine, folder, kinds, dtype, signal)) ??
+    (await checkMixtures(engine, folder, model.mixtures({ dtype }), dtype, signal)) ??
+    (await checkNorms(engine, description, dtype, signal)) ??
     (await checkAttention(engine, description, attention, dtype, signal))
   if (problem !== undefined) throw new WrongResults(engine.device, problem)
 }

@@ -89,20 +89,23 @@ const downloadFiles = async (
 }
 
 /**
- * Loads a graph whose weights are reached by links of its own; `build` emits it.
+ * Loads a graph whose weights are reached by links of its own; `build` emits it. `onLoad` is called when they are fetched.
  * @throws AwqError UNSUPPORTED for a tensor that the engine's device has no buffer for, before any is read
  */
 export const openLinked = async (
   engine: Engine,
   files: WeightFiles,
   build: (links: WeightLinks) => Graph,
-  options: Pick<SessionOptions, 'signal' | 'largePages'> & FetchOptions = {},
+  options: Pick<SessionOptions, 'signal' | 'largePages'> &
+    FetchOptions & { readonly onLoad?: (() => void) | undefined } = {},
 ): Promise<Session> => {
   const links = files.links()
   const graph = build(links)
   checkLimits(graph, engine.limits)
-  const { onProgress: _, ...rest } = options
-  return engine.createSession(graph.toBytes(), { ...(await links.sessionOptions(options)), ...rest })
+  const { onProgress: _, onLoad, ...rest } = options
+  const weights = await links.sessionOptions(options)
+  onLoad?.()
+  return engine.createSession(graph.toBytes(), { ...weights, ...rest })
 }
 
 /** Links that leave everything where it lies, for graphs that are looked at and not run. */

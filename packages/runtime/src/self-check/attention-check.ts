@@ -18,15 +18,11 @@ import { Graph } from '@awq/onnx'
 import { type Engine, kernelsOf, type Session } from '@awq/ort'
 import { createCache } from '../cache.ts'
 import { attendPlainly, type HeadRows } from './attention-reference.ts'
-import { deviation, tolerance, valuesOf } from './compare.ts'
+import { deviation, madeUp, tolerance, valuesOf } from './compare.ts'
 
 /** Tokens of a run: a prompt, then single ones. Fewer than 32, see `choosePrefillChunk`. */
 const runs: readonly number[] = [20, 1, 1]
 const total = runs.reduce((sum, count) => sum + count)
-
-/** Numbers within one that follow no pattern the kernels could hide behind; exact in float16. */
-const numbers = (length: number, seed: number): Float32Array =>
-  Float32Array.from({ length }, (_, i) => (((i * 7919 + seed * 131 + (i % 37) * (i % 41)) % 257) - 128) / 128)
 
 /** Some rows `[from, to)` of values `[tokens, width]`. */
 const rowsOf = ({ data, width }: HeadRows, from: number, to: number): Float32Array =>
@@ -116,11 +112,11 @@ const attendOn = async (
   return Float32Array.from(outputs)
 }
 
-const describeStep = ({ heads, kvHeads, headDim, window }: AttentionStep, form: AttentionForm): string =>
-  `${form} attention of ${heads} heads (${kvHeads} of keys) of ${headDim}${window === null ? '' : `, window ${window}`}`
+const describeStep = ({ heads, kvHeads, headDim, window, alibi }: AttentionStep, form: AttentionForm): string =>
+  `${form} attention of ${heads} heads (${kvHeads} of keys) of ${headDim}${window === null ? '' : `, window ${window}`}${alibi ? ', linear biases' : ''}`
 
 /**
- * Computes each kind of attention that a model has: a prompt and single tokens after it. Linear biases (ALiBi) are not tried.
+ * Computes each kind of attention that a model has: a prompt and single tokens after it.
  * @returns what is computed wrong, in words; undefined when all is right
  * @throws AwqError ENGINE when the device can not compute it at all
  */
@@ -138,11 +134,10 @@ export const checkAttention = async (
     }),
   )
   for (const step of kinds.values()) {
-    if (step.alibi) continue
     const { heads, kvHeads, headDim, valueDim = headDim } = step
-    const made = (width: number, seed: number): HeadRows => ({ data: numbers(total * width, seed), width })
+    const made = (width: number, seed: number): HeadRows => ({ data: madeUp(total * width, seed), width })
     const values = [made(heads * headDim, 1), made(kvHeads * headDim, 2), made(kvHeads * valueDim, 3)] as const
-    const sinks = numbers(heads, 4)
+    const sinks = madeUp(heads, 4)
     const tables = ropeFeeds({ sequence: sequenceNeeds([step]) }, 'plain', total)
     const expected = attendPlainly(step, values, step.sinks ? sinks : undefined, tables)
     await using session = await engine.createSession(attentionGraph(step, form, dtype).toBytes(), { signal })

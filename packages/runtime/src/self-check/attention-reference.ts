@@ -1,5 +1,6 @@
 import type { AttentionStep } from '@awq/models'
 import type { Tensor } from '@awq/ort'
+import { fromFloat32, toFloat32 } from '@awq/tensor'
 
 /** Values `[tokens, width]`, heads side by side. */
 export interface HeadRows {
@@ -25,6 +26,15 @@ const turned = (
     result[b] = head[b]! * cos + head[a]! * sin
   }
   return result
+}
+
+const bfloat16 = (x: number): number => toFloat32(fromFloat32(Float32Array.of(x), 'BF16'), 'BF16')[0]!
+
+/** The linear bias of a key, as `AlibiSpec` states it; 0 without. */
+const biasOf = ({ alibi, scale }: AttentionStep, head: number, position: number): number => {
+  if (!alibi) return 0
+  const rounded = alibi.bfloat16 ? bfloat16 : (x: number) => x
+  return rounded(rounded(alibi.slopes[head]!) * position) * (alibi.scaled ? scale : 1)
 }
 
 /**
@@ -53,9 +63,10 @@ export const attendPlainly = (
     for (let token = 0; token < tokens; token++) {
       const q = turned(step, headOf(query, token, head, headDim), token, tables)
       const first = window === null ? 0 : Math.max(0, token - window + 1)
-      const scores = keys.slice(first, token + 1).map((k) => {
+      const scores = keys.slice(first, token + 1).map((k, i) => {
         const score = scale * k.reduce((sum, x, i) => sum + x * q[i]!, 0)
-        return softCap === null ? score : softCap * Math.tanh(score / softCap)
+        const capped = softCap === null ? score : softCap * Math.tanh(score / softCap)
+        return capped + biasOf(step, head, first + i)
       })
       const sink = sinks?.[head]
       const largest = Math.max(...scores, sink ?? Number.NEGATIVE_INFINITY)

@@ -2,6 +2,10 @@ import type { ActivationType } from '@awq/models'
 import { type Tensor, tensor } from '@awq/ort'
 import { float32ToFloat16Bits } from '@awq/tensor'
 
+/** Numbers within one that follow no pattern the kernels could hide behind; exact in float16. */
+export const madeUp = (length: number, seed: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => (((i * 7919 + seed * 131 + (i % 37) * (i % 41)) % 257) - 128) / 128)
+
 /** Numbers as a tensor of a type. */
 export const valuesOf = (numbers: Float32Array, dtype: ActivationType, shape: readonly number[]): Tensor =>
   tensor(dtype, shape, dtype === 'float32' ? numbers : Uint16Array.from(numbers, float32ToFloat16Bits))

@@ -11,7 +11,7 @@ import { deviation, tolerance, valuesOf } from './compare.ts'
 import { describeKind, type QuantizedKind } from './quantized-kinds.ts'
 
 /** The bytes of a kind's rows. */
-interface KindBytes {
+export interface KindBytes {
   readonly codes: Uint8Array
   readonly scales: Uint8Array
   readonly zeroPoints: Uint8Array | null
@@ -20,7 +20,12 @@ interface KindBytes {
 /** Rows of input: a single token's, and those of a prompt, which are more than a tile of a kernel. */
 const counts = [1, 20] as const
 
-const readRange = async (folder: Folder, range: FileRange, signal: AbortSignal | undefined): Promise<Uint8Array> => {
+/** Some bytes of a file of the folder. */
+export const readRange = async (
+  folder: Folder,
+  range: FileRange,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> => {
   const source = await folder.open(range.file)
   try {
     return await source.read(range.offset, range.length, { signal })
@@ -35,8 +40,11 @@ const readKind = async (folder: Folder, kind: QuantizedKind, signal: AbortSignal
   zeroPoints: kind.zeroPoints && (await readRange(folder, kind.zeroPoints, signal)),
 })
 
+/** What says how rows lie in their bytes. */
+type RowShape = Pick<QuantizedKind, 'rows' | 'blocks' | 'blockSize' | 'storedBits'>
+
 /** `(code - zero) * scale` of every element, `[rows, blocks * blockSize]`. */
-export const dequantizeRows = (kind: QuantizedKind, { codes, scales, zeroPoints }: KindBytes): Float64Array => {
+export const dequantizeRows = (kind: RowShape, { codes, scales, zeroPoints }: KindBytes): Float64Array => {
   const { rows, blocks, blockSize, storedBits } = kind
   const perByte = 8 / storedBits
   const mask = 2 ** storedBits - 1

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../byte-source.ts'
 import { AwqError, quoted } from '../error.ts'
 import { checkFileName, type Folder, readSourceText } from '../folder.ts'
+import { ggufNames } from '../gguf-names.ts'
 import { manifestName } from '../model-file-names.ts'
 import {
   fileDirectory,
@@ -45,6 +46,13 @@ interface FolderNote {
 
 const noteFile = 'files.json'
 
+/** Whether files can be those of a model: a configuration or a GGUF file, and a way to read text. */
+const isModel = (files: readonly string[]): boolean =>
+  ggufNames(files).length > 0 ||
+  (files.includes('config.json') &&
+    files.some((file) => file.endsWith('.safetensors')) &&
+    files.includes('tokenizer.json'))
+
 const isOrigin = (value: unknown): value is CopyOrigin => {
   const { repository, revision } = (value ?? {}) as Partial<Record<keyof CopyOrigin, unknown>>
   return typeof repository === 'string' && typeof revision === 'string'
@@ -82,14 +90,14 @@ export const cachedFolder = async (source: FolderSource, options: CacheOptions):
     })
     return opened
   }
-  const list = async (): Promise<string[]> => {
-    const known = await readNote(directory)
-    if (known) return [...known.files]
+  const ask = async (): Promise<readonly string[]> => {
     const from = await origin()
     const note: FolderNote = { files: await from.list(), ...(from.origin ? { origin: from.origin } : {}) }
-    await writeFile(directory, noteFile, new TextEncoder().encode(JSON.stringify(note)))
-    return [...note.files]
+    // What a server in trouble says is not kept.
+    if (isModel(note.files)) await writeFile(directory, noteFile, new TextEncoder().encode(JSON.stringify(note)))
+    return note.files
   }
+  const list = async (): Promise<string[]> => [...((await readNote(directory))?.files ?? (await ask()))]
   const has = async (file: string): Promise<boolean> => {
     checkFileName(file, name)
     return (await list()).includes(file)
@@ -146,7 +154,7 @@ export const cachedModels = async (root?: FileSystemDirectoryHandle): Promise<Ca
   const models: CachedModel[] = []
   for (const [name, directory] of await modelDirectories(root ?? (await privateStorage()))) {
     let bytes = 0
-    let complete = true
+    let complete = isModel((await readNote(directory))?.files ?? [])
     for await (const entry of directory.values()) {
       if (entry.kind !== 'directory') continue
       const table = await readTable(entry as FileSystemDirectoryHandle)

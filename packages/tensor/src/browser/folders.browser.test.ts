@@ -38,7 +38,7 @@ const large = (): Uint8Array => Uint8Array.from({ length: 2 * pieceBytes + 1000 
 const counted = (bytes: Uint8Array, version = '1') => {
   const log: [offset: number, length: number][] = []
   const control = { failFrom: Number.POSITIVE_INFINITY, unreachable: false }
-  const inner = memoryFolder({ 'model.safetensors': bytes, 'config.json': '{"a":1}' }, 'origin')
+  const inner = memoryFolder({ 'model.safetensors': bytes, 'config.json': '{"a":1}', 'tokenizer.json': '{}' }, 'origin')
   const folder: Folder = {
     ...inner,
     list: async () => {
@@ -112,8 +112,8 @@ describe('a copy', () => {
 
     control.unreachable = true
     const again = await cachedFolder(folder, options)
-    expect(await again.list()).toEqual(['config.json', 'model.safetensors'])
-    expect([await again.has('tokenizer.json'), await again.readText('config.json')]).toEqual([false, '{"a":1}'])
+    expect(await again.list()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json'])
+    expect([await again.has('vocab.json'), await again.readText('config.json')]).toEqual([false, '{"a":1}'])
     const offline = await again.open('model.safetensors')
     await offline.download!()
     expect(await bytesOf(offline)).toEqual(bytes)
@@ -124,6 +124,21 @@ describe('a copy', () => {
     expect(await cachedModels(root)).toEqual([])
     const gone = await cachedFolder(folder, options)
     await expect(gone.list()).rejects.toMatchObject({ code: 'NETWORK' })
+  })
+
+  test('of a server in trouble is asked for again', async () => {
+    let missing = ['tokenizer.json']
+    const served = memoryFolder({ 'config.json': '{}', 'model.safetensors': 'x', 'tokenizer.json': '{}' })
+    const origin: Folder = {
+      ...served,
+      list: async () => (await served.list()).filter((file) => !missing.includes(file)),
+    }
+    const open = async () => cachedFolder(origin, { name: 'm', root })
+    expect(await (await open()).has('tokenizer.json')).toBe(false)
+    expect(await (await open()).readText('config.json')).toBe('{}')
+    expect(await cachedModels(root)).toEqual([{ name: 'm', bytes: 2, complete: false }])
+    missing = []
+    expect(await (await open()).readText('tokenizer.json')).toBe('{}')
   })
 
   test('goes on where an interrupted download was', async () => {
