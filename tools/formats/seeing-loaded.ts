@@ -24,7 +24,7 @@ const unused = /vision_tower\..*(layers\.\d+\.|post_layernorm)/
 
 /** By format: who loads it, in which type, and how far logits may be apart. */
 const loaders = {
-  'compressed-tensors': { python: llmcompressor, dtype: 'float32', backend: undefined, most: 1e-4 },
+  'compressed-tensors': { python: llmcompressor, dtype: 'float16', backend: undefined, most: 1e-4 },
   autoawq: { python: gptqmodel, dtype: 'float16', backend: 'torch_awq', most: 0.05 },
 } as const
 

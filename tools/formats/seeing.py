@@ -39,6 +39,8 @@ for folder in job["folders"]:
             config.quantization_config["backend"] = job["backend"]
         model, info = AutoModelForImageTextToText.from_pretrained(
             folder, config=config, dtype=getattr(torch, job.get("dtype", "float32")), attn_implementation="eager", output_loading_info=True)
+        # What both stand for, in float32.
+        model = model.float()
         kind = model.config.model_type
         logits = []
         with torch.no_grad():

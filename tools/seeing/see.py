@@ -83,6 +83,7 @@ def main() -> None:
         kind = json.loads((path / "config.json").read_text())["model_type"]
         processor, template = prepare(path, folder, kind)
         model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+        model.generation_config.eos_token_id = None
         made = []
         for images in asks:
             question = "what is it"
@@ -94,7 +95,7 @@ def main() -> None:
                     inputs = processor.tokenizer(text, return_tensors="pt")
                 inputs.pop("num_crops", None)
                 with torch.no_grad():
-                    after = model.generate(**inputs, max_new_tokens=int(tokens), min_new_tokens=int(tokens), do_sample=False)
+                    after = model.generate(**inputs, max_new_tokens=int(tokens), do_sample=False)
                 made.append(dict(images=images, question=question, prompt=inputs["input_ids"][0].tolist(),
                                  ids=after[0, inputs["input_ids"].shape[1]:].tolist()))
             except Exception as error:

@@ -1,5 +1,5 @@
 /** Models that see keep tower and projector in formats that have a place for them, and say so where there is none. */
-import { openSafetensors } from '@awq/tensor'
+import { openSafetensors, readFloat32 } from '@awq/tensor'
 import { describe, expect, test } from 'vitest'
 import { openPortable, writeModel } from './convert.ts'
 import { visionNames } from './file-names.ts'
@@ -43,7 +43,9 @@ const same = async (one: PortableModel, other: PortableModel): Promise<void> => 
   for (const name of names) {
     const [left, right] = [one.parameters.get(name), other.parameters.get(name)]
     if (left?.kind !== 'float' || right?.kind !== 'float') throw new Error(`${name} is missing`)
-    expect(await right.entry.read()).toEqual(await left.entry.read())
+    const [from, to] = [await readFloat32(left.entry), await readFloat32(right.entry)]
+    // Packed formats hold float16, which has more bits than the fixtures' bfloat16, but not for the smallest numbers.
+    for (const [i, value] of from.entries()) expect(Math.abs(to[i]! - value)).toBeLessThan(2 ** -24)
   }
 }
 

@@ -3,9 +3,9 @@
  * @module
  */
 import type { QuantSpec, StoreEntry } from '@awq/quantize'
-import { bytesOf, type QuantizedMatrix } from '@awq/tensor'
+import { AwqError, bytesOf, fromFloat32, type QuantizedMatrix, readFloat32 } from '@awq/tensor'
 import { type DescribedParameter, describedParameters } from '../check-model.ts'
-import { fileNamer } from '../file-names.ts'
+import { fileNamer, visionRoots } from '../file-names.ts'
 import { writeCompanions } from '../folder/companions.ts'
 import { isObject, type JsonObject } from '../folder/config.ts'
 import { configText } from '../folder/config-text.ts'
@@ -14,7 +14,7 @@ import type { FolderWriter } from '../folder/writer.ts'
 import type { WriteOptions } from '../format.ts'
 import type { ModelForms, ParameterForm } from '../matrix-kinds.ts'
 import { isTable, moduleOf } from '../matrix-names.ts'
-import type { PortableModel, QuantizedParameter } from '../model.ts'
+import type { FloatParameter, PortableModel, QuantizedParameter } from '../model.ts'
 import { float16Rows } from './float-table.ts'
 
 /** How a format writes matrices. */
@@ -29,6 +29,36 @@ export interface PackedWriter {
   readonly configFile?: string | undefined
 }
 
+/** The type that config.json states: scales are float16, and so are other numbers unless they were float32. */
+const statedType = ({ config: { dtype, torch_dtype: older } }: PortableModel): 'float32' | 'float16' =>
+  dtype === 'float32' || older === 'float32' ? 'float32' : 'float16'
+
+/**
+ * The one type of all floats of a model that sees: transformers 5 leaves tensors of a quantized checkpoint whose names it
+ * changes in the type that the file has. Others stay as they are.
+ */
+const floatType = (model: PortableModel): 'F32' | 'F16' | undefined => {
+  if (visionRoots(model).length === 0) return undefined
+  return statedType(model) === 'float32' ? 'F32' : 'F16'
+}
+
+/** @throws AwqError NUMERIC for a number that float16 does not hold */
+const floatBytes = async (
+  { entry }: FloatParameter,
+  dtype: 'F32' | 'F16' | undefined,
+  { signal }: WriteOptions,
+): Promise<Uint8Array> => {
+  if (dtype === undefined || entry.dtype === dtype) return await entry.read({ signal })
+  const values = await readFloat32(entry, { signal })
+  const large = dtype === 'F16' ? values.find((value) => Math.abs(value) > 65504) : undefined
+  if (large !== undefined)
+    throw new AwqError(
+      'NUMERIC',
+      `${entry.name} holds ${large}, which float16 does not; this format's scales are float16`,
+    )
+  return fromFloat32(values, dtype)
+}
+
 const entriesOf = (
   model: PortableModel,
   { spec, parameter }: DescribedParameter,
@@ -36,7 +66,8 @@ const entriesOf = (
   named: (name: string) => string,
 ): StoreEntry[] => {
   const name = named(spec.name)
-  if (parameter.kind === 'float') return [{ name, dtype: parameter.entry.dtype, shape: parameter.entry.shape }]
+  if (parameter.kind === 'float')
+    return [{ name, dtype: floatType(model) ?? parameter.entry.dtype, shape: parameter.entry.shape }]
   if (isTable(model, spec.name)) return [{ name, dtype: 'F16', shape: parameter.shape }]
   return writer.entries(moduleOf(name), parameter)
 }
@@ -54,13 +85,13 @@ export const packedForms = (
     ),
   )
 
-/** Numbers of checkpoints are float16, as scales are, unless they were float32. */
-const configOf = ({ config: { dtype, torch_dtype: older, ...config } }: PortableModel, quantization: JsonObject) => {
-  const type = dtype === 'float32' || older === 'float32' ? 'float32' : 'float16'
+const configOf = (model: PortableModel, quantization: JsonObject) => {
+  const { dtype: _, torch_dtype: __, ...config } = model.config
+  const type = statedType(model)
   // The parts of a model that sees have types of their own, which transformers would go by.
   const parts = Object.entries(config).flatMap(([field, part]) => {
     if (!isObject(part) || !field.endsWith('_config')) return []
-    const { dtype: _, torch_dtype: __, ...rest } = part
+    const { dtype: ___, torch_dtype: ____, ...rest } = part
     return [[field, { ...rest, torch_dtype: type }] as const]
   })
   return { ...config, ...Object.fromEntries(parts), torch_dtype: type, quantization_config: quantization }
@@ -82,7 +113,7 @@ export const writePackedCheckpoint = async (
   for (const [index, { spec, parameter }] of parameters.entries()) {
     const name = named(spec.name)
     options.signal?.throwIfAborted()
-    if (parameter.kind === 'float') await files.write(name, await parameter.entry.read({ signal: options.signal }))
+    if (parameter.kind === 'float') await files.write(name, await floatBytes(parameter, floatType(model), options))
     else {
       const matrix = await parameter.read({ signal: options.signal })
       if (!isTable(model, spec.name)) {
