@@ -13,13 +13,14 @@ import type { RgbImage } from '@awq/image'
 import type { Device, Engine, EngineName } from '@awq/ort'
 import type {
   Accuracy,
+  BatchOptions,
   BenchmarkOptions,
   BenchmarkResult,
   GenerateOptions,
   LoadOptions,
   LanguageModel as ServableModel,
 } from '@awq/runtime'
-import type { Logger, MetricValues, ModelRegistry, RunningServer, ServerLimits } from '@awq/runtime/server'
+import type { Logger, MetricValues, ModelNeeds, ModelRegistry, RunningServer, ServerLimits } from '@awq/runtime/server'
 import type { Folder } from '@awq/tensor'
 import type { TextDocument } from '@awq/text'
 import type { ProgressEvent } from './progress.ts'
@@ -30,6 +31,7 @@ export type { PortableModel } from '@awq/formats'
 export type { Device, EngineName } from '@awq/ort'
 export type {
   Accuracy,
+  BatchOptions,
   BenchmarkOptions,
   BenchmarkResult,
   GenerateOptions,
@@ -142,8 +144,7 @@ export interface RuntimeLibrary {
       accuracy?: Accuracy
       attention?: AttentionForm
       contextLength?: number
-      keptConversations?: number
-      batch?: { maxBatch?: number; cacheTokens?: number; maxQueue?: number }
+      batch?: BatchOptions
       signal?: AbortSignal
       onProgress?: (event: { readonly stage: string }) => void
     },
@@ -170,7 +171,9 @@ export interface ServerLibrary {
     memoryBytes: number
     onChange: (event: { type: 'loaded' | 'unloaded'; name: string; seconds: number }) => void
   }): ModelRegistry
-  weightFileBytes(folder: Folder): Promise<number>
+  modelNeeds(folder: Folder, options: { contextLength?: number; batch: BatchOptions }): Promise<ModelNeeds>
+  /** Whether an address to listen at is of this machine alone. */
+  isLoopback(host: string): boolean
   createLogger(level: LogLevel, destination: { write(line: string): void }): Logger
   createServer(options: {
     models: ModelRegistry
@@ -179,6 +182,7 @@ export interface ServerLibrary {
     apiKeys: readonly string[]
     cors?: readonly string[]
     hosts?: readonly string[]
+    imageHosts?: readonly string[]
     limits: ServerLimits
     log: Logger
     logPrompts: boolean

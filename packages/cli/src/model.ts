@@ -4,7 +4,7 @@ import { AwqError, type Folder } from '@awq/tensor'
 import type { ImageDocument, TextDocument } from '@awq/text'
 import type { Session } from './command.ts'
 import { defined } from './defined.ts'
-import type { Accuracy, AttentionForm, EngineSettings, LanguageModel } from './libraries.ts'
+import type { Accuracy, AttentionForm, BatchOptions, EngineSettings, LanguageModel } from './libraries.ts'
 import type { CommonValues } from './options.ts'
 import { downloadStage } from './progress.ts'
 import { shellQuote } from './shell-quote.ts'
@@ -105,10 +105,9 @@ export interface LoadSettings {
   readonly accuracy: Accuracy
   readonly attention?: AttentionForm
   readonly contextLength?: number
-  readonly keptConversations?: number
   /** Whether idle threads wait by spinning. */
   readonly spin?: boolean
-  readonly batch?: { maxBatch?: number; cacheTokens?: number; maxQueue?: number }
+  readonly batch?: BatchOptions
 }
 
 /** Loads a folder's model that generates, with progress. */

@@ -37,13 +37,12 @@ export const servedModels = (references: readonly string[]): ServedModel[] => {
   return models
 }
 
-/** Whether an address is of this machine alone. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-
 /** Four fifths of the memory of this machine, or of what its container may take. */
 export const defaultMemory = (): number => {
   const limit = process.constrainedMemory?.() ?? 0
   const total = totalmem()
   return Math.floor((limit > 0 && limit < total ? limit : total) * 0.8)
 }
+
+/** What the caches of one model take at most, where nothing else is said. */
+export const mostCacheBytes = 2 ** 30

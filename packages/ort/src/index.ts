@@ -2,6 +2,7 @@ export { cachedSession } from './cached-session.ts'
 export { createEngine } from './create-engine.ts'
 export { type DeviceKernels, kernelsOf, type MixtureKernel } from './kernels.ts'
 export { tensor, zeros } from './tensor.ts'
+export { createTurns, type Turns } from './turns.ts'
 export type {
   BoundRun,
   Device,

@@ -7,7 +7,7 @@ import type { ServableModel } from '../libraries.ts'
 import { findModel, loadFolder } from '../model.ts'
 import { accuracy, flag, optional, repeated, withDefault } from '../options.ts'
 import { UsageError } from '../parse.ts'
-import { defaultMemory, isLoopback, servedModels } from '../serve-models.ts'
+import { defaultMemory, mostCacheBytes, servedModels } from '../serve-models.ts'
 import { byteSize, integer, number, oneOf, text } from '../values.ts'
 import { isWorker, startWorkers, type WorkerLink, workerLink } from '../workers.ts'
 
@@ -25,10 +25,18 @@ export const serveCommand = defineCommand({
       text,
       'Answer only requests with this key (default: $AWQ_API_KEY, which no process list shows)',
     ),
-    maxBatch: optional('N', integer(1, 256), 'Answers that are written at the same time'),
-    cacheTokens: optional('N', integer(1), 'Tokens that the caches of one model hold together'),
-    maxQueue: optional('N', integer(0, 1_048_576), 'Requests that wait for their turn; further ones get 429'),
-    contextLength: optional('N', integer(1), "Tokens of prompt and answer together (default: the model's own)"),
+    maxBatch: optional('N', integer(1, 256), 'Answers that are written at the same time (default: 16)'),
+    cacheTokens: optional(
+      'N',
+      integer(1),
+      'Tokens that the caches of one model hold together (default: what 1 GiB holds, less where --memory is small)',
+    ),
+    maxQueue: optional('N', integer(0, 1_048_576), 'Answers that wait; further ones get 429 (default: 256)'),
+    contextLength: optional(
+      'N',
+      integer(1),
+      "Tokens of prompt and answer together, at most the model's own (default: these)",
+    ),
     maxTokens: optional('N', integer(1), 'New tokens of an answer at most (default: what the context leaves)'),
     memory: optional(
       'SIZE',
@@ -44,6 +52,11 @@ export const serveCommand = defineCommand({
       'NAME',
       text,
       'Answer to this host name (default: any, without a key on loopback only localhost)',
+    ),
+    allowImageHost: repeated(
+      'HOST',
+      text,
+      'Fetch images of this host, such as images.example.com, *.example.com or 10.0.0.7:9000 (default: of none)',
     ),
     accuracy: withDefault('MODE', accuracy, 'fast', 'exact: float32 activations; fast: int8 where the engine can'),
     logLevel: withDefault(
@@ -66,6 +79,7 @@ export const serveCommand = defineCommand({
     const names = served.map(({ name }) => name)
     const keys = apiKeys(session, options.apiKey)
     const link = isWorker() ? workerLink() : undefined
+    const { createLogger, createRegistry, createServer, isLoopback, modelNeeds } = await context.libraries.server()
     if (keys.length === 0 && !link && !isLoopback(options.host)) {
       session.reporter.complain(
         `awq: warning: whoever reaches ${options.host} may ask, for there is no key; set AWQ_API_KEY`,
@@ -83,30 +97,45 @@ export const serveCommand = defineCommand({
       signal.throwIfAborted()
       return
     }
-    const { createLogger, createRegistry, createServer, weightFileBytes } = await context.libraries.server()
     const log = createLogger(options.logLevel, context.stderr)
     const batch = defined({ maxBatch: options.maxBatch, cacheTokens: options.cacheTokens, maxQueue: options.maxQueue })
     const settings = {
       accuracy: options.accuracy,
-      batch,
-      keptConversations: options.maxBatch ?? 8,
       spin: !options.noSpin,
-      ...defined({ contextLength: options.contextLength }),
     }
     const memoryBytes = Math.floor((options.memory ?? defaultMemory()) / options.workers)
     const threads =
       options.threads ??
       (options.workers > 1 ? Math.max(1, Math.floor(availableParallelism() / options.workers)) : undefined)
+    const wished = defined({ contextLength: options.contextLength })
+    const found = []
+    for (const model of served) {
+      const folder = await findModel(session, model.reference, options)
+      found.push({ ...model, folder, needs: await modelNeeds(folder, { ...wished, batch }) })
+    }
+    // What the weights of all leave is for their caches.
+    const weightBytes = found.reduce((sum, { needs }) => sum + needs.weightBytes, 0)
+    const left = Math.max(0, Math.floor((memoryBytes - weightBytes) / found.length))
     const models = []
-    for (const { name, aliases, reference } of served) {
-      const folder = await findModel(session, reference, options)
+    for (const { name, aliases, folder, needs } of found) {
+      const cached = { ...batch, cacheBytes: Math.min(mostCacheBytes, left) }
+      const { contextLength, cacheBytes } = await modelNeeds(folder, { ...wished, batch: cached })
+      if (options.contextLength !== undefined && contextLength < options.contextLength && !link)
+        session.reporter.complain(
+          `awq: warning: ${name} takes ${contextLength} tokens, fewer than --context-length ${options.contextLength}`,
+        )
       models.push({
         name,
         aliases,
-        bytes: await weightFileBytes(folder),
+        bytes: needs.weightBytes + cacheBytes,
         // The runtime's models are whole; the commands see what they need of them.
         load: () =>
-          loadFolder(session, folder, { ...options, threads }, settings) as Promise<unknown> as Promise<ServableModel>,
+          loadFolder(
+            session,
+            folder,
+            { ...options, threads },
+            { ...settings, contextLength, batch: cached },
+          ) as Promise<unknown> as Promise<ServableModel>,
       })
     }
     const registry = createRegistry({
@@ -123,6 +152,7 @@ export const serveCommand = defineCommand({
         apiKeys: keys,
         ...(options.cors.length === 0 ? {} : { cors: options.cors }),
         ...(options.allowHost.length === 0 ? {} : { hosts: options.allowHost }),
+        imageHosts: options.allowImageHost,
         limits: { maxTokens: options.maxTokens, requestSeconds: options.timeout },
         log,
         logPrompts: options.logPrompts,

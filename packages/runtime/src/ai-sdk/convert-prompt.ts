@@ -4,6 +4,7 @@
  */
 import {
   type LanguageModelV4CallOptions,
+  type LanguageModelV4FilePart,
   type LanguageModelV4Message,
   type LanguageModelV4ToolResultPart,
   type SharedV4Warning,
@@ -32,15 +33,35 @@ const unsupported = (functionality: string): never => {
   throw new UnsupportedFunctionalityError({ functionality })
 }
 
+const base64 = (bytes: Uint8Array): string => {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192))
+  return btoa(text)
+}
+
+/** The URL of a file that is an image. @throws UnsupportedFunctionalityError for other files */
+const imageUrl = ({ data: file, mediaType }: LanguageModelV4FilePart): string => {
+  if (!/^image(\/|$)/.test(mediaType)) return unsupported(`files of type ${mediaType}`)
+  if (file.type === 'url') return file.url.href
+  if (file.type !== 'data') return unsupported(`images by ${file.type}`)
+  // What it is shows in its bytes.
+  const type = mediaType.includes('*') || !mediaType.includes('/') ? 'image/png' : mediaType
+  return `data:${type};base64,${typeof file.data === 'string' ? file.data : base64(file.data)}`
+}
+
 const convertMessage = (message: LanguageModelV4Message): ChatMessage[] => {
   switch (message.role) {
     case 'system':
       return [{ role: 'system', content: message.content }]
     case 'user': {
-      const texts = message.content.map((part) =>
-        part.type === 'text' ? part.text : unsupported(`files of type ${part.mediaType}`),
+      const texts = message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []))
+      if (texts.length === message.content.length) return [{ role: 'user', content: texts.join('\n') }]
+      const parts = message.content.map((part) =>
+        part.type === 'text'
+          ? { type: 'text', text: part.text }
+          : { type: 'image_url', image_url: { url: imageUrl(part) } },
       )
-      return [{ role: 'user', content: texts.join('\n') }]
+      return [{ role: 'user', content: parts }]
     }
     case 'assistant': {
       const texts = message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []))
@@ -87,7 +108,7 @@ const convertTools = (
 
 /**
  * A call in the words of OpenAI's API, and warnings about what it cannot take over.
- * @throws UnsupportedFunctionalityError for files
+ * @throws UnsupportedFunctionalityError for files that are no images
  */
 export const convertCall = (options: LanguageModelV4CallOptions): { call: ChatCall; warnings: SharedV4Warning[] } => {
   const warnings: SharedV4Warning[] = []

@@ -79,8 +79,9 @@ const start = async (model: LanguageModel, newId: () => string, call: ChatCall):
     { messages, tools: tools.length > 0 ? tools : undefined },
     {
       maxNewTokens: options.maxOutputTokens ?? model.contextLength,
-      temperature: options.temperature,
-      topP: options.topP === 0 ? undefined : options.topP,
+      // As the server has it, so that a model answers the same in this process and behind one.
+      temperature: options.temperature ?? 1,
+      topP: options.topP === undefined ? undefined : Math.max(options.topP, 1e-6),
       topK: options.topK,
       presencePenalty: options.presencePenalty,
       frequencyPenalty: options.frequencyPenalty,

@@ -6,10 +6,12 @@ export interface BatchOptions {
   /** Generations that run at a time; an integer from 1 to 256, 16 by default. More wait in a queue. */
   readonly maxBatch?: number | undefined
   /**
-   * Tokens that the caches of all running generations have room for together. By default as many as fit 1 GiB, at least one
-   * context and at most `maxBatch` of them. A context is never longer than this.
+   * Tokens that the caches of all running generations have room for together. By default as many as fit `cacheBytes`, at least
+   * one context and at most `maxBatch` of them. A context is never longer than this.
    */
   readonly cacheTokens?: number | undefined
+  /** Bytes of these caches, where `cacheTokens` says nothing; 1 GiB by default. */
+  readonly cacheBytes?: number | undefined
   /** Generations that may wait; an integer from 0 on, 256 by default. One more is refused with the error BUSY. */
   readonly maxQueue?: number | undefined
 }
@@ -52,7 +54,8 @@ export const tokenBytes = ({ blocks }: ModelDescription, dtype: ActivationType):
 export const batchSettings = (options: BatchOptions, contextLength: number, bytes: number): BatchSettings => {
   const maxBatch = checked('maxBatch', options.maxBatch ?? 16, 1, 256)
   const most = maxBatch * contextLength
-  const affordable = Math.max(contextLength, Math.floor(defaultBytes / bytes))
+  const cacheBytes = checked('cacheBytes', options.cacheBytes ?? defaultBytes, 0, Number.MAX_SAFE_INTEGER)
+  const affordable = Math.max(contextLength, Math.floor(cacheBytes / bytes))
   const cacheTokens = Math.min(most, checked('cacheTokens', options.cacheTokens ?? affordable, 1, 2 ** 40))
   return {
     maxBatch,

@@ -6,6 +6,7 @@ export interface ConversationExecutorOptions {
   readonly slots: number
   readonly cacheTokens: number
   readonly chunk: number
+  readonly vocabSize: number
   /** An empty conversation. */
   readonly create: () => Conversation
 }
@@ -15,7 +16,7 @@ export interface ConversationExecutorOptions {
  * caches are freed when memory is wanted for others.
  */
 export const createConversationExecutor = (options: ConversationExecutorOptions): BatchExecutor => {
-  const { slots, cacheTokens, chunk, create } = options
+  const { slots, cacheTokens, chunk, vocabSize, create } = options
   const held: (Conversation | undefined)[] = new Array(slots).fill(undefined)
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
   const lengthOf = (slot: number): number => held[slot]?.length ?? 0
@@ -23,10 +24,12 @@ export const createConversationExecutor = (options: ConversationExecutorOptions)
     held[slot]?.dispose()
     held[slot] = undefined
   }
-  const append = (slot: number, ids: readonly number[], rows: number): Promise<Float32Array> => {
+  const append = async (slot: number, ids: readonly number[], rows: number): Promise<Float32Array> => {
     const conversation = held[slot] ?? create()
     held[slot] = conversation
-    return conversation.extend(ids, { logits: rows > 1 ? 'all' : 'last' })
+    if (rows <= 1) return conversation.extend(ids, { logits: 'last' })
+    const all = await conversation.extend(ids, { logits: 'all' })
+    return all.subarray((ids.length - rows) * vocabSize)
   }
   return {
     slots,

@@ -49,7 +49,7 @@ export const createJob = (turn: number, most: number): Job => ({
 })
 
 /**
- * Gives a job tokens to run; the promise is settled by `finish` or `fail`. `onAbort` is called when the signal is aborted
+ * Gives a job tokens to run; the promise is settled by what `pending` has. `onAbort` is called when the signal is aborted
  * while they wait.
  */
 export const giveTokens = (

@@ -48,5 +48,6 @@ export const openExecutor = async (request: ExecutorRequest): Promise<BatchExecu
     return createRowExecutor({ session, description, dtype, rope, slots, cacheTokens, contextLength, chunk, images })
   }
   const pieces = whole ? Number.POSITIVE_INFINITY : chunk
-  return createConversationExecutor({ slots, cacheTokens, chunk: pieces, create: open })
+  const { vocabSize } = description.config
+  return createConversationExecutor({ slots, cacheTokens, chunk: pieces, vocabSize, create: open })
 }

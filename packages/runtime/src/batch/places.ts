@@ -22,8 +22,8 @@ export interface Places {
   /** What `reserve` is to be asked for, with other needs of one slot where one is given. */
   needs(slot?: number, tokens?: number): number[]
   /**
-   * A free slot for a job with room for so many tokens, of which it is cut down to what it shares with the job; undefined
-   * where there is no slot or no memory.
+   * Gives a job a free slot with room for so many tokens, which is cut down to what it shares with the job; false where there
+   * is no slot or no memory.
    */
   take(job: Job, tokens: number): boolean
   /** The slot from which most rows can be copied to the job's. */

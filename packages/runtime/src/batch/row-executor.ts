@@ -43,7 +43,11 @@ export const createRowExecutor = (options: RowExecutorOptions): BatchExecutor =>
   const { session, description, dtype, rope, slots, cacheTokens, contextLength, chunk, images } = options
   const { vocabSize, heads, hiddenSize } = description.config
   const textOnly = images ? { features: zeros(dtype, [1, hiddenSize]) } : {}
-  const shapes = description.blocks.map(({ attention: { kvHeads, headDim } }) => ({ kvHeads, headDim }))
+  const shapes = description.blocks.map(({ attention: { kvHeads, headDim, valueDim } }) => ({
+    kvHeads,
+    headDim,
+    valueDim,
+  }))
   const memory = createRowMemory(shapes, dtype)
   const lengths: number[] = new Array(slots).fill(0)
   let needed: readonly number[] = lengths.map(() => 0)

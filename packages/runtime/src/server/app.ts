@@ -40,9 +40,12 @@ export const createApp = (settings: HandlerSettings): App => {
   const checkKey = createKeyCheck(settings.apiKeys)
   const checkHost = createHostCheck(settings.hosts)
   const scopes = new Set<Scope>()
-  const metrics = createMetrics(settings.models, () => scopes.size)
+  // Whoever asks for the figures is none of them.
+  const inFlight = () => [...scopes].filter(({ record }) => record.route !== '/metrics').length
+  const metrics = createMetrics(settings.models, inFlight)
   // Seconds of an answer, the latest ones weighing most.
   let meanSeconds = 1
+  let heldBytes = 0
   let stopped = false
 
   const finish = (scope: Scope): void => {
@@ -74,6 +77,15 @@ export const createApp = (settings: HandlerSettings): App => {
       parameters: context.req.param(),
       metrics: async () => renderMetrics(await settings.collectMetrics(() => metrics.values())),
       stopping: () => stopped,
+      holdBytes(bytes) {
+        if (heldBytes + bytes > limits.allBodiesBytes) throw busy(1)
+        heldBytes += bytes
+        scope.hold({
+          [Symbol.dispose]() {
+            heldBytes -= bytes
+          },
+        })
+      },
       disconnect: () => outgoing?.destroy(),
     }
     let response: Response

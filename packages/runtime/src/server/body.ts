@@ -18,8 +18,15 @@ const isJson = (contentType: string | null): boolean => {
   return type === 'application/json' || type.endsWith('+json')
 }
 
-/** The bytes of a body; more than `limit` is a 413 as soon as it is known. */
-const readBytes = async (request: Request, limit: number): Promise<Uint8Array> => {
+/** What a body may take. */
+export interface BodyLimits {
+  readonly bytes: number
+  /** Told of bytes before they are kept; throws where all requests together have too many. */
+  readonly hold: (bytes: number) => void
+}
+
+/** The bytes of a body; more than there may be is a 413 as soon as it is known. */
+const readBytes = async (request: Request, { bytes: limit, hold }: BodyLimits): Promise<Uint8Array> => {
   const announced = Number(request.headers.get('content-length') ?? '0')
   if (announced > limit) throw tooLarge(limit)
   const chunks: Uint8Array[] = []
@@ -28,10 +35,13 @@ const readBytes = async (request: Request, limit: number): Promise<Uint8Array> =
   if (!reader) return new Uint8Array()
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.byteLength
-    if (size > limit) {
+    try {
+      if (size > limit) throw tooLarge(limit)
+      hold(next.value.byteLength)
+    } catch (error) {
       // Nothing waits for what else comes: the answer closes the connection.
       reader.cancel().catch(() => {})
-      throw tooLarge(limit)
+      throw error
     }
     chunks.push(next.value)
   }
@@ -68,10 +78,10 @@ const deeperThan = (text: string, limit: number): boolean => {
 
 /**
  * The JSON value of a request's body.
- * @throws ApiError 413 past the limit, 415 for another type than JSON (which a page of another origin could send without
+ * @throws ApiError 413 past the limit, 429 where others have too many, 415 for another type than JSON (which a page of another origin could send without
  * asking), 400 for what is not UTF-8, not JSON or nested too deep
  */
-export const readJson = async (request: Request, limit: number): Promise<unknown> => {
+export const readJson = async (request: Request, limits: BodyLimits): Promise<unknown> => {
   if (!isJson(request.headers.get('content-type'))) {
     throw new ApiError(415, 'The body of the request must be JSON: send the header Content-Type: application/json.', {
       code: 'unsupported_media_type',
@@ -79,7 +89,7 @@ export const readJson = async (request: Request, limit: number): Promise<unknown
   }
   let bytes: Uint8Array
   try {
-    bytes = await readBytes(request, limit)
+    bytes = await readBytes(request, limits)
   } catch (error) {
     if (error instanceof ApiError) throw error
     throw new ApiError(400, 'The body of the request ended before it was complete.', { code: 'incomplete_body' })

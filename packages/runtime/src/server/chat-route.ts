@@ -4,19 +4,28 @@ import { type AnswerRequest, type Answers, startAnswers, usageOf } from './answe
 import { badParameter } from './api-error.ts'
 import { type ChatChoice, type ChatDelta, type ChatFinish, joinDeltas } from './chat-choice.ts'
 import { templateMessages } from './chat-messages.ts'
+import { type PreparedChat, prepareChat } from './chat-prompt.ts'
 import { type ChatRequest, chatRequest } from './chat-schema.ts'
 import { type Exchange, jsonResponse, readBody, useModel } from './exchange.ts'
 import { newId, unixSeconds } from './ids.ts'
 import type { ChatLogprob } from './logprobs.ts'
-import { chatTokens } from './prompt.ts'
+import type { ReadImage } from './message-content.ts'
 import { checkLogitBias, samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
-import { prepareTools, type ToolRequest, type ToolUse } from './tools.ts'
+import type { ToolRequest } from './tools.ts'
 
 /** What the parameters say together. @throws ApiError 400 */
 const checkRequest = (request: ChatRequest, maxChoices: number): void => {
   if (request.stream_options && !request.stream) {
     throw badParameter('stream_options', "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
+  }
+  for (const [older, newer] of [
+    ['functions', 'tools'],
+    ['function_call', 'tool_choice'],
+  ] as const) {
+    const given = request[older] ?? undefined
+    if (given !== undefined)
+      throw badParameter(older, `Send '${newer}' in place of '${older}'.`, 'unsupported_parameter')
   }
   if (request.top_logprobs && !request.logprobs) {
     throw badParameter('top_logprobs', "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
@@ -45,8 +54,7 @@ const formatSchema = (format: ChatRequest['response_format']): Readonly<Record<s
 
 const answerRequests = (
   request: ChatRequest,
-  ids: readonly number[],
-  { visibleTokens, constraint }: ToolUse,
+  { ids, visibleTokens, constraint }: PreparedChat,
   most: number,
 ): AnswerRequest[] => {
   const wanted = request.max_completion_tokens ?? request.max_tokens ?? Number.MAX_SAFE_INTEGER
@@ -69,19 +77,20 @@ export const createChatCompletion = async (exchange: Exchange): Promise<Response
   const request = await readBody(exchange, chatRequest)
   checkRequest(request, settings.limits.maxChoices)
   const model: LanguageModel = await useModel(exchange, request.model)
-  const messages = templateMessages(request.messages)
-  const toolUse = await prepareTools(model, messages, toolRequest(request), scope.signal)
-  const ids = await chatTokens(model, { ...toolUse, param: 'messages' }, scope.signal)
   checkLogitBias(request.logit_bias, model.description.config.vocabSize)
-  scope.record.promptTokens = ids.length
-  const answers = startAnswers(exchange, model, answerRequests(request, ids, toolUse, settings.limits.maxTokens))
+  const messagesOf = (read: ReadImage) => templateMessages(request.messages, read)
+  const chat = await prepareChat(exchange, model, messagesOf, {
+    ...toolRequest(request),
+    variables: request.chat_template_kwargs ?? undefined,
+  })
+  const answers = startAnswers(exchange, model, answerRequests(request, chat, settings.limits.maxTokens))
   const writing: Writing = {
     answers,
-    choices: answers.generations.map(() => toolUse.createChoice()),
+    choices: answers.generations.map(() => chat.createChoice()),
     common: { id: newId('chatcmpl-'), created: unixSeconds(), model: scope.record.model as string },
     logprobsWanted: request.logprobs === true,
     usageWanted: request.stream_options?.include_usage === true,
-    usage: (results) => usageOf(ids.length, results),
+    usage: (results) => usageOf(chat.ids.length, results),
   }
   return request.stream ? streamChat(exchange, writing) : await wholeChat(writing)
 }

@@ -68,6 +68,11 @@ export const chatRequest = z
     tool_choice: maybe(toolChoice),
     parallel_tool_calls: maybe(z.boolean()),
     response_format: maybe(responseFormat),
+    chat_template_kwargs: maybe(z.record(z.string(), z.unknown())).describe(
+      'Variables of the chat template, such as { "enable_thinking": false }. Not of OpenAI',
+    ),
+    functions: maybe(z.unknown()).describe('Refused: the older form of tools'),
+    function_call: maybe(z.unknown()).describe('Refused: the older form of tool_choice'),
     modalities: maybe(z.array(z.enum(['text'])).min(1)),
   })
   .meta({ id: 'CreateChatCompletionRequest' })

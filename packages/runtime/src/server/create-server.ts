@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { AwqError } from '@awq/tensor'
 import { getRequestListener } from '@hono/node-server'
 import { createApp } from './app.ts'
+import { isLoopback, loopbackHosts } from './hosts.ts'
 import { malformedRequest } from './malformed.ts'
 import { type HandlerOptions, handlerSettings, type MetricValues } from './settings.ts'
 import { shuttingDown } from './to-api-error.ts'
@@ -28,15 +29,10 @@ export interface RunningServer extends AsyncDisposable {
   metrics(): Promise<MetricValues>
   /**
    * Takes no more requests, waits up to `drainSeconds` (30 by default) for those that run, ends what is left, and unloads the
-   * models of a registry. A second call with fewer seconds hurries the first.
+   * models that a registry has loaded. A second call with fewer seconds hurries the first.
    */
   close(options?: { readonly drainSeconds?: number }): Promise<void>
 }
-
-const loopback: readonly string[] = ['127.0.0.1', 'localhost', '::1']
-
-/** Names of this machine that a page of another host cannot have. */
-const loopbackHosts: readonly string[] = ['127.0.0.1', 'localhost', '[::1]']
 
 /**
  * Serves the API over HTTP; resolves when it listens.
@@ -46,7 +42,7 @@ export const createServer = async (options: ServerOptions): Promise<RunningServe
   const { host = '127.0.0.1', port = 8080, receiveSeconds = 30, maxConnections = 4096 } = options
   const settings = handlerSettings({
     ...options,
-    hosts: options.hosts ?? (loopback.includes(host) && !options.apiKeys?.length ? loopbackHosts : undefined),
+    hosts: options.hosts ?? (isLoopback(host) && !options.apiKeys?.length ? loopbackHosts(host) : undefined),
   })
   const app = createApp(settings)
   const listener = getRequestListener((request, environment) => app.fetch(request, environment), {
@@ -86,7 +82,7 @@ export const createServer = async (options: ServerOptions): Promise<RunningServe
     server.closeIdleConnections()
     await stopped
     clearInterval(sweep)
-    if (!settings.borrowed) await settings.models.close()
+    await settings.models.close()
   }
   const close = async ({ drainSeconds = 30 }: { drainSeconds?: number } = {}): Promise<void> => {
     const end = (): void => {

@@ -19,14 +19,16 @@ export interface Exchange {
   readonly metrics: () => Promise<MetricsText>
   /** The server takes no new requests any more. */
   readonly stopping: () => boolean
+  /** Counts bytes among those of all requests until this one is over. @throws ApiError 429 for too many */
+  readonly holdBytes: (bytes: number) => void
   /** Closes the connection without another word. */
   readonly disconnect: () => void
 }
 
 /** The body of a request by its schema. @throws ApiError 4xx */
 export const readBody = async <S extends z.ZodType>(exchange: Exchange, schema: S): Promise<z.output<S>> => {
-  const { request, settings, scope } = exchange
-  const body = parseBody(schema, await readJson(request, settings.limits.bodyBytes))
+  const { request, settings, scope, holdBytes } = exchange
+  const body = parseBody(schema, await readJson(request, { bytes: settings.limits.bodyBytes, hold: holdBytes }))
   if (settings.logPrompts) scope.texts = { request: body, answers: [] }
   return body
 }

@@ -3,7 +3,7 @@ import { type HandlerOptions, handlerSettings } from './settings.ts'
 
 /**
  * The API as a function of Web-standard requests, for servers that take such: `app.mount('/', handler)` of hono,
- * `export const POST = handler` of Next.js, `createServer` of this package.
+ * `export const POST = handler` of Next.js, `getRequestListener(handler)` of @hono/node-server for Express.
  * @throws AwqError INVALID_ARGUMENT for options out of range
  */
 export const toFetchHandler = (options: HandlerOptions): ((request: Request) => Promise<Response>) => {

@@ -1,7 +1,8 @@
 export { createServer, type RunningServer, type ServerOptions } from './create-server.ts'
 export { toFetchHandler } from './fetch-handler.ts'
+export { isLoopback } from './hosts.ts'
 export { createLogger, type Logger, type LogLevel, logLevels } from './log.ts'
-export { weightFileBytes } from './model-facts.ts'
+export { type ModelNeeds, modelNeeds } from './model-needs.ts'
 export {
   createRegistry,
   type ModelEntry,

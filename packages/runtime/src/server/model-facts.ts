@@ -20,7 +20,7 @@ export interface ModelFacts {
 
 const known = new WeakMap<LanguageModel, Promise<ModelFacts>>()
 
-/** Bytes of the files of a folder's weights, which is about what a loaded model takes. */
+/** Bytes of the files of a folder's weights. */
 export const weightFileBytes = async (folder: Folder): Promise<number> => {
   let bytes = 0
   for (const file of await folder.list()) {

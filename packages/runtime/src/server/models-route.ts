@@ -12,7 +12,14 @@ const modelObject = async ({ name, created, state, facts, model }: ModelStatus) 
   ...facts,
 })
 
-const factsOf = ({ contextLength, kind, accuracy, description, tokenizer }: NonNullable<ModelStatus['model']>) => ({
+const factsOf = ({
+  contextLength,
+  kind,
+  accuracy,
+  description,
+  tokenizer,
+  sees,
+}: NonNullable<ModelStatus['model']>) => ({
   context_length: contextLength,
   kind,
   accuracy,
@@ -20,6 +27,7 @@ const factsOf = ({ contextLength, kind, accuracy, description, tokenizer }: NonN
   hidden_size: description.config.hiddenSize,
   vocabulary: description.config.vocabSize,
   chat: tokenizer.chatTemplate !== undefined,
+  images: sees,
 })
 
 /** `GET /v1/models`. */

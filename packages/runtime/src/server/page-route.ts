@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { brotliCompress, gzip } from 'node:zlib'
 import { pageParts } from '#page'
 import { ApiError } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
@@ -39,8 +40,8 @@ const preparePage = async (): Promise<SentPage> => {
   return {
     text,
     encodings: [
-      ['br', new Uint8Array(brotliCompressSync(text))],
-      ['gzip', new Uint8Array(gzipSync(text, { level: 9 }))],
+      ['br', new Uint8Array(await promisify(brotliCompress)(text))],
+      ['gzip', new Uint8Array(await promisify(gzip)(text, { level: 9 }))],
     ],
     headers: {
       'content-type': 'text/html; charset=utf-8',

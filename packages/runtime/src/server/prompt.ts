@@ -19,7 +19,7 @@ const refused = (error: unknown, contextLength: number, param: string): unknown 
     return contextExceeded(contextLength, `${error.counted ? '' : 'at least '}${error.tokens}`, param)
   if (!AwqError.is(error) || (error.code !== 'INVALID_ARGUMENT' && error.code !== 'UNSUPPORTED')) return error
   // The template's own words, without the name of the model's folder.
-  if (error.cause !== undefined)
+  if (error.code === 'INVALID_ARGUMENT' && error.cause !== undefined)
     return badParameter(param, `The chat template of this model refuses the ${param}: ${messageOf(error.cause)}`)
   return badParameter(param, error.message)
 }
@@ -35,7 +35,7 @@ export interface ChatPrompt extends MessagesInput {
  */
 export const chatTokens = async (
   model: LanguageModel,
-  { messages, tools, param }: ChatPrompt,
+  { param, ...input }: ChatPrompt,
   signal: AbortSignal,
 ): Promise<number[]> => {
   const { tokenizer, contextLength } = model
@@ -47,9 +47,9 @@ export const chatTokens = async (
     )
   }
   // Every message takes a token at least.
-  if (messages.length > contextLength) throw contextExceeded(contextLength, `more than ${contextLength}`, param)
+  if (input.messages.length > contextLength) throw contextExceeded(contextLength, `more than ${contextLength}`, param)
   try {
-    return await model.prepare({ messages, tools }, { most: contextLength, signal })
+    return await model.prepare(input, { most: contextLength, signal })
   } catch (error) {
     throw refused(error, contextLength, param)
   }

@@ -11,8 +11,9 @@ export interface ModelEntry {
   readonly name: string
   /** Other names for it. */
   readonly aliases?: readonly string[]
-  readonly load: () => Promise<LanguageModel>
-  /** What it takes in memory, about: weights and cache. Decides what is unloaded for it; 0 by default. */
+  /** Loads it; or the model itself, which then stays as it is: it makes room for no other and is its owner's to dispose. */
+  readonly load: (() => Promise<LanguageModel>) | LanguageModel
+  /** What it takes in memory, about: weights and caches (`modelNeeds`). Decides what is unloaded for it; 0 by default. */
   readonly bytes?: number
   /** Facts for `/v1/models`, by what they are called there. */
   readonly facts?: Readonly<Record<string, unknown>>
@@ -86,8 +87,7 @@ export const createRegistry = (options: RegistryOptions): ModelRegistry => {
     (entry): Slot => ({
       entry,
       bytes: entry.bytes ?? 0,
-      state: 'unloaded',
-      model: undefined,
+      ...(isLoaded(entry.load) ? { state: 'loaded', model: entry.load } : { state: 'unloaded', model: undefined }),
       requests: 0,
       lastUsed: 0,
     }),
@@ -123,7 +123,7 @@ export const createRegistry = (options: RegistryOptions): ModelRegistry => {
     slot.state = 'loading'
     try {
       await timed('loaded', slot, async () => {
-        slot.model = await slot.entry.load()
+        slot.model = isLoaded(slot.entry.load) ? slot.entry.load : await slot.entry.load()
       })
       slot.state = 'loaded'
     } catch (error) {
@@ -138,11 +138,13 @@ export const createRegistry = (options: RegistryOptions): ModelRegistry => {
     let excess = taken() + needed - memoryBytes
     for (const slot of slots.filter(({ state }) => state === 'loaded').sort((a, b) => a.lastUsed - b.lastUsed)) {
       if (excess <= 0) break
-      if (slot.requests > 0) continue
+      if (slot.requests > 0 || isLoaded(slot.entry.load)) continue
       chosen.push(slot)
       excess -= slot.bytes
     }
-    const nothingLeft = slots.every((slot) => slot.state === 'unloaded' || chosen.includes(slot))
+    const stays = (slot: Slot): boolean =>
+      slot.state !== 'unloaded' && !chosen.includes(slot) && !isLoaded(slot.entry.load)
+    const nothingLeft = !slots.some(stays)
     return excess <= 0 || nothingLeft ? chosen : undefined
   }
 
@@ -242,13 +244,15 @@ export const createRegistry = (options: RegistryOptions): ModelRegistry => {
       closed = true
       for (const waiter of waiting.splice(0)) waiter.give(new AwqError('NOT_FOUND', 'The server was closed.'))
       for (const slot of slots) {
-        if (slot.state !== 'loaded') continue
+        if (slot.state !== 'loaded' || isLoaded(slot.entry.load)) continue
         slot.state = 'unloading'
         await unload(slot)
       }
     },
   }
 }
+
+const isLoaded = (load: ModelEntry['load']): load is LanguageModel => typeof load !== 'function'
 
 const namesOf = (slots: readonly Slot[]): Map<string, Slot> => {
   if (slots.length === 0) throw new AwqError('INVALID_ARGUMENT', 'A server needs at least one model.')

@@ -29,7 +29,7 @@ describe('what is wrong with a request', () => {
     [
       'an image',
       chat({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:' } }] }] }),
-      'messages[0].content[0]',
+      'messages[0].content[0].image_url.url',
       'unsupported_value',
     ],
     ['heat', chat({ temperature: 2.5 }), 'temperature', 'decimal_above_maximum_value'],

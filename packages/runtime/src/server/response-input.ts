@@ -1,13 +1,16 @@
 import type { ChatMessage } from '@awq/text'
 import { badParameter } from './api-error.ts'
-import { contentText } from './chat-messages.ts'
+import { contentText, messageContent, type ReadImage } from './message-content.ts'
 import type { ResponseRequest } from './response-schema.ts'
 
 /**
  * The items of a request as messages for a chat template: instructions first, calls of one turn in one message.
- * @throws ApiError 400 for what no text model reads
+ * @throws ApiError 400 for what no model reads, and as `read`
  */
-export const responseMessages = ({ input, instructions }: ResponseRequest): ChatMessage[] => {
+export const responseMessages = async (
+  { input, instructions }: ResponseRequest,
+  read: ReadImage,
+): Promise<ChatMessage[]> => {
   const messages: ChatMessage[] = instructions ? [{ role: 'system', content: instructions }] : []
   if (typeof input === 'string') return [...messages, { role: 'user', content: input }]
   for (const [index, item] of input.entries()) {
@@ -29,7 +32,8 @@ export const responseMessages = ({ input, instructions }: ResponseRequest): Chat
       messages.push({ role: 'tool', tool_call_id: item.call_id, content })
     } else {
       const role = item.role === 'developer' ? 'system' : item.role
-      messages.push({ role, content: contentText(item.content, `${at}.content`) })
+      const reads = role === 'user' ? messageContent : contentText
+      messages.push({ role, content: await reads(item.content, `${at}.content`, read) })
     }
   }
   if (messages.length === 0) throw badParameter('input', 'The input has no message.')

@@ -2,15 +2,16 @@ import type { GenerationResult } from '../generation.ts'
 import { type Answers, startAnswers, usageOf } from './answers.ts'
 import { badParameter } from './api-error.ts'
 import type { ChatChoice } from './chat-choice.ts'
+import { prepareChat } from './chat-prompt.ts'
 import { type Exchange, jsonResponse, readBody, useModel } from './exchange.ts'
 import { newId, unixSeconds } from './ids.ts'
-import { chatTokens } from './prompt.ts'
+import type { ReadImage } from './message-content.ts'
 import { responseMessages } from './response-input.ts'
 import { createResponseOutput, type OutputEvent } from './response-output.ts'
 import { type ResponseRequest, responseRequest } from './response-schema.ts'
 import { samplingOptions } from './sampling-parameters.ts'
 import { streamAnswer } from './stream-answer.ts'
-import { prepareTools, type ToolRequest } from './tools.ts'
+import type { ToolRequest } from './tools.ts'
 
 /** Nothing is kept between requests. @throws ApiError 400 for what would need it */
 const checkRequest = (request: ResponseRequest): void => {
@@ -44,24 +45,23 @@ export const createResponse = async (exchange: Exchange): Promise<Response> => {
   const request = await readBody(exchange, responseRequest)
   checkRequest(request)
   const model = await useModel(exchange, request.model)
-  const toolUse = await prepareTools(model, responseMessages(request), toolRequest(request), scope.signal)
-  const ids = await chatTokens(model, { ...toolUse, param: 'input' }, scope.signal)
-  scope.record.promptTokens = ids.length
+  const messagesOf = (read: ReadImage) => responseMessages(request, read)
+  const chat = await prepareChat(exchange, model, messagesOf, toolRequest(request))
   const wantsLogprobs = request.top_logprobs || request.include?.includes('message.output_text.logprobs')
   const answers = startAnswers(exchange, model, [
     {
-      ids,
+      ids: chat.ids,
       continuation: false,
       options: {
         ...samplingOptions(request),
-        visibleTokens: toolUse.visibleTokens,
-        constraint: toolUse.constraint,
+        visibleTokens: chat.visibleTokens,
+        constraint: chat.constraint,
         maxNewTokens: Math.min(request.max_output_tokens ?? Number.MAX_SAFE_INTEGER, settings.limits.maxTokens),
         logprobs: wantsLogprobs ? (request.top_logprobs ?? 0) : undefined,
       },
     },
   ])
-  const choice = toolUse.createChoice()
+  const choice = chat.createChoice()
   const frame = responseFrame(request, scope.record.model as string)
   return request.stream ? streamResponse(exchange, answers, choice, frame) : await wholeResponse(answers, choice, frame)
 }

@@ -84,7 +84,7 @@ describe('/v1/responses by the client of OpenAI', () => {
     ['earlier responses', { previous_response_id: 'resp_1' }, 'previous_response_id'],
     ['conversations that are kept', { conversation: 'conv_1' }, 'conversation'],
     ['work in the background', { background: true }, 'background'],
-    ['images', { input: [{ role: 'user', content: [{ type: 'input_image' }] }] }, 'input[0].content[0]'],
+    ['images', { input: [{ role: 'user', content: [{ type: 'input_image' }] }] }, 'input[0].content[0].image_url'],
     ['items that there are not', { input: [{ type: 'nonsense' }] }, 'input[0].type'],
     ['no input', { input: null }, 'input'],
   ])('refuses %s', async (_, options, param) => {

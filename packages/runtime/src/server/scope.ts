@@ -3,7 +3,6 @@
  * @module
  */
 import { ApiError } from './api-error.ts'
-import type { ModelLease } from './registry.ts'
 
 /** What is known of a request when it is over. */
 export interface RequestRecord {
@@ -37,15 +36,17 @@ export interface Scope {
   /** What was asked and answered, where it is to be logged. */
   texts?: { readonly request: unknown; readonly answers: readonly string[] }
   abort(reason: unknown): void
-  /** Keeps a model until the end of the request. */
-  hold(lease: ModelLease): void
+  /** Keeps something, such as a model, until the end of the request. */
+  hold(held: Disposable): void
   /** The request is over; only the first call does something. */
   end(): void
 }
 
-/** The client closed the connection. Nobody sees this error; nginx's status stands for it in logs. */
-export const clientGone = (): ApiError =>
-  new ApiError(499, 'The client closed the connection.', { code: 'client_closed' })
+/** The client closed the connection, or takes nothing of it. Nobody sees this error; nginx's status stands for it in logs. */
+export const clientGone = (stalled = false): ApiError =>
+  new ApiError(499, stalled ? 'The client takes nothing.' : 'The client closed the connection.', {
+    code: 'client_closed',
+  })
 
 /** Begins a request. `onEnd` is called once with the finished record. */
 export const openScope = (
@@ -55,7 +56,7 @@ export const openScope = (
   onEnd: (scope: Scope) => void,
 ): Scope => {
   const controller = new AbortController()
-  const leases: ModelLease[] = []
+  const held: Disposable[] = []
   let open = true
   const leave = (): void => {
     if (!open) return
@@ -69,16 +70,16 @@ export const openScope = (
     signal: controller.signal,
     started: performance.now(),
     abort: (reason) => controller.abort(reason),
-    hold: (lease) => {
-      if (open) leases.push(lease)
-      else lease[Symbol.dispose]()
+    hold: (one) => {
+      if (open) held.push(one)
+      else one[Symbol.dispose]()
     },
     end() {
       if (!open) return
       open = false
       clearTimeout(timer)
       request.signal.removeEventListener('abort', leave)
-      for (const lease of leases) lease[Symbol.dispose]()
+      for (const one of held) one[Symbol.dispose]()
       scope.record.seconds = (performance.now() - scope.started) / 1000
       onEnd(scope)
     },

@@ -1,12 +1,21 @@
 import { AwqError } from '@awq/tensor'
 import type { LanguageModel } from '../language-model.ts'
+import { createHostList, type HostCheck } from './images/allowed-hosts.ts'
 import type { Logger } from './log.ts'
 import { createRegistry, type ModelRegistry } from './registry.ts'
 
 /** What a server does not go beyond. */
 export interface ServerLimits {
-  /** Bytes of a request's body; 8 MiB by default. */
+  /** Bytes of a request's body, and of the images that are fetched for it; 32 MiB by default. */
   readonly bodyBytes?: number | undefined
+  /** Bytes of all bodies that are being answered; further requests get 429. 256 MiB by default. */
+  readonly allBodiesBytes?: number | undefined
+  /** Images of a request; 16 by default. */
+  readonly images?: number | undefined
+  /** Pixels of the images of a request, together; 32 Mi by default. */
+  readonly imagePixels?: number | undefined
+  /** Seconds in which an image must be fetched; 20 by default. */
+  readonly imageSeconds?: number | undefined
   /** New tokens of one answer: asked for more, the server gives so many; no limit but the context by default. */
   readonly maxTokens?: number | undefined
   /** Answers of one request, `n` times its prompts; 128 by default. */
@@ -38,6 +47,11 @@ export interface HandlerOptions {
   readonly hosts?: readonly string[] | undefined
   /** `GET /` answers with a chat page; true by default. It holds nothing that a key protects. */
   readonly page?: boolean | undefined
+  /**
+   * Hosts that images may be fetched from by http and https, such as `images.example.com`, `*.example.com` or `10.0.0.7:9000`; none
+   * by default: images come as data URLs. A host in a private network is one that is named by its address, or localhost.
+   */
+  readonly imageHosts?: readonly string[] | undefined
   readonly limits?: ServerLimits | undefined
   /** One entry per request and per failure; none by default. A pino logger fits. */
   readonly log?: Logger | undefined
@@ -56,20 +70,23 @@ export type MetricValues = readonly object[]
 /** HandlerOptions, checked, with every value present. */
 export interface HandlerSettings {
   readonly models: ModelRegistry
-  /** The registry was made here, of loaded models: these are the caller's to dispose. */
-  readonly borrowed: boolean
   readonly apiKeys: readonly string[]
   readonly cors: readonly string[]
   readonly logPrompts: boolean
   readonly page: boolean
   readonly hosts: readonly string[] | undefined
+  readonly imageHosts: HostCheck | undefined
   readonly limits: { readonly [K in keyof Required<ServerLimits>]: number }
   readonly log: Logger | undefined
   readonly collectMetrics: (own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>
 }
 
 const defaults: HandlerSettings['limits'] = {
-  bodyBytes: 8 * 1024 * 1024,
+  bodyBytes: 2 ** 25,
+  allBodiesBytes: 2 ** 28,
+  images: 16,
+  imagePixels: 2 ** 25,
+  imageSeconds: 20,
   maxTokens: Number.MAX_SAFE_INTEGER,
   maxChoices: 128,
   maxRequests: 1024,
@@ -81,11 +98,11 @@ const isRegistry = (models: HandlerOptions['models']): models is ModelRegistry =
   typeof (models as Partial<ModelRegistry>).acquire === 'function'
 
 const registryOf = (models: Readonly<Record<string, LanguageModel>>): ModelRegistry =>
-  createRegistry({ models: Object.entries(models).map(([name, model]) => ({ name, load: async () => model })) })
+  createRegistry({ models: Object.entries(models).map(([name, load]) => ({ name, load })) })
 
 /**
  * Fills in the defaults.
- * @throws AwqError INVALID_ARGUMENT for a limit that is not a positive number
+ * @throws AwqError INVALID_ARGUMENT for a limit that is not a positive number, or a host of images that is none
  */
 export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
   const limits = { ...defaults }
@@ -103,18 +120,18 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     apiKeys = [],
     cors = localOrigins,
     hosts,
+    imageHosts = [],
     log,
     logPrompts = false,
     page = true,
     collectMetrics = async (own) => [await own()],
   } = options
   return {
-    ...(isRegistry(models)
-      ? { models, borrowed: false }
-      : { models: registryOf(models as Readonly<Record<string, LanguageModel>>), borrowed: true }),
+    models: isRegistry(models) ? models : registryOf(models as Readonly<Record<string, LanguageModel>>),
     apiKeys,
     cors,
     hosts,
+    imageHosts: imageHosts.length > 0 ? createHostList(imageHosts) : undefined,
     limits,
     log,
     logPrompts,

@@ -1,5 +1,6 @@
 import { errorBody } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
+import { clientGone } from './scope.ts'
 import { type EventSink, eventStream } from './sse.ts'
 import { toApiError } from './to-api-error.ts'
 
@@ -31,7 +32,7 @@ export const streamAnswer = (
     stallSeconds: settings.limits.stallSeconds,
     onLeave(stalled) {
       scope.record.aborted = true
-      scope.abort(new Error(stalled ? 'the client takes nothing' : 'the client has gone'))
+      scope.abort(clientGone(stalled))
       if (stalled) disconnect()
     },
   })

@@ -202,7 +202,11 @@ export const createChat = ({ api, memory, now = () => performance.now(), interva
         await write(false)
       }
       show({ end: reason === 'length' ? 'length' : 'complete' })
-      say(reason === 'length' ? 'The answer was cut off at its most tokens.' : 'The answer is complete.')
+      say(
+        reason === 'length'
+          ? 'The answer was cut off: it has as many tokens as the settings allow.'
+          : 'The answer is complete.',
+      )
     } catch (error) {
       if (signal.aborted) {
         show({ end: 'stopped' })

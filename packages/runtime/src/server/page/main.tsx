@@ -5,8 +5,8 @@ import { createMemory } from './memory.ts'
 import { App } from './view/app.tsx'
 
 const chat = createChat({
-  // Relative to the page, so that it works wherever it is mounted.
-  api: createApi(document.baseURI, (...request) => fetch(...request)),
+  // Relative to the page, so that it works wherever it is mounted, with a slash at its end or without.
+  api: createApi(document.baseURI.replace(/[?#].*/, '').replace(/\/*$/, '/'), (...request) => fetch(...request)),
   memory: createMemory(
     () => sessionStorage,
     () => localStorage,

@@ -36,7 +36,7 @@ const Figures = ({ figures, end }: { figures: AnswerFigures; end: Turn['end'] })
         </li>
       )}
       {end === 'stopped' && <li>stopped</li>}
-      {end === 'length' && <li>cut off at its most tokens</li>}
+      {end === 'length' && <li>cut off: longer answers by the settings</li>}
     </ul>
   )
 }
