@@ -155,3 +155,32 @@ describe.each(seeingCheckpoints)('$name', (checkpoint) => {
     expect(weights(third.path)).not.toEqual(weights(one.path))
   })
 })
+
+describe('lines that can not be read', () => {
+  const folder = withProcessor(seeingCheckpoints.find(({ name }) => name === 'smolvlm')!, scratch)
+  const png = readFileSync(join(scratch, 'rgb.png'))
+  writeFileSync(join(scratch, 'cut.png'), png.subarray(0, png.length / 2))
+  writeFileSync(join(scratch, 'text.png'), 'no image')
+  let made = 0
+  test.each([
+    [{ image: 'none.png', text: 'a' }, /bad-\d+\.jsonl line 2: there is no image .*none\.png/],
+    [{ image: 'cut.png', text: 'a' }, /bad-\d+\.jsonl line 2: /],
+    [{ image: 'text.png', text: 'a' }, /bad-\d+\.jsonl line 2: /],
+    [{ image: 'https://example.org/a.png', text: 'a' }, /line 2: .*not fetched/],
+    [{ image: 7, text: 'a' }, /line 2: /],
+    [{ images: ['rgb.png'], text: '<image> <image>' }, /line 2 has 1 images/],
+    [{ messages: [{ role: 'user', content: [{ type: 'video', video: 'a' }, part('rgb.png')] }] }, /line 2: .*video/],
+  ])('%j', async (record, message) => {
+    const path = join(scratch, `bad-${made++}.jsonl`)
+    writeFileSync(path, [records[0], record].map((line) => JSON.stringify(line)).join('\n'))
+    const output = join(scratch, `bad-${made}`)
+    const options = { model: folder, output, engine, method: 'awq', groupSize: 16, calibration: path } as const
+    await expect(quantize(options)).rejects.toThrow(message)
+  })
+
+  test('images for a model that reads text alone', async () => {
+    const model = fileURLToPath(new URL('../fixtures/models/llama', import.meta.url))
+    const options = { output: join(scratch, 'blind'), engine, method: 'awq', groupSize: 16, calibration: file } as const
+    await expect(quantize({ ...options, model })).rejects.toThrow(/pairs\.jsonl line 1: .*reads text alone/)
+  })
+})
