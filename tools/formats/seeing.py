@@ -40,7 +40,7 @@ for folder in job["folders"]:
         model, info = AutoModelForImageTextToText.from_pretrained(
             folder, config=config, dtype=getattr(torch, job.get("dtype", "float32")), attn_implementation="eager", output_loading_info=True)
         # What both stand for, in float32.
-        model = model.float()
+        model = torch.nn.Module.float(model)
         kind = model.config.model_type
         logits = []
         with torch.no_grad():
