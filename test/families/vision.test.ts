@@ -58,6 +58,17 @@ describe.each(seeingCheckpoints)('$name', (checkpoint) => {
     await encoder.dispose()
   })
 
+  test('features of images whose tiles go through the tower one by one', async () => {
+    await using model = await openModel(await openFolder(checkpoint.path), engine)
+    const encoder = createImageEncoder(model, { patchesAtOnce: 1 })
+    for (const { image, features } of golden.images) {
+      const made = await encoder.encode(image)
+      const rows = rowsOf({ shape: features.shape, values: made.features })
+      expect(distance(rows, rowsOf(features))).toBeLessThan(tolerance)
+    }
+    await encoder.dispose()
+  })
+
   test.for(forms)('prompts and what follows, attention %s', async (attention, { skip }) => {
     await using model = await openModel(await openFolder(checkpoint.path), engine)
     const { description } = model

@@ -1,9 +1,9 @@
-import { AwqError } from '@awq/tensor'
 import { decodeWithPlatform } from '#platform'
 import { decodeBmp } from './bmp/decode.ts'
 import { decodeGif } from './gif/decode.ts'
 import { truncated } from './header/bytes.ts'
 import { type ImageHeader, readImageHeader } from './header/read-header.ts'
+import { checkSize, defaultMaxPixels } from './limits.ts'
 import { orient } from './pixels/orient.ts'
 import { toRgb } from './pixels/to-rgb.ts'
 import { decodePng } from './png/decode.ts'
@@ -24,19 +24,6 @@ export interface DecodeOptions {
   /** `apply` (default) turns the image as its EXIF data says, as `load_image` does; `ignore` leaves it as it is stored. */
   readonly orientation?: 'apply' | 'ignore'
   readonly signal?: AbortSignal | undefined
-}
-
-/** The most pixels of an image unless told otherwise: 64 Mi, some 200 MB once decoded. */
-export const defaultMaxPixels = 2 ** 26
-
-function checkSize({ format, width, height }: ImageHeader, maxPixels: number, name: string): void {
-  if (width * height <= maxPixels) return
-  const million = (pixels: number): string => `${(pixels / 1e6).toPrecision(3)} million`
-  throw new AwqError(
-    'UNSUPPORTED',
-    `${name} (${format}) has ${width} x ${height} pixels, ${million(width * height)}: more than the ${million(maxPixels)} that are ` +
-      'taken. Make it smaller, or raise maxPixels',
-  )
 }
 
 /** The same file with an upright orientation, for decoders that turn images by themselves. */
@@ -64,7 +51,7 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   const { name = 'the image', maxPixels = defaultMaxPixels, alpha = 'drop', orientation = 'apply', signal } = options
   signal?.throwIfAborted()
   const header = readImageHeader(bytes, name)
-  checkSize(header, maxPixels, name)
+  checkSize(header, maxPixels, `${name} (${header.format})`)
   if (header.truncated === true) throw truncated(name)
   const decoded = await pixelsOf(bytes, header, alpha === 'white', name)
   signal?.throwIfAborted()

@@ -80,7 +80,7 @@ describe('damaged settings', () => {
   test.each([
     [
       { image_processor_type: 'CLIPImageProcessor', image_mean: [0.5] },
-      /image_mean is "\[0.5\]"; it must be three numbers/,
+      /image_mean is \[0.5\]; it must be three numbers/,
     ],
     [{ image_processor_type: 'CLIPImageProcessor', size: -1 }, /preprocessor_config\.json: size is/],
     [{ image_processor_type: 'CLIPImageProcessor', do_resize: 'yes' }, /do_resize.*true or false/],

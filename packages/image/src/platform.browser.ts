@@ -1,6 +1,8 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import { hasAlpha, pixelsByCanvas, pixelsByTexture } from './bitmap-pixels.ts'
 import { formats, type ImageFormat } from './header/formats.ts'
+import { checkSize } from './limits.ts'
+import type { Drawable } from './pixels/given.ts'
 import type { DecodedPixels } from './types.ts'
 
 /**
@@ -19,6 +21,38 @@ export async function decodeWithPlatform(bytes: Uint8Array, format: ImageFormat,
       { cause },
     )
   }
+  return bitmapPixels(bitmap, name)
+}
+
+/**
+ * The pixels of what a page can draw: an ImageBitmap, an image, a canvas, the frame that a video shows. Throws INVALID_ARGUMENT for what can
+ * not be drawn (yet), and as `checkSize`.
+ */
+export async function drawnPixels(source: Drawable, maxPixels: number, name: string): Promise<DecodedPixels> {
+  let bitmap: ImageBitmap
+  try {
+    bitmap = await createImageBitmap(source as ImageBitmapSource, {
+      premultiplyAlpha: 'none',
+      colorSpaceConversion: 'none',
+    })
+  } catch (cause) {
+    throw new AwqError(
+      'INVALID_ARGUMENT',
+      `${name} cannot be drawn: ${messageOf(cause)}. Give an ImageBitmap, ImageData, an image or a canvas that is ready, or the bytes of a file`,
+      { cause },
+    )
+  }
+  try {
+    checkSize(bitmap, maxPixels, name)
+  } catch (error) {
+    bitmap.close()
+    throw error
+  }
+  return bitmapPixels(bitmap, name)
+}
+
+/** RGBA of a bitmap, which is closed. */
+function bitmapPixels(bitmap: ImageBitmap, name: string): DecodedPixels {
   try {
     const { width, height } = bitmap
     const drawn = pixelsByCanvas(bitmap, name)

@@ -1,5 +1,6 @@
 import { AwqError, messageOf } from '@awq/tensor'
 import type { ImageFormat } from './header/formats.ts'
+import type { Drawable } from './pixels/given.ts'
 import type { DecodedPixels } from './types.ts'
 
 type Sharp = typeof import('sharp').default
@@ -89,4 +90,12 @@ export async function decodeWithPlatform(bytes: Uint8Array, format: ImageFormat,
       { cause },
     )
   }
+}
+
+/** Nothing can be drawn here: throws UNSUPPORTED. */
+export async function drawnPixels(_source: Drawable, _maxPixels: number, name: string): Promise<DecodedPixels> {
+  throw new AwqError(
+    'UNSUPPORTED',
+    `${name} has no data: give the bytes of a file, or { width, height, data } with 3 (RGB) or 4 (RGBA) bytes for each pixel`,
+  )
 }

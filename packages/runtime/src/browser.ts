@@ -3,6 +3,7 @@ import { type ModelFolderOptions, modelFolder } from '@awq/tensor/browser'
 import type { LanguageModel } from './language-model.ts'
 import { loadModel as loadFolder } from './load-model.ts'
 import type { LoadOptions } from './load-options.ts'
+import { fetchImage } from './vision/fetch-image.ts'
 
 export type { LanguageModel } from './language-model.ts'
 export type { LoadEvent, LoadOptions } from './load-options.ts'
@@ -26,15 +27,17 @@ export const preferredDevice = async (): Promise<'webgpu' | 'cpu'> => {
  * Loads a model in a browser: `ORG/NAME` of the hub or the address of a folder (`modelFolder`), of which a copy is kept, or a
  * folder (`directoryFolder`, `filesFolder` of @awq/tensor/browser). On WebGPU where there is a GPU for it (`preferredDevice`), else, and with a warning
  * where WebGPU can not do it, on the CPU; a `device` that is named is used or refused. Weights are fetched last, with
- * `download` events, when everything else is known to be right.
+ * `download` events, when everything else is known to be right. Images may be given by addresses, which the page must be allowed to
+ * fetch, relative ones too.
  * @throws AwqError as `loadModel` of @awq/runtime, and as `modelFolder` of @awq/tensor/browser
  */
 export const loadModel = async (
   reference: string | URL | Folder,
-  options: BrowserLoadOptions = {},
+  given: BrowserLoadOptions = {},
 ): Promise<LanguageModel> => {
   const named = typeof reference === 'string' || reference instanceof URL
-  const folder = named ? await modelFolder(reference, options) : reference
+  const folder = named ? await modelFolder(reference, given) : reference
+  const options = { readImage: fetchImage, fetchImage, ...given }
   if (options.device !== undefined || typeof options.engine === 'object') return loadFolder(folder, options)
   const device = await preferredDevice()
   try {

@@ -64,7 +64,10 @@ export const chooseDecoder = async (
   }
   for (const [at, dtype] of types.entries()) {
     const choice = { attention: resolveAttention(options.attention, attentionFacts(engine, description, dtype)), dtype }
-    if (engine.limits) checkLimits(model.decoderGraph(choice), engine.limits)
+    if (engine.limits) {
+      checkLimits(model.decoderGraph(choice), engine.limits)
+      if (model.sees) checkLimits(model.visionGraph({ dtype }), engine.limits)
+    }
     if (!checked) return choice
     const { signal, onProgress } = options
     // Its rows are read here and there.

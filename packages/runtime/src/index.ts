@@ -85,7 +85,12 @@ export {
   toolCallMarkerIds,
   toolCallMarkers,
 } from './tool-calls/index.ts'
-export { createImageEncoder, type EncodedImage, type ImageEncoder } from './vision/image-encoder.ts'
+export {
+  createImageEncoder,
+  type EncodedImage,
+  type ImageEncoder,
+  type ImageEncoderOptions,
+} from './vision/image-encoder.ts'
 export {
   createImagePrompts,
   type ImagePrompt,
@@ -99,7 +104,7 @@ export {
   openImageSequences,
   sequenceStream,
 } from './vision/image-sequences.ts'
-export type { ImageReader, ImageSource } from './vision/image-source.ts'
+export type { ImageReader, ImageReaders, ImageSource } from './vision/image-source.ts'
 export type { NamedSource } from './vision/message-images.ts'
 export { createSeenImages, type SeenImage, type SeenImages } from './vision/seen-images.ts'
 export { stepWeightBytes, type WeightBytesOptions, weightBytesPerToken } from './weight-bytes.ts'

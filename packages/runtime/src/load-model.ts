@@ -75,7 +75,7 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
     undo.push(() => decoder.dispose())
     const forImages = decoderForImages(model, { attention, dtype, onProgress: told })
     if (forImages) undo.push(() => forImages.decoder.dispose())
-    const encoder = createImageEncoder(model, dtype)
+    const encoder = createImageEncoder(model, { dtype })
     undo.push(() => encoder.dispose())
     const tokensAtOnce = model.tokensAtOnce(dtype)
     const chunk = Math.min(tokensAtOnce, await choosePrefillChunk(engine, attention))
@@ -96,13 +96,10 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
     }
     onProgress?.({ stage: 'ready', memory: await engine.memory?.() })
     const { description } = model
+    const { readImage, fetchImage, imageSettings } = options
     const prompts = createImagePrompts({
-      description,
-      folder,
-      tokenizer,
-      encoder,
-      seen: images,
-      read: options.readImage,
+      ...{ description, folder, tokenizer, encoder, seen: images },
+      ...{ readImage, fetchImage, settings: imageSettings },
     })
     const inputs = createInputEncoder({ model, tokenizer, images: prompts })
     const shown = { tokenizer, contextLength, attention, activations: dtype, dispose }

@@ -40,9 +40,13 @@ export interface LoadOptions extends EngineChoice {
   readonly preload?: boolean | undefined
   /**
    * Reads the images that messages name, `{ type: 'image', path }`. By default names are refused; `loadModel` of
-   * @awq/runtime/node reads files.
+   * @awq/runtime/node reads files, that of @awq/runtime/browser fetches them from beside the page.
    */
   readonly readImage?: ImageReader | undefined
+  /** Fetches images at addresses. By default they are refused; `loadModel` of @awq/runtime/browser fetches them as its page may. */
+  readonly fetchImage?: ImageReader | undefined
+  /** Settings of the image processor that replace those of its files, by their names there: `{ max_pixels: 401408 }`. */
+  readonly imageSettings?: Readonly<Record<string, unknown>> | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((event: LoadEvent) => void) | undefined
 }

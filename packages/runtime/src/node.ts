@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { readImage } from '@awq/image/node'
 import type { Folder } from '@awq/tensor'
 import { resolveModel } from '@awq/tensor/node'
@@ -16,15 +17,17 @@ export interface NodeLoadOptions extends LoadOptions {
   readonly hubUrl?: string | undefined
 }
 
+/** Files by their paths or their `file:` addresses. */
+const readsFiles: Pick<LoadOptions, 'readImage'> = {
+  readImage: (name, { signal }) => readImage(/^file:/i.test(name) ? fileURLToPath(name) : name, { signal }),
+}
+
 /**
  * Loads a model from a local folder's path, a hub id (`ORG/NAME`, kept in the cache that Python shares), or an open
  * folder.
  * @throws AwqError as `resolveModel` of @awq/tensor/node and `loadModel` of @awq/runtime
  */
 export const loadModel = async (reference: string | Folder, options: NodeLoadOptions = {}): Promise<LanguageModel> => {
-  const readsFiles = {
-    readImage: (path: string, { signal }: { signal?: AbortSignal | undefined }) => readImage(path, { signal }),
-  }
   if (typeof reference !== 'string') return loadFolder(reference, { ...readsFiles, ...options })
   const { revision, cacheDir, token, localFilesOnly, hubUrl, signal, onProgress } = options
   const folder = await resolveModel(reference, {

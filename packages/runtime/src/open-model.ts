@@ -93,6 +93,8 @@ export interface OpenedModel extends AsyncDisposable {
   readonly sees: boolean
   /** Loads tower and projector. Graph: `emitVision` of @awq/models. Dispose it. @throws AwqError UNSUPPORTED without them */
   openVision(request?: VisionRequest): Promise<Session>
+  /** The graph that `openVision` would load, its weights where they lie in the folder. Nothing is read. @throws as `openVision` */
+  visionGraph(options?: VisionOptions): Graph
   dispose(): Promise<void>
 }
 
@@ -187,6 +189,13 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
   /** The operator of mixtures: of all or of none, because with one of them the graph may take one token at a time. */
   const mixtureFor = ({ dtype }: DecoderRequest): MixtureKernel | null | undefined =>
     mixesByOperator({ ...source, dtype }, description) ? source.mixture : null
+  const buildVision = (options: VisionOptions): ((links: WeightLinks) => Graph) => {
+    const { vision } = description
+    if (!vision?.parameters.some(({ name }) => table.has(name)))
+      throw description.blindness ?? blind(folder.name, vision !== null)
+    checkParameters(table, vision.parameters)
+    return (links) => emitVision(vision, visionBinding({ ...source, dtype: options.dtype }, links), options)
+  }
   return {
     kind,
     folder,
@@ -200,14 +209,10 @@ export const openTable = async (given: TableSource): Promise<OpenedModel> => {
       source.mixture?.oneToken && mixesByOperator({ ...source, dtype }, description) ? 1 : Number.POSITIVE_INFINITY,
     sees: description.vision?.parameters.every(({ name }) => table.has(name)) ?? false,
     async openVision({ signal, onProgress, ...options } = {}) {
-      const { vision } = description
-      if (!vision?.parameters.some(({ name }) => table.has(name)))
-        throw description.blindness ?? blind(folder.name, vision !== null)
-      checkParameters(table, vision.parameters)
-      const emit = (links: WeightLinks): Graph =>
-        emitVision(vision, visionBinding({ ...source, dtype: options.dtype }, links), options)
+      const emit = buildVision(options)
       return openLinked(engine, files, emit, { signal, onProgress })
     },
+    visionGraph: (options = {}) => buildVision(options)(plainLinks),
     openDecoder: async (request) => {
       const { signal, onProgress, onLoad } = request
       await files.download({ signal, onProgress })

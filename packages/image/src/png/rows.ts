@@ -106,10 +106,14 @@ export async function eachPngRow(
     }
   } catch (cause) {
     if (AwqError.is(cause)) throw cause
+    const reason = messageOf(cause)
+    const why = reason === '' ? '' : ` (${reason})`
     throw new AwqError(
       'INVALID_FILE',
-      `${name}: its pixels do not inflate (${messageOf(cause)}); the PNG file is damaged`,
-      { cause },
+      `${name}: its pixels do not inflate${why}; the PNG file is damaged or cut short`,
+      {
+        cause,
+      },
     )
   } finally {
     reader.cancel().catch(() => {})

@@ -67,7 +67,7 @@ describe.each(cases)('$name', (one) => {
     const images = one.two.sizes.map((size) => processor.process(pattern(...size)))
     expect(expandPrompt(processor.prompt!, one.two.prompt.text, images)).toBe(one.two.prompt.expanded)
     expect(() => expandPrompt(processor.prompt!, one.two.prompt.text, images.slice(1))).toThrowError(
-      /2 times.*1 images/,
+      /2 placeholders.*for 1 image;/,
     )
   })
 })

@@ -23,12 +23,19 @@ export interface SettingsReader {
   resolutions(key: string, fallback: readonly Size[]): readonly Size[]
 }
 
+/** A JSON value in a message, cut at 120 characters. */
+const shown = (value: unknown): string => {
+  if (typeof value === 'string') return quoted(value)
+  const json = JSON.stringify(value) ?? 'absent'
+  return json.length > 120 ? `${json.slice(0, 119)}…` : json
+}
+
 const sizeKeys = ['height', 'width', 'shortest_edge', 'longest_edge', 'max_height', 'max_width'] as const
 
 /** A reader of a processor's JSON; `name` is what messages call the file. */
 export function settingsOf(json: JsonObject, name: string): SettingsReader {
   const wrong = (key: string, want: string) =>
-    new AwqError('INVALID_FILE', `${name}: ${key} is ${quoted(String(JSON.stringify(json[key])))}; it must be ${want}`)
+    new AwqError('INVALID_FILE', `${name}: ${key} is ${shown(json[key])}; it must be ${want}`)
   const given = (key: string): unknown => json[key] ?? undefined
   const isCount = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31

@@ -28,11 +28,27 @@ const part = (object: JsonObject, key: string): JsonObject => {
   return isObject(value) ? value : {}
 }
 
-/** A count by the first of some objects that has it. */
-function countIn(places: readonly (readonly [JsonObject, string])[], fallback: () => number, name: string): number {
-  const found = places.find(([object, key]) => object[key] !== undefined && object[key] !== null)
-  return found === undefined ? fallback() : settingsOf(found[0], name).count(found[1], 1)
+/** A field of a JSON object, and the file that this is in. */
+interface Place {
+  readonly object: JsonObject
+  readonly key: string
+  readonly file: string
 }
+
+/** A count by the first of some places that has it. `files` says what folder messages name. */
+function countIn({ imageName }: ProcessorFiles, places: readonly Place[], fallback: () => number): number {
+  const found = places.find(({ object, key }) => object[key] !== undefined && object[key] !== null)
+  if (found === undefined) return fallback()
+  return settingsOf(found.object, imageName.replace(/[^/]*$/, found.file)).count(found.key, 1)
+}
+
+const ofProcessor = ({ processor }: ProcessorFiles, key: string): Place => ({
+  object: processor,
+  key,
+  file: 'processor_config.json',
+})
+
+const ofConfig = (object: JsonObject, key: string): Place => ({ object, key, file: 'config.json' })
 
 const missing = (files: ProcessorFiles, what: string): AwqError =>
   new AwqError('INVALID_FILE', `${files.imageName}: neither it nor config.json says ${what}, which the prompt needs`)
@@ -41,16 +57,9 @@ const missing = (files: ProcessorFiles, what: string): AwqError =>
 function llavaSettings(files: ProcessorFiles) {
   const { processor, config } = files
   const vision = part(config, 'vision_config')
-  const patch = countIn(
-    [
-      [processor, 'patch_size'],
-      [vision, 'patch_size'],
-    ],
-    () => {
-      throw missing(files, 'patch_size')
-    },
-    files.imageName,
-  )
+  const patch = countIn(files, [ofProcessor(files, 'patch_size'), ofConfig(vision, 'patch_size')], () => {
+    throw missing(files, 'patch_size')
+  })
   const strategy = processor.vision_feature_select_strategy ?? config.vision_feature_select_strategy ?? 'default'
   const stated = processor.num_additional_image_tokens
   // A file that says nothing is from before there was such a setting; CLIP has one token before the patches, SigLIP none.
@@ -114,14 +123,14 @@ function qwen(files: ProcessorFiles): PromptRules {
 }
 
 function idefics(files: ProcessorFiles): PromptRules {
-  const { processor, config, tokenizer } = files
+  const { config, tokenizer } = files
   const vision = part(config, 'vision_config')
   const derived = (): number => {
     const [size, patch, scale] = [vision.image_size, vision.patch_size, config.scale_factor]
     const known = [size, patch, scale].every((value) => typeof value === 'number' && value > 0)
     return known ? Math.trunc(Math.floor(Number(size) / Number(patch)) ** 2 / Number(scale) ** 2) : 169
   }
-  const length = countIn([[processor, 'image_seq_len']], derived, files.imageName)
+  const length = countIn(files, [ofProcessor(files, 'image_seq_len')], derived)
   const own = config.model_type === 'smolvlm' ? tokenizer : {}
   const image = namedToken(own, 'image_token') ?? '<image>'
   const around = namedToken(own, 'fake_image_token') ?? '<fake_token_around_image>'
@@ -139,15 +148,9 @@ function idefics(files: ProcessorFiles): PromptRules {
 }
 
 function gemma(files: ProcessorFiles): PromptRules {
-  const { processor, config, tokenizer } = files
-  const length = countIn(
-    [
-      [processor, 'image_seq_length'],
-      [config, 'mm_tokens_per_image'],
-    ],
-    () => 256,
-    files.imageName,
-  )
+  const { config, tokenizer } = files
+  const places = [ofProcessor(files, 'image_seq_length'), ofConfig(config, 'mm_tokens_per_image')]
+  const length = countIn(files, places, () => 256)
   const begin = namedToken(tokenizer, 'boi_token') ?? '<start_of_image>'
   const end = namedToken(tokenizer, 'eoi_token') ?? '<end_of_image>'
   const image = namedToken(tokenizer, 'image_token') ?? '<image_soft_token>'
@@ -169,14 +172,8 @@ function paligemma(files: ProcessorFiles): PromptRules {
     if (typeof stated === 'number') return stated
     throw missing(files, 'image_seq_length')
   }
-  const length = countIn(
-    [
-      [image, 'image_seq_length'],
-      [files.processor, 'image_seq_length'],
-    ],
-    derived,
-    files.imageName,
-  )
+  const own = { object: image, key: 'image_seq_length', file: files.imageName.replace(/.*\//, '') }
+  const length = countIn(files, [own, ofProcessor(files, 'image_seq_length')], derived)
   const token = namedToken(tokenizer, 'image_token') ?? '<image>'
   const begin = namedToken(tokenizer, 'bos_token') ?? '<bos>'
   const prepare = (text: string, images: number): string => {
@@ -203,18 +200,30 @@ const models: Readonly<Record<string, ModelRow>> = {
 export const promptRulesOf = (modelType: string, files: ProcessorFiles): PromptRules | undefined =>
   Object.hasOwn(models, modelType) ? models[modelType]!.rules(files) : undefined
 
+const counted = (count: number, thing: string): string =>
+  `${count === 0 ? 'no' : count} ${thing}${count === 1 ? '' : 's'}`
+
+/**
+ * The pieces of a prompt between the placeholders of so many images, before anything is known of these. Throws INVALID_ARGUMENT when
+ * there are more or fewer placeholders than images.
+ */
+export function splitPrompt(rules: PromptRules, text: string, images: number): string[] {
+  const prepared = images > 0 && rules.prepare ? rules.prepare(text, images) : text
+  const pieces = prepared.split(rules.placeholder)
+  const places = pieces.length - 1
+  if (places === images) return pieces
+  throw new AwqError(
+    'INVALID_ARGUMENT',
+    `the prompt has ${counted(places, 'placeholder')} ${quoted(rules.placeholder)} for ${counted(images, 'image')}; ` +
+      'there must be one for each image. A chat template writes them where messages have images; one that shows none is for text alone',
+  )
+}
+
 /**
  * A prompt as the processors of transformers hand it to their tokenizer: each placeholder replaced by the tokens of its image, in
- * order. Throws INVALID_ARGUMENT when there are more or fewer placeholders than images.
+ * order. Throws as `splitPrompt`.
  */
 export function expandPrompt(rules: PromptRules, text: string, images: readonly ProcessedImage[]): string {
-  const prepared = images.length > 0 && rules.prepare ? rules.prepare(text, images.length) : text
-  const pieces = prepared.split(rules.placeholder)
-  if (pieces.length - 1 !== images.length) {
-    throw new AwqError(
-      'INVALID_ARGUMENT',
-      `the prompt has ${pieces.length - 1} times ${quoted(rules.placeholder)}, but there are ${images.length} images; write one for each image`,
-    )
-  }
+  const pieces = splitPrompt(rules, text, images.length)
   return pieces.map((piece, index) => (index === 0 ? piece : rules.replacement(images[index - 1]!) + piece)).join('')
 }

@@ -2,7 +2,7 @@
  * Images, as their processor prepared them, to rows of features.
  * @module
  */
-import { type ActivationType, imageFeeds, type PatchGrid, type PreparedImage } from '@awq/models'
+import { type ActivationType, imageRuns, type PatchGrid, type PreparedImage } from '@awq/models'
 import type { Session } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import type { OpenedModel } from '../open-model.ts'
@@ -26,10 +26,18 @@ export interface ImageEncoder {
   dispose(): Promise<void>
 }
 
-/** The encoder of a model. Nothing is loaded yet. @param dtype of activations inside */
+/** How an encoder computes. */
+export interface ImageEncoderOptions {
+  /** Type of activations inside. Default float32. */
+  readonly dtype?: ActivationType | undefined
+  /** Patches in one run, as `imageRuns` of @awq/models has it. */
+  readonly patchesAtOnce?: number | undefined
+}
+
+/** The encoder of a model. Nothing is loaded yet. */
 export const createImageEncoder = (
   model: Pick<OpenedModel, 'description' | 'openVision'>,
-  dtype: ActivationType = 'float32',
+  { dtype = 'float32', patchesAtOnce }: ImageEncoderOptions = {},
 ): ImageEncoder => {
   /** By the size of tiles: graphs are made for one. */
   const sessions = new Map<string, Promise<Session>>()
@@ -49,10 +57,14 @@ export const createImageEncoder = (
       if (disposed) throw new AwqError('INVALID_ARGUMENT', 'The model has been disposed; load it again.')
       signal?.throwIfAborted()
       const { vision } = model.description
-      const given = vision && imageFeeds(vision, image)
+      const runs = vision && imageRuns(vision, image, patchesAtOnce)
       const session = await sessionFor(image, signal)
-      const { features } = await session.run({ ...given!.feeds, pixel_values: image.pixelValues }, { signal })
-      return { features: features!.data as Float32Array, rows: given!.rows, grid: given!.grid }
+      const parts: Float32Array[] = []
+      for (const feeds of runs!.feeds) {
+        const { features } = await session.run(feeds, { signal })
+        parts.push(features!.data as Float32Array)
+      }
+      return { features: runs!.join(parts), rows: runs!.rows, grid: runs!.grid }
     },
     async dispose() {
       disposed = true

@@ -2,7 +2,14 @@
  * Prompts with images: pixels through the model's processor and tower, placeholders to ids past the vocabulary.
  * @module
  */
-import { expandPrompt, type ImageProcessor, loadImageProcessor, type ProcessedImage } from '@awq/image'
+import {
+  expandPrompt,
+  type ImageProcessor,
+  loadImageProcessor,
+  type ProcessedImage,
+  type ProcessorOptions,
+  splitPrompt,
+} from '@awq/image'
 import type { ModelDescription, PreparedImage } from '@awq/models'
 import { tensor } from '@awq/ort'
 import { AwqError, type Folder } from '@awq/tensor'
@@ -10,12 +17,12 @@ import type { Tokenizer } from '@awq/text'
 import { encodeInPieces, type PrepareOptions } from '../encode-in-pieces.ts'
 import { PromptTooLong } from '../prompt-too-long.ts'
 import type { ImageEncoder } from './image-encoder.ts'
-import { type ImageReader, imagePixels } from './image-source.ts'
+import { type ImageReaders, imagePixels } from './image-source.ts'
 import type { NamedSource } from './message-images.ts'
 import type { SeenImage, SeenImages } from './seen-images.ts'
 
 /** What prompts with images are made with. */
-export interface ImagePromptParts {
+export interface ImagePromptParts extends ImageReaders {
   readonly description: ModelDescription
   /** The model's, with the files of its processor. */
   readonly folder: Folder
@@ -23,8 +30,8 @@ export interface ImagePromptParts {
   /** Absent for models that do not see. */
   readonly seen: SeenImages | undefined
   readonly encoder: ImageEncoder
-  /** Reads images by their names. */
-  readonly read?: ImageReader | undefined
+  /** Settings that replace those of the processor's files, by their names there. */
+  readonly settings?: ProcessorOptions['settings'] | undefined
 }
 
 /** A text with a placeholder for each image. */
@@ -70,10 +77,10 @@ const noPixels = new Float32Array()
 
 /** Prompts of a model that sees. */
 export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
-  const { description, folder, tokenizer, encoder, read } = parts
+  const { description, folder, tokenizer, encoder, readImage, fetchImage } = parts
   let loading: Promise<ImageProcessor> | undefined
   const processor = (): Promise<ImageProcessor> => {
-    loading ??= loadImageProcessor(folder)
+    loading ??= loadImageProcessor(folder, parts.settings ? { settings: parts.settings } : {})
     loading.catch(() => {
       loading = undefined
     })
@@ -104,11 +111,13 @@ export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
       if (!seen || !vision) throw new AwqError('UNSUPPORTED', `${folder.name} does not see`)
       const ready = await processor()
       const rules = rulesOf(ready)
+      splitPrompt(rules, text, images.length)
       const processed: ProcessedImage[] = []
       const found: SeenImage[] = []
       let count = 0
-      for (const { source, named } of images) {
-        const pixels = await imagePixels(source, named ? read : undefined, { signal })
+      for (const [i, { source, named }] of images.entries()) {
+        const name = images.length > 1 ? `image ${i + 1}` : 'the image'
+        const pixels = await imagePixels(source, { ...(named ? { readImage } : {}), fetchImage, name, signal })
         const image = ready.process(pixels)
         count += rules.rows(image)
         if (count > most) throw new PromptTooLong(most, count, false, 'Show fewer images, or smaller ones.')

@@ -91,7 +91,7 @@ export const openImageSequences = (model: OpenedModel, options: ImageSequenceOpt
   const encoder = createImageEncoder(model)
   let place: string | undefined
   const read: ImageReader | undefined = readImage && ((name, given) => readImage(name, place, given))
-  const images = createImagePrompts({ description, folder, tokenizer, seen, encoder, read })
+  const images = createImagePrompts({ description, folder, tokenizer, seen, encoder, readImage: read })
   const inputs = createInputEncoder({ model, tokenizer, images })
 
   const cut = (ids: number[], length: number): number[] => {

@@ -1,44 +1,80 @@
 /**
- * Images as callers give them: bytes, pixels, data URLs, or what a reader of files makes of a name.
+ * Images as callers give them: bytes, pixels, what a page can draw, data URLs, and names that a reader makes images of.
  * @module
  */
-import { dataUrlBytes, decodeImage, isDataUrl, type RgbImage } from '@awq/image'
+import {
+  type Drawable,
+  dataUrlBytes,
+  decodeImage,
+  type GivenPixels,
+  isDataUrl,
+  pixelsOf,
+  type RgbImage,
+} from '@awq/image'
 import { AwqError, quoted } from '@awq/tensor'
 
-/** An image: the bytes of a file, pixels, a data URL, or a name that `readImage` of `LoadOptions` knows. */
-export type ImageSource = string | Uint8Array | ArrayBuffer | Blob | RgbImage
+/**
+ * An image: the bytes of a file, pixels (`{ width, height, data }`, as ImageData is), what a page can draw (an ImageBitmap, a canvas), a
+ * data URL, an address that `fetchImage` of `LoadOptions` fetches, or a name that `readImage` knows.
+ */
+export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob | GivenPixels | Drawable
 
-/** Reads an image by its name: its path, for example. */
+/** Makes an image of a name: of its path, or of its address. */
 export type ImageReader = (name: string, options: { readonly signal?: AbortSignal | undefined }) => Promise<RgbImage>
 
-const isPixels = (source: object): source is RgbImage => 'width' in source && 'height' in source && 'data' in source
+/** What names are read with; those without a reader are refused. */
+export interface ImageReaders {
+  /** Reads files. */
+  readonly readImage?: ImageReader | undefined
+  /** Fetches addresses: `https:`, `http:`, `blob:`. */
+  readonly fetchImage?: ImageReader | undefined
+}
+
+/** How one image is read. */
+export interface ImagePixelsOptions extends ImageReaders {
+  /** What messages call it, where it has no name of its own. */
+  readonly name?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const isAddress = (text: string): boolean => /^(https?|blob):/i.test(text)
+
+const pixelsByName = async (text: string, options: ImagePixelsOptions): Promise<RgbImage> => {
+  const { name, readImage, fetchImage, signal } = options
+  if (isDataUrl(text)) return decodeImage(dataUrlBytes(text), { ...(name ? { name } : {}), signal })
+  if (isAddress(text)) {
+    if (fetchImage) return fetchImage(text, { signal })
+    throw new AwqError('UNSUPPORTED', `${quoted(text)}: images are not fetched from the network; give their bytes`)
+  }
+  if (readImage) return readImage(text, { signal })
+  throw new AwqError(
+    'UNSUPPORTED',
+    `${quoted(text)}: an image is given by its bytes or a data URL (files are read where the part says so: { type: 'image', path })`,
+  )
+}
 
 /**
  * The pixels of an image.
- * @param read for names; without it they are refused, as are addresses of the network in any case
- * @throws AwqError as `decodeImage`; INVALID_ARGUMENT for what is no image, UNSUPPORTED for an address
+ * @throws AwqError as `decodeImage`; INVALID_ARGUMENT for what is no image, UNSUPPORTED for a name or an address without a reader
  */
-export const imagePixels = async (
-  source: ImageSource,
-  read: ImageReader | undefined,
-  options: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<RgbImage> => {
-  options.signal?.throwIfAborted()
-  if (typeof source === 'string') {
-    if (isDataUrl(source)) return decodeImage(dataUrlBytes(source), options)
-    if (/^https?:/i.test(source))
-      throw new AwqError('UNSUPPORTED', `${quoted(source)}: images are not fetched from the network; give their bytes`)
-    if (read) return read(source, options)
-    throw new AwqError(
-      'UNSUPPORTED',
-      `${quoted(source)}: an image is given by its bytes or a data URL (files are read where the part says so: { type: 'image', path })`,
-    )
-  }
-  if (source instanceof Uint8Array) return decodeImage(source, options)
-  if (source instanceof ArrayBuffer) return decodeImage(new Uint8Array(source), options)
+export const imagePixels = async (source: ImageSource, options: ImagePixelsOptions = {}): Promise<RgbImage> => {
+  const { signal, name = 'the image' } = options
+  signal?.throwIfAborted()
+  if (typeof source === 'string') return pixelsByName(source, options)
+  if (source instanceof URL) return pixelsByName(source.href, options)
+  if (source instanceof Uint8Array) return decodeImage(source, { name, signal })
+  if (source instanceof ArrayBuffer) return decodeImage(new Uint8Array(source), { name, signal })
   if (typeof source === 'object' && source !== null) {
-    if (source instanceof Blob) return decodeImage(new Uint8Array(await source.arrayBuffer()), options)
-    if (isPixels(source)) return source
+    if (source instanceof Blob)
+      return decodeImage(new Uint8Array(await source.arrayBuffer()), { name: fileName(source) ?? name, signal })
+    if ('width' in source && 'height' in source) return pixelsOf(source, { name })
   }
-  throw new AwqError('INVALID_ARGUMENT', 'an image must be bytes, a Blob, pixels { width, height, data } or a data URL')
+  throw new AwqError(
+    'INVALID_ARGUMENT',
+    `${name} must be the bytes of a file, a Blob, pixels { width, height, data }, what a page can draw, or a data URL`,
+  )
 }
+
+/** What a File is called. */
+const fileName = (blob: Blob): string | undefined =>
+  'name' in blob && typeof blob.name === 'string' && blob.name !== '' ? blob.name : undefined

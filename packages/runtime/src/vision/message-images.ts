@@ -38,10 +38,12 @@ const kinds: Readonly<Record<string, (part: Part) => NamedSource | undefined>> =
     const source = firstOf(part, ['image', 'path', 'url', 'data'])
     return source === undefined ? undefined : { source: source as ImageSource, named: true }
   },
-  file: ({ mediaType, data }) =>
-    typeof mediaType === 'string' && mediaType.startsWith('image/')
-      ? { source: data as ImageSource, named: false }
-      : undefined,
+  // The AI SDK: bytes, base64 or an address.
+  file: ({ mediaType, data }) => {
+    if (typeof mediaType !== 'string' || !mediaType.startsWith('image/')) return undefined
+    const base64 = typeof data === 'string' && !/^(data|https?|blob):/i.test(data)
+    return { source: base64 ? `data:${mediaType};base64,${data}` : (data as ImageSource), named: false }
+  },
 }
 
 /** Types of parts that are text. */
@@ -49,11 +51,10 @@ const texts = new Set(['text', 'input_text', 'output_text'])
 
 /** True where a message has an image among its parts. */
 export const showsImages = (messages: readonly ChatMessage[]): boolean =>
-  messages.some(
-    ({ content }) =>
-      Array.isArray(content) &&
-      content.some((part) => isPart(part) && Object.hasOwn(kinds, String(part.type)) && part.type !== 'file'),
-  )
+  messages.some(({ content }) => Array.isArray(content) && content.some((part) => isPart(part) && isImage(part)))
+
+const isImage = (part: Part): boolean =>
+  Object.hasOwn(kinds, String(part.type)) && (part.type !== 'file' || kinds.file!(part) !== undefined)
 
 /**
  * Takes the images out of messages: their parts become `{ type: 'image' }`, which chat templates write the placeholder for.
