@@ -101,11 +101,11 @@ export interface OrtLibrary {
 /** One turn of a conversation; parts are text and images. */
 export type ChatMessage = {
   role: 'system' | 'user' | 'assistant'
-  content: string | { type: string; text?: string; image?: RgbImage }[]
+  content: string | { type: string; text?: string; image?: RgbImage; path?: string }[]
 }
 
 /** What is to be continued. */
-export type PromptInput = { prompt: string; images?: RgbImage[] } | { messages: ChatMessage[] }
+export type PromptInput = { prompt: string; images?: readonly RgbImage[] } | { messages: ChatMessage[] }
 
 /** Reading images. */
 export interface ImageLibrary {
@@ -133,6 +133,8 @@ export interface LanguageModel {
   readonly opened: { readonly engine: Pick<Engine, 'name' | 'device' | 'threads'> }
   readonly attention: AttentionForm
   readonly accuracy: Accuracy
+  /** Whether it reads images. */
+  readonly sees?: boolean
   generate(input: PromptInput, options?: GenerateOptions): Generation
   [Symbol.asyncDispose](): PromiseLike<void>
 }

@@ -2,7 +2,9 @@ import { AwqError } from '@awq/tensor'
 import { createChatInput } from '../chat-input.ts'
 import { defineCommand, modelPositional } from '../command.ts'
 import { describeError } from '../describe-error.ts'
+import { plural } from '../format.ts'
 import { generationSummary, streamGeneration } from '../generation.ts'
+import { contentOf, type ImagePart, readImages } from '../images.ts'
 import type { ChatMessage } from '../libraries.ts'
 import { loadReference } from '../model.ts'
 import { optional } from '../options.ts'
@@ -12,7 +14,7 @@ import { anyText } from '../values.ts'
 
 export const chatCommand = defineCommand({
   name: 'chat',
-  summary: 'Talk with a model; /reset starts over, /exit ends',
+  summary: 'Talk with a model; /image FILE shows it one, /reset starts over, /exit ends',
   positionals: [modelPositional],
   options: { system: optional('TEXT', anyText, 'A system message before the conversation'), ...generateOptions },
   examples: ['awq chat smollm2-4bit --temperature 0.7', 'printf "Hello\\nWho are you?\\n" | awq chat smollm2-4bit'],
@@ -26,6 +28,8 @@ export const chatCommand = defineCommand({
     reporter.clear()
     const opening: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
     let messages = [...opening]
+    /** Of the next question. */
+    let images: ImagePart[] = []
     let answers = 0
     let answer: AbortController | undefined
     let warned = false
@@ -55,15 +59,31 @@ export const chatCommand = defineCommand({
         if (content === '/exit' || content === '/quit') break
         if (content === '/reset') {
           messages = [...opening]
+          images = []
           reporter.note('(started over)')
           continue
         }
+        if (/^\/image\s/.test(content)) {
+          try {
+            if (!model.sees) throw new AwqError('UNSUPPORTED', `${reference} reads text alone`)
+            const path = content.slice('/image'.length).trim()
+            await readImages(session, [path])
+            images = [...images, { type: 'image', path }]
+            reporter.note(`(${plural(images.length, 'image')} for the next question)`)
+          } catch (error) {
+            signal.throwIfAborted()
+            reporter.complain(`awq: ${describeError(error).message}`)
+          }
+          continue
+        }
         if (content.startsWith('/')) {
-          reporter.note('(commands: /reset starts over, /exit ends)')
+          reporter.note(
+            '(commands: /image FILE shows a picture with the next question, /reset starts over, /exit ends)',
+          )
           continue
         }
         if (content === '') continue
-        const asked: ChatMessage[] = [...messages, { role: 'user', content }]
+        const asked: ChatMessage[] = [...messages, { role: 'user', content: contentOf(content, images) }]
         answer = new AbortController()
         try {
           const result = await streamGeneration(
@@ -82,6 +102,7 @@ export const chatCommand = defineCommand({
           })
           reporter.note(result.finishReason === 'abort' ? '(stopped)' : `(${generationSummary(result)})`)
           messages = [...asked, { role: 'assistant', content: result.text }]
+          images = []
           answers++
         } catch (error) {
           if (signal.aborted) throw error

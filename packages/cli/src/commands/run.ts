@@ -2,6 +2,7 @@ import { addAbortSignal } from 'node:stream'
 import type { RgbImage } from '@awq/image'
 import { defineCommand, modelPositional, type Session } from '../command.ts'
 import { generationSummary, streamGeneration } from '../generation.ts'
+import { contentOf, imageMark, readImages } from '../images.ts'
 import type { ChatMessage, LanguageModel, PromptInput } from '../libraries.ts'
 import { loadReference } from '../model.ts'
 import { flag, optional, repeated, required } from '../options.ts'
@@ -16,14 +17,6 @@ const readStdin = async ({ context, signal }: Session): Promise<string> => {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const readImages = async ({ context, signal }: Session, paths: readonly string[]): Promise<RgbImage[]> => {
-  const images: RgbImage[] = []
-  if (paths.length === 0) return images
-  const { readImage } = await context.libraries.image()
-  for (const path of paths) images.push(await readImage(path, { signal }))
-  return images
-}
-
 /**
  * What is to be continued. With images the prompt is a question, in the chat template of models that have one: it is what they
  * were trained on.
@@ -31,14 +24,13 @@ const readImages = async ({ context, signal }: Session, paths: readonly string[]
 const runInput = (
   { tokenizer }: LanguageModel,
   prompt: string,
-  images: RgbImage[],
+  images: readonly RgbImage[],
   { chat, system }: { chat: boolean; system: string | undefined },
 ): PromptInput => {
   const first: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
-  const shown = images.map((image) => ({ type: 'image', image }))
+  const shown = images.map((image) => ({ type: 'image', image }) as const)
   if (chat || (images.length > 0 && tokenizer.chatTemplate !== undefined)) {
-    const content = images.length > 0 ? [...shown, { type: 'text', text: prompt }] : prompt
-    return { messages: [...first, { role: 'user', content }] }
+    return { messages: [...first, { role: 'user', content: contentOf(prompt, shown) }] }
   }
   return images.length > 0 ? { prompt, images } : { prompt }
 }
@@ -53,7 +45,7 @@ export const runCommand = defineCommand({
     image: repeated(
       'FILE',
       anyText,
-      'An image that the prompt is about, for a model that sees; as often as there are images',
+      `An image that the prompt is about, for a model that sees; as often as there are images. They come first, or where the prompt has ${imageMark}`,
     ),
     system: optional('TEXT', anyText, 'A system message before the prompt; needs --chat'),
     ...generateOptions,
@@ -62,6 +54,7 @@ export const runCommand = defineCommand({
     'awq run smollm2-4bit --prompt "Once upon a time"',
     'awq run smollm2-4bit --chat --prompt "Why is the sky blue?" --temperature 0.7 --top-p 0.9',
     'awq run smolvlm-4bit --image photo.jpg --prompt "What is on this picture?"',
+    'awq run smolvlm-4bit --image a.png --image b.png --prompt "Before: <image> After: <image> What changed?"',
   ],
   async run(session, [reference = ''], options) {
     const { reporter } = session
