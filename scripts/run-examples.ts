@@ -22,6 +22,8 @@ example(
   'demo/stories-calibration.txt',
 )
 
+example('vision/ask.ts', 'models/tiny-smolvlm', join(work, 'seeing'))
+
 /** A page: its build, and a drive through it in Chromium, where that is installed. */
 const page = (name: string): void => {
   const cwd = join(root, 'examples', name)
@@ -31,6 +33,7 @@ const page = (name: string): void => {
 
 page('browser-chat')
 page('browser-quantizer')
+page('vision')
 
 rmSync(work, { recursive: true, force: true })
 process.exitCode = summary()

@@ -55,9 +55,9 @@ const flags = [
   '--disable-dev-shm-usage',
 ]
 
-/** A browser whose pages note what they complain of. */
-export const openBrowser = async () => {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
+/** A browser whose pages note what they complain of. @param more flags of Chromium */
+export const openBrowser = async (more: readonly string[] = []) => {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: [...flags, ...more] })
   const complaints: string[] = []
   const watch = (page: Page): Page => {
     page.setDefaultTimeout(60_000)

@@ -1,7 +1,7 @@
 import { hubModel } from '@awq/tensor/browser'
-import { useEffect, useId, useState } from 'preact/hooks'
-import { addressSource, bundledSource, droppedFiles, filesSource, type ModelSource } from './folders.ts'
-import { messageOf } from './format.ts'
+import { useId, useState } from 'preact/hooks'
+import { FileButton, useDrop } from './files.tsx'
+import { addressSource, bundledSource, filesSource, type ModelSource } from './folders.ts'
 import { StoredModels } from './stored-models.tsx'
 
 /** A model that comes with the page. */
@@ -102,69 +102,4 @@ export const ModelPicker = ({ bundled, verb, onPick }: Props) => {
       </section>
     </div>
   )
-}
-
-const FileButton = ({
-  label,
-  folder,
-  onFiles,
-}: {
-  label: string
-  folder?: boolean
-  onFiles: (files: File[]) => void
-}) => (
-  <label class="button">
-    {label}
-    <input
-      class="hidden"
-      type="file"
-      multiple
-      ref={(input) => {
-        if (input) input.webkitdirectory = folder ?? false
-      }}
-      onChange={(event) => {
-        onFiles([...(event.currentTarget.files ?? [])])
-        // The same choice again is a choice, too.
-        event.currentTarget.value = ''
-      }}
-    />
-  </label>
-)
-
-/** Takes files that are dropped anywhere on the page; true while some are above it. */
-const useDrop = (onFiles: (files: File[]) => void): boolean => {
-  const [over, setOver] = useState(false)
-  useEffect(() => {
-    const listening = new AbortController()
-    const { signal } = listening
-    const wanted = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false
-    addEventListener(
-      'dragover',
-      (event) => {
-        if (!wanted(event)) return
-        event.preventDefault()
-        setOver(true)
-      },
-      { signal },
-    )
-    addEventListener(
-      'dragleave',
-      (event) => {
-        if (event.relatedTarget === null) setOver(false)
-      },
-      { signal },
-    )
-    addEventListener(
-      'drop',
-      (event) => {
-        if (!wanted(event)) return
-        event.preventDefault()
-        setOver(false)
-        droppedFiles(event.dataTransfer!).then(onFiles, (error) => console.warn(messageOf(error)))
-      },
-      { signal },
-    )
-    return () => listening.abort()
-  })
-  return over
 }

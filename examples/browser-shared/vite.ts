@@ -1,6 +1,6 @@
 /**
  * What a page needs of its build: headers for threads, a strict Content-Security-Policy, a service worker that knows all
- * files, and model folders beside the page. One function, so that both examples have the same.
+ * files, and model folders beside the page. One function, so that all examples have the same.
  * @module
  */
 import { createHash } from 'node:crypto'
@@ -17,13 +17,13 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 }
 
-/** Own scripts only, and WebAssembly; models may come from any address that somebody types. */
+/** Own scripts only, and WebAssembly; models may come from any address that somebody types, pictures from this machine. */
 const policy = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "worker-src 'self'",
   "style-src 'self'",
-  'img-src data:',
+  'img-src data: blob:',
   "connect-src 'self' https: http:",
   "manifest-src 'self'",
   "base-uri 'none'",

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { Composer } from '../../browser-shared/composer.tsx'
 import { messageOf } from '../../browser-shared/format.ts'
-import { answer, type Chat, type Turn } from './chat.ts'
-import { Composer } from './composer.tsx'
+import type { PageModel } from '../../browser-shared/page-model.ts'
+import { answer, type Turn } from './chat.ts'
 import { keepSettings, readSettings, type Settings } from './settings.ts'
 import { SettingsPanel } from './settings-panel.tsx'
 import { TurnView } from './turn-view.tsx'
@@ -10,7 +11,7 @@ const beginnings = ['Once upon a time', 'Lily found a shiny key', 'The little do
 const questions = ['Why is the sky blue?', 'Write a poem about the sea.', 'What can I cook with eggs and rice?']
 
 /** What was said, and what is being said. */
-export const Conversation = ({ chat }: { readonly chat: Chat }) => {
+export const Conversation = ({ chat }: { readonly chat: PageModel }) => {
   const [turns, setTurns] = useState<readonly Turn[]>([])
   const [settings, setSettings] = useState<Settings>(readSettings)
   const [spoken, setSpoken] = useState('')

@@ -1,7 +1,5 @@
-import { duration } from '../../browser-shared/format.ts'
+import { Figures } from '../../browser-shared/figures.tsx'
 import type { Turn } from './chat.ts'
-
-const endings: Record<string, string> = { length: 'cut off by its length', stop: 'stopped' }
 
 interface Props {
   readonly turn: Turn
@@ -18,21 +16,7 @@ export const TurnView = ({ turn: { question, answer, result, note }, converses, 
       {answer}
       {busy && <span class="caret" />}
     </p>
-    {result && (
-      <ul class="facts" aria-label="Figures">
-        <li>
-          <b>{(result.newTokens / result.seconds).toFixed(0)}</b> tokens/s
-        </li>
-        <li>first after {duration(result.firstTokenSeconds)}</li>
-        <li>{result.newTokens} tokens</li>
-        {result.reusedTokens > 0 && (
-          <li>
-            {result.reusedTokens} of {result.promptTokens} prompt tokens were still in memory
-          </li>
-        )}
-        {endings[result.finishReason] && <li>{endings[result.finishReason]}</li>}
-      </ul>
-    )}
+    {result && <Figures result={result} />}
     {note && <p class="turn-note">{note}</p>}
   </li>
 )

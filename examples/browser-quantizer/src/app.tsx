@@ -1,13 +1,13 @@
 import type { QuantizeResult } from '@awq/core'
 import type { Folder } from '@awq/tensor'
 import { useState } from 'preact/hooks'
-import { type Chat, openChat } from '../../browser-chat/src/chat.ts'
 import { Conversation } from '../../browser-chat/src/conversation.tsx'
 import type { ModelSource } from '../../browser-shared/folders.ts'
 import { messageOf } from '../../browser-shared/format.ts'
 import { Frame } from '../../browser-shared/frame.tsx'
 import { likelyDevice, type Machine, type PageDevice } from '../../browser-shared/machine.ts'
 import { type BundledModel, ModelPicker } from '../../browser-shared/model-picker.tsx'
+import { openPageModel, type PageModel } from '../../browser-shared/page-model.ts'
 import { Progress } from '../../browser-shared/progress.tsx'
 import { type ModelFacts, readFacts } from './model-facts.ts'
 import { Outcome } from './outcome.tsx'
@@ -32,7 +32,7 @@ export interface Order {
 }
 
 type Screen =
-  | { readonly at: 'chat'; readonly chat: Chat; readonly back: Screen }
+  | { readonly at: 'chat'; readonly chat: PageModel; readonly back: Screen }
   | { readonly at: 'loading'; readonly name: string }
   | { readonly at: 'start'; readonly failure?: string }
   | { readonly at: 'reading'; readonly name: string }
@@ -109,12 +109,12 @@ export const App = ({ machine, offline }: { readonly machine: Machine; readonly 
     setScreen({ at: 'loading', name: source.name })
     try {
       const { signal } = new AbortController()
-      setScreen({ at: 'chat', back, chat: await openChat(source, { device, signal, onProgress: () => {} }) })
+      setScreen({ at: 'chat', back, chat: await openPageModel(source, { device, signal, onProgress: () => {} }) })
     } catch (error) {
       setScreen({ at: 'start', failure: messageOf(error) })
     }
   }
-  const leave = async ({ model }: Chat, back: Screen): Promise<void> => {
+  const leave = async ({ model }: PageModel, back: Screen): Promise<void> => {
     setScreen(back)
     await model.dispose()
   }

@@ -3,19 +3,21 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 interface Props {
   readonly label: string
   readonly busy: boolean
+  /** There is nothing yet to write about. */
+  readonly disabled?: boolean
   readonly onSend: (text: string) => void
   readonly onStop: () => void
 }
 
 /** Where a person writes: Enter sends, Shift+Enter begins a line, Escape stops the answer. */
-export const Composer = ({ label, busy, onSend, onStop }: Props) => {
+export const Composer = ({ label, busy, disabled = false, onSend, onStop }: Props) => {
   const [draft, setDraft] = useState('')
   const field = useRef<HTMLTextAreaElement>(null)
   useEffect(() => {
     if (!busy) field.current?.focus({ preventScroll: true })
   }, [busy])
   const send = (): void => {
-    if (busy || draft.trim() === '') return
+    if (busy || disabled || draft.trim() === '') return
     onSend(draft)
     setDraft('')
   }
@@ -49,7 +51,7 @@ export const Composer = ({ label, busy, onSend, onStop }: Props) => {
           Stop
         </button>
       ) : (
-        <button type="submit" class="main" disabled={draft.trim() === ''}>
+        <button type="submit" class="main" disabled={disabled || draft.trim() === ''}>
           Send
         </button>
       )}

@@ -1,6 +1,6 @@
 import type { LoadEvent } from '@awq/runtime'
-import { byteSize } from '../../browser-shared/format.ts'
-import { Progress } from '../../browser-shared/progress.tsx'
+import { byteSize } from './format.ts'
+import { Progress } from './progress.tsx'
 
 const labels: Record<string, string> = {
   open: 'Reading what the model is made of',
