@@ -9,12 +9,14 @@ import {
   removeOutput,
 } from '@awq/core/browser'
 import { AwqError, memoryFolder } from '@awq/tensor'
-import { directoryFolder, filesFolder } from '@awq/tensor/browser'
+import { cachedFolder, directoryFolder, filesFolder, removeCached } from '@awq/tensor/browser'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { cdp } from 'vitest/browser'
 import { hashes } from './browser/models.ts'
 import { stories, storiesFiles } from './browser/stories.ts'
 
+/** How many times a page is closed at random. */
+const MOMENTS = 6
 const settings = { groupSize: 32, samples: 4, length: 32, method: 'awq' } as const
 
 const begin = async (output: string, options: Partial<QuantizeInWorkerOptions> = {}) =>
@@ -30,6 +32,31 @@ const failure = (promise: Promise<unknown>): Promise<AwqError> =>
     () => expect.fail('it should have failed'),
     (error: AwqError) => error,
   )
+
+/**
+ * Quantizes in another page, and closes it so many milliseconds after a message of its for which `closes` gives a number; at its
+ * end for the latest.
+ */
+const closedPage = async (
+  output: string,
+  closes: (message: { stage?: string; layer?: number }) => number | undefined,
+) => {
+  const frame = document.createElement('iframe')
+  const options = JSON.stringify({ output, ...settings })
+  frame.src = `/test/browser/closing-page.html?options=${encodeURIComponent(options)}`
+  const listening = new AbortController()
+  await new Promise<void>((resolve) => {
+    const listen = ({ data }: MessageEvent) => {
+      if (data?.output !== output) return
+      const after = data.stage === 'done' ? 0 : closes(data)
+      if (after !== undefined) setTimeout(resolve, after)
+    }
+    addEventListener('message', listen, { signal: listening.signal })
+    document.body.append(frame)
+  })
+  listening.abort()
+  frame.remove()
+}
 
 /** What a run that nothing disturbs writes. */
 let expected: Record<string, string>
@@ -50,23 +77,40 @@ describe('quantizing on a page', { timeout: 180_000 }, () => {
     expect((await failure(begin('models/whole'))).message).toMatch(/holds a finished model/)
   })
 
+  test('copies of models that the page keeps are no outputs', async () => {
+    const copy = await cachedFolder(await openOutput('models/whole'), { name: 'a copy' })
+    for (const file of await copy.list()) await copy.open(file)
+    expect(await listOutputs()).toEqual(['models/whole'])
+    await removeCached('a copy')
+  })
+
+  test('says what measuring took, and how much memory WebAssembly', async () => {
+    const text = 'Once upon a time there was a little girl who had a red ball. '.repeat(20)
+    const result = await begin('measured', { measure: { name: 'a girl', text, window: 64, maxWindows: 4 } })
+    expect(result.stages.map(({ stage }) => stage)).toEqual(
+      expect.arrayContaining(['read', 'statistics', 'scale', 'clip', 'write', 'tables', 'evaluate', 'other']),
+    )
+    expect(result.memory.heapBytes).toBeGreaterThan(2 ** 20)
+    expect(result).not.toHaveProperty('peakRssBytes')
+    await removeOutput('measured')
+  })
+
   test('a closed page costs at most the block at work: the result has the same bytes', async () => {
     const output = 'closed'
-    const frame = document.createElement('iframe')
-    const options = JSON.stringify({ output, ...settings })
-    frame.src = `/test/browser/closing-page.html?options=${encodeURIComponent(options)}`
-    const closed = new Promise<void>((resolve) =>
-      addEventListener('message', ({ data }) => {
-        if (data?.layer !== 1) return
-        frame.remove()
-        resolve()
-      }),
-    )
-    document.body.append(frame)
-    await closed
+    await closedPage(output, ({ layer }) => (layer === 1 ? 0 : undefined))
     expect(await outputState(output)).toMatchObject({ state: 'unfinished', layers: expect.toSatisfy((n) => n >= 2) })
     expect(await begin(output, { resume: true })).toMatchObject({ resumedLayers: expect.toSatisfy((n) => n >= 2) })
     expect(await hashes(await openOutput(output))).toEqual(expected)
+  })
+
+  // Mostly anywhere; every third time where files are moved to their place.
+  test.each(Array.from({ length: MOMENTS }, (_, i) => i))('closed at moment %i, it goes on', async (moment) => {
+    const output = `moment-${moment}`
+    const [stage, most] = moment % 3 === 2 ? ['tables', 150] : ['begun', 1000]
+    await closedPage(output, (message) => (message.stage === stage ? Math.random() * most : undefined))
+    if ((await outputState(output)).state !== 'finished') await begin(output, { resume: true })
+    expect(await hashes(await openOutput(output))).toEqual(expected)
+    await removeOutput(output)
   })
 
   test('an abort rejects with its reason, soon, and leaves what a resume continues', async () => {

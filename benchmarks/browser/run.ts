@@ -2,56 +2,17 @@
  * Generation in headless Chromium: our runtime, in a Worker and on the page, and transformers.js, with the same model in the
  * same browser. Arguments: a store of 4 bits; `--tokens N`, `--accuracy exact|fast`, `--device cpu|webgpu`, `--only ours,page,peer`.
  */
-import { cpSync, createReadStream, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { openPortable, writeModel } from '@awq/formats'
 import { openFolderWriter } from '@awq/formats/node'
 import { openFolder } from '@awq/tensor/node'
 import { chromium } from 'playwright'
-import { createServer, defaultClientConditions, type Plugin } from 'vite'
 import { transformersJs } from '../../tools/formats/environments.ts'
 import type { Figures, Job } from './figures.ts'
-
-const flags = [
-  ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'],
-  ...['--no-sandbox', '--disable-dev-shm-usage'],
-]
-const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
-/** Serves whole files and ranges of folders as they are. */
-const folders = (served: Readonly<Record<string, string>>): Plugin => ({
-  name: 'folders',
-  configureServer({ middlewares }) {
-    middlewares.use((request, response, next) => {
-      const [, name = '', ...path] = decodeURIComponent((request.url ?? '').split('?')[0]!).split('/')
-      const folder = served[name]
-      const file = folder && join(folder, ...path)
-      const size = file?.startsWith(folder!) ? statSync(file, { throwIfNoEntry: false }) : undefined
-      if (!folder) return next()
-      if (!file || !size?.isFile()) return void response.writeHead(404, isolation).end()
-      const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
-      const start = Number(range?.[1] ?? 0)
-      const end = range?.[2] ? Number(range[2]) : size.size - 1
-      response.writeHead(range ? 206 : 200, {
-        ...isolation,
-        'accept-ranges': 'bytes',
-        'content-length': end - start + 1,
-        'content-type': /\.m?js$/.test(file)
-          ? 'text/javascript'
-          : file.endsWith('.wasm')
-            ? 'application/wasm'
-            : 'application/octet-stream',
-        ...(range && { 'content-range': `bytes ${start}-${end}/${size.size}` }),
-      })
-      if (request.method === 'HEAD' || size.size === 0) return void response.end()
-      createReadStream(file, { start, end }).pipe(response)
-    })
-  },
-})
+import { flags, servePages } from './serve.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -78,24 +39,13 @@ try {
   }
   cpSync(resolve(store), join(scratch, 'ours'), { recursive: true })
   const modules = only.includes('peer') ? join(transformersJs(), 'node_modules') : scratch
-  const server = await createServer({
-    root: fileURLToPath(new URL('.', import.meta.url)),
-    configFile: false,
-    logLevel: 'error',
-    cacheDir: join(scratch, 'vite'),
-    resolve: { conditions: ['@awq/source', ...defaultClientConditions] },
-    optimizeDeps: { exclude: ['onnxruntime-web'] },
-    server: { port: 0, headers: isolation, fs: { strict: false, allow: [root] }, hmr: false, watch: null },
-    plugins: [
-      folders({
-        models: scratch,
-        transformers: join(modules, '@huggingface/transformers/dist'),
-        onnxruntime: join(modules, 'onnxruntime-web/dist'),
-      }),
-    ],
-  })
-  await server.listen()
-  const url = server.resolvedUrls!.local[0]!
+  const served = {
+    models: scratch,
+    transformers: join(modules, '@huggingface/transformers/dist'),
+    onnxruntime: join(modules, 'onnxruntime-web/dist'),
+  }
+  const server = await servePages(served, join(scratch, 'vite'))
+  const { url } = server
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
   const page = async (script: string, call: string, job: Job): Promise<Figures> => {
     const context = await browser.newContext()

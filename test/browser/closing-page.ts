@@ -1,14 +1,22 @@
 /**
- * A page that quantizes, and tells the page around it of every finished block; it is closed in the middle.
+ * A page that quantizes, and tells the page around it of every finished block and every stage; it is closed in
+ * the middle.
  * @module
  */
 import { quantizeInWorker } from '@awq/core/browser'
 import { stories } from './stories.ts'
 
 const { output, ...options } = JSON.parse(new URLSearchParams(location.search).get('options')!) as { output: string }
+const tell = (what: object) => parent.postMessage({ output, ...what }, location.origin)
+const model = await stories()
+tell({ stage: 'begun' })
 await quantizeInWorker({
-  model: await stories(),
+  model,
   output,
   ...options,
-  onProgress: (event) => event.type === 'layer' && parent.postMessage({ layer: event.layer }, location.origin),
+  onProgress: (event) => {
+    if (event.type === 'layer') tell({ layer: event.layer })
+    else if (event.type === 'stage') tell({ stage: event.stage })
+  },
 })
+tell({ stage: 'done' })

@@ -3,7 +3,7 @@
  * @module
  */
 import { findParameter, ignoredTensors } from '@awq/models'
-import { AwqError, byteLength, type DType, type Folder, releaseArrays, type TensorEntry, toFloat32 } from '@awq/tensor'
+import { byteLength, type DType, type Folder, notFinite, releaseArrays, type TensorEntry, toFloat32 } from '@awq/tensor'
 import type { SourceModel } from './source-model.ts'
 
 /** The bits of the exponent: all of them are set in NaN and the infinities, and in nothing else. */
@@ -39,10 +39,9 @@ const checkTensor = async (entry: TensorEntry, signal: AbortSignal | undefined):
     const bad = firstBad(bytes, dtype, exponent)
     if (bad >= 0) {
       const at = row * rowValues + bad
-      const place = shape.length > 1 ? `row ${Math.floor(at / rowValues)}, column ${at % rowValues}` : `element ${at}`
       const width = byteLength(dtype, [1])
       const [value] = toFloat32(bytes.slice(bad * width, (bad + 1) * width), dtype)
-      throw new AwqError('NUMERIC', `${name}: ${place} is ${value}; the checkpoint is damaged, or overflowed its type`)
+      throw notFinite(name, shape, at, value!)
     }
     releaseArrays([bytes])
   }

@@ -6,8 +6,10 @@ import { type BlockDescription, type LinearSpec, linearsBySite, type ModelDescri
 
 /** Bytes of a quantization's memory: measured, and what it is meant to stay within. */
 export interface MemoryUse extends MemoryBound {
-  /** The most memory the process has used, for whatever; 0 where that cannot be known. */
-  readonly peakRssBytes: number
+  /** The most memory the process has used, for whatever; not there on pages, which are not told. */
+  readonly peakRssBytes?: number
+  /** The heap of WebAssembly, which only grows: the most that the engine has used. There where that engine is. */
+  readonly heapBytes?: number
 }
 
 /** The bound, and the parts that it is the sum of. */

@@ -28,5 +28,5 @@ export const temporaryFolder: Platform['temporaryFolder'] = async () => {
   return { path, [Symbol.asyncDispose]: () => removePath(root, path) }
 }
 
-export const peakRssBytes: Platform['peakRssBytes'] = () => 0
+export const peakRssBytes: Platform['peakRssBytes'] = () => undefined
 export const collectGarbage: Platform['collectGarbage'] = () => {}

@@ -39,8 +39,8 @@ export interface Platform {
   openWorkspace(path: string): Promise<Workspace>
   /** A folder that is removed when disposed. */
   temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable>
-  /** The most memory the process has used, in bytes; 0 where that cannot be known. */
-  peakRssBytes(): number
+  /** The most memory the process has used, in bytes; undefined where that cannot be known. */
+  peakRssBytes(): number | undefined
   /** Frees the memory of objects that nobody refers to, where that can be asked for. */
   collectGarbage(): void
 }

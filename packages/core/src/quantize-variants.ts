@@ -196,8 +196,10 @@ export const quantizeVariants = async (options: VariantsOptions): Promise<Varian
     onProgress({ type: 'stage', stage: 'tables' })
     const results: VariantResult[] = []
     for (const variant of variants) {
-      const outputBytes = await clocks.get(variant)!.time('tables', () => variant.finish(tokens, signal, onProgress))
-      const stages = clocks.get(variant)!.seconds()
+      const clock = clocks.get(variant)!
+      const { time } = clock
+      const outputBytes = await time('tables', () => variant.finish(tokens, { time, signal, onProgress }))
+      const stages = clock.seconds()
       results.push({
         outputBytes,
         seconds: totalSeconds(stages),

@@ -100,7 +100,8 @@ export interface QuantizeResult {
   readonly seconds: number
   /** What these seconds were spent on; their sum. */
   readonly stages: readonly StageSeconds[]
-  readonly peakRssBytes: number
+  /** The most memory the process has used; not there on pages, which are not told. */
+  readonly peakRssBytes?: number
   /** The same beside what a quantization is meant to stay within. */
   readonly memory: MemoryUse
   /** Bytes of the checkpoint's tensors, and of the files written. */
@@ -179,14 +180,17 @@ export const quantizeInto = async (
     const { outputBytes, layers, resumedLayers, recorded, tokens, stages } = done!
     const seconds = (performance.now() - started) / 1000
     const peak = peakRssBytes()
+    const rss = peak === undefined ? {} : { peakRssBytes: peak }
+    const heapBytes = (await engine.memory?.())?.heapBytes
     const result: QuantizeResult = {
       output: options.output,
       method: method.name,
       seconds,
       stages: withOther(planned ? [{ stage: 'plan', seconds: planSeconds }, ...stages] : stages, seconds),
-      peakRssBytes: peak,
+      ...rss,
       memory: {
-        peakRssBytes: peak,
+        ...rss,
+        ...(heapBytes === undefined ? {} : { heapBytes }),
         ...memoryBound(
           model.description,
           tokens && { count: tokenCount(tokens), images: tokens.sequences.length > 0 },

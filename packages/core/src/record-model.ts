@@ -122,7 +122,7 @@ export const quantizationRecord = (parts: RecordParts): QuantizationRecord => {
     missingLayers: blocks.filter(({ record }) => !record).map(({ layer }) => layer),
     resumedLayers: result.resumedLayers,
     seconds: result.seconds,
-    peakRssBytes: result.peakRssBytes,
+    ...(result.peakRssBytes === undefined ? {} : { peakRssBytes: result.peakRssBytes }),
     inputBytes: result.inputBytes,
     outputBytes: result.outputBytes,
   }

@@ -103,7 +103,8 @@ export interface QuantizationRecord {
   readonly missingLayers: readonly number[]
   readonly resumedLayers: number
   readonly seconds: number
-  readonly peakRssBytes: number
+  /** Not there of a page. */
+  readonly peakRssBytes?: number
   /** Bytes of the checkpoint's tensors, and of the files written. */
   readonly inputBytes: number
   readonly outputBytes: number

@@ -7,7 +7,8 @@
 export interface StageSeconds {
   /**
    * `tokenize`, `embed`, `read` (weights), `statistics` (forward pass with Gram matrices), the passes by their names
-   * (`scale`, `clip`, `rtn`, `gptq`; `drift` and `compensate` for errors before), `forward` (of quantized blocks), `record`, `write`, `tables`; `other` is what is left.
+   * (`scale`, `clip`, `rtn`, `gptq`; `drift` and `compensate` for errors before), `forward` (of quantized blocks), `record`, `write`, `tables`,
+   * `evaluate` (what `measure` asks for), `export` (other formats); `other` is what is left.
    */
   readonly stage: string
   readonly seconds: number

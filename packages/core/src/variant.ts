@@ -12,7 +12,7 @@ import {
   type StoreEntry,
   type StoreWriter,
 } from '@awq/quantize'
-import { AwqError, byteLength, type Folder, fromFloat32 } from '@awq/tensor'
+import { AwqError, byteLength, checkFinite, type Folder, fromFloat32 } from '@awq/tensor'
 import type { BlockState, FoldedGroup } from './block-state.ts'
 import type { CalibrationOptions, CalibrationTokens } from './calibration-text.ts'
 import { checkpointHash } from './checkpoint-hash.ts'
@@ -28,6 +28,7 @@ import type { QuantizationOptions } from './quantize.ts'
 import type { BlockRecord } from './record.ts'
 import { type RecordedVariant, tensorRecords } from './record-model.ts'
 import type { SourceModel } from './source-model.ts'
+import type { StageClock } from './stages.ts'
 import { planTables, type TablePlan, tableEntries, tableSpec, writeTable } from './tables.ts'
 import { type VisionTensor, visionEntries, visionTensors, writeVision } from './vision-tensors.ts'
 import type { Workspace } from './workspace.ts'
@@ -57,8 +58,18 @@ export interface Variant {
   /** Blocks that an interrupted run finished. */
   readonly resumed: readonly JournalBlock[]
   writeBlock(block: BlockState, record?: BlockRecord): Promise<void>
-  /** Writes tables, final norm, config, tokenizer and manifest, and moves all to its place. Returns bytes written. */
-  finish(tokens: CalibrationTokens | undefined, signal?: AbortSignal, onProgress?: OnProgress): Promise<number>
+  /**
+   * Writes tables, final norm, config, tokenizer and manifest, and moves all to its place; what it measures and exports is
+   * timed as stages of their own. Returns bytes written.
+   */
+  finish(
+    tokens: CalibrationTokens | undefined,
+    how: {
+      readonly time: StageClock['time']
+      readonly signal?: AbortSignal | undefined
+      readonly onProgress: OnProgress
+    },
+  ): Promise<number>
   /** What is known of the blocks written so far, and the tensors of the store. */
   readonly recorded: RecordedVariant
   /** Closes the files; the work stays for a later `resume`. */
@@ -197,7 +208,7 @@ export const openVariant = async (
       blocks.push(finished)
       await workspace.appendJournal(JSON.stringify(finished))
     },
-    async finish(used, signal, onProgress = () => {}) {
+    async finish(used, { time, signal, onProgress }) {
       const onRows = (completed: number, total: number) =>
         onProgress({ type: 'progress', stage: 'tables', completed, total })
       for (const table of tables) await writeTable(table, store, { signal, onRows })
@@ -208,9 +219,12 @@ export const openVariant = async (
       const { command, formats, measure } = options
       const parts = { ...forms, scaleVectors, workspace, method, folded, tokens: used, command }
       await writeManifest(parts, signal)
-      if (measure) await writeManifest({ ...parts, evaluation: await measure(await workspace.folder()) }, signal)
+      if (measure) {
+        const evaluation = await time('evaluate', async () => measure(await workspace.folder()))
+        await writeManifest({ ...parts, evaluation }, signal)
+      }
       return formats && !isStoreAlone(formats)
-        ? await exportStore(workspace, formats, { signal, onProgress })
+        ? await time('export', () => exportStore(workspace, formats, { signal, onProgress }))
         : await workspace.commit(MANIFEST_FILE)
     },
     close: () => store.close(),
@@ -219,8 +233,7 @@ export const openVariant = async (
 
 /** The bytes of a norm or a bias. @throws AwqError `NUMERIC` when it is not finite */
 const storedVector = (name: string, values: Float32Array): Uint8Array => {
-  const bad = values.findIndex((value) => !Number.isFinite(value))
-  if (bad >= 0) throw new AwqError('NUMERIC', `${name}: element ${bad} is ${values[bad]}; the checkpoint is damaged`)
+  checkFinite(name, [values.length], values)
   return fromFloat32(values, 'F32')
 }
 

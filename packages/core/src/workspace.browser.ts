@@ -13,12 +13,12 @@ import {
   hasSyncFiles,
   listFiles,
   moveFile,
-  onStorage,
   removePath,
   subdirectory,
   writeSmallFile,
 } from '@awq/quantize/browser'
 import { AwqError } from '@awq/tensor'
+import { onStorage } from '@awq/tensor/browser'
 import { readArrayFile, writeArrayFile } from './browser/array-file.ts'
 import { folderOf } from './browser/folder-of.ts'
 import { takeLock } from './browser/lock.ts'

@@ -8,6 +8,7 @@ import { type Tensor, tensor } from '@awq/ort'
 import {
   AwqError,
   type Checkpoint,
+  checkFinite,
   type DType,
   elementCount,
   readFloat32,
@@ -102,18 +103,6 @@ export const checkParameters = (checkpoint: Checkpoint, description: ModelDescri
   }
 }
 
-/** @throws AwqError `NUMERIC` naming the parameter and the place of a value that is NaN or infinite */
-const checkFinite = (values: Float32Array, { name, shape }: ParameterSpec): void => {
-  // x - x is 0 for every finite x and NaN for NaN and both infinities: one sum finds them all without a branch.
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!
-  if (sum === 0) return
-  const at = values.findIndex((value) => !Number.isFinite(value))
-  const columns = shape.at(-1)!
-  const place = shape.length > 1 ? `row ${Math.floor(at / columns)}, column ${at % columns}` : `element ${at}`
-  throw new AwqError('NUMERIC', `${name}: ${place} is ${values[at]}; the checkpoint is damaged, or overflowed its type`)
-}
-
 /**
  * Reads a parameter as graphs want it.
  * @throws AwqError as `findParameter`; `NUMERIC` naming the parameter that holds NaN or an infinity
@@ -126,7 +115,7 @@ export const readParameter = async (
   const { shape } = spec
   if (isAbsent(checkpoint, spec)) return new Float32Array(elementCount(shape)).fill(1)
   const values = await readFloat32(findParameter(checkpoint, spec), options)
-  checkFinite(values, { ...spec, shape: storedShape(spec) })
+  checkFinite(spec.name, storedShape(spec), values)
   return spec.transposed ? transposed(values, shape[1]!, shape[0]!) : values
 }
 

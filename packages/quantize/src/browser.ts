@@ -10,5 +10,4 @@ export {
   subdirectory,
 } from './browser/directory.ts'
 export { writeSmallFile } from './browser/small-file.ts'
-export { freeStorage, onStorage, storageFull } from './browser/storage-error.ts'
 export { hasSyncFiles, openSyncFile, type SyncFile, writeFully } from './browser/sync-file.ts'

@@ -25,7 +25,7 @@ const errorTile = ({ linears }: QuantizationRecord): Markup | undefined => {
 
 /** The figures that matter most. */
 export const headline = (record: QuantizationRecord): Markup => {
-  const { inputBytes, outputBytes, seconds, peakRssBytes, engine, resumedLayers } = record
+  const { inputBytes, outputBytes, seconds, peakRssBytes = 0, engine, resumedLayers } = record
   const bits = bitsPerWeight(record)
   const share = inputBytes > 0 ? ` (${formatWholeShare(outputBytes / inputBytes)})` : ''
   return html`<dl class="tiles">${errorTile(record)}${tile('Size', formatBytes(outputBytes), `on disk, from ${formatBytes(inputBytes)} of weights${share}`)}${

@@ -18,6 +18,7 @@ export {
   isDType,
 } from './dtype.ts'
 export { AwqError, type AwqErrorCode, messageOf, quoted } from './error.ts'
+export { checkFinite, notFinite } from './finite.ts'
 export { type Folder, memoryFolder, partOfFolder, readSourceText } from './folder.ts'
 export { ggufNames, ggufPiece, ggufSiblings } from './gguf-names.ts'
 export { type HttpSourceOptions, httpSource } from './http-source.ts'
@@ -35,6 +36,7 @@ export {
   groupCount,
   type QuantizedMatrix,
 } from './quantized-matrix.ts'
+export { readableBytes } from './readable-bytes.ts'
 export { releaseArrays } from './release.ts'
 export {
   type Checkpoint,

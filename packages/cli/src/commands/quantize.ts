@@ -180,7 +180,7 @@ export const quantizeCommand = defineCommand({
       `${output}: ${method}, ${storedText(grid, result.planned)}`,
       `  size  ${formatBytes(result.inputBytes)} of weights -> ${formatBytes(result.outputBytes)} on disk (${share})${tensorsText(result.planned)}`,
       `  time  ${formatSeconds(result.seconds)}${resumed}: ${stagesText(result.stages)}`,
-      `  memory  peak ${formatBytes(result.peakRssBytes)}, expected at most ${formatBytes(result.memory.boundBytes)}`,
+      `  memory  peak ${formatBytes(result.peakRssBytes!)}, expected at most ${formatBytes(result.memory.boundBytes)}`,
       ...(report !== undefined && failure === undefined ? [`  report  ${report}`] : []),
       ...(format === undefined || format.join() === 'awq'
         ? [`Try: ${context.program} ${await suggestion(model, output)}`]

@@ -2,8 +2,9 @@
  * Float arrays in a file of the private file system.
  * @module
  */
-import { moveFile, onStorage, openSyncFile, writeFully } from '@awq/quantize/browser'
+import { moveFile, openSyncFile, writeFully } from '@awq/quantize/browser'
 import { AwqError, bytesOf } from '@awq/tensor'
+import { onStorage } from '@awq/tensor/browser'
 import type { ArrayWriter } from '../workspace.ts'
 
 /** Begins a file that takes the place of the one of that name when it is whole. */

@@ -63,7 +63,9 @@ export const listOutputs = async (): Promise<string[]> => {
   const walk = async (directory: FileSystemDirectoryHandle, path: string): Promise<string[]> => {
     const names = new Map<string, FileSystemDirectoryHandle | FileSystemFileHandle>()
     for await (const [name, entry] of directory.entries()) names.set(name, entry)
-    if (path !== '' && (names.has(MANIFEST_FILE) || names.has(UNFINISHED))) return [path]
+    // The folders of cached models are called by the files that they have the pieces of.
+    const isOutput = names.get(MANIFEST_FILE)?.kind === 'file' || names.get(UNFINISHED)?.kind === 'directory'
+    if (path !== '' && isOutput) return [path]
     const found: string[] = []
     for (const [name, entry] of names)
       if (entry.kind === 'directory' && !name.startsWith('.'))

@@ -6,13 +6,13 @@ import {
   copyFile,
   fileHandle,
   findFile,
-  onStorage,
   openSyncFile,
   removePath,
   writeFully,
   writeSmallFile,
 } from '@awq/quantize/browser'
 import { AwqError } from '@awq/tensor'
+import { onStorage } from '@awq/tensor/browser'
 import { checkPlace, claimFile, type FolderWriter } from '../folder/writer.ts'
 import { hashBlob } from './hash-blob.ts'
 

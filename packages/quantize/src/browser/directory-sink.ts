@@ -1,8 +1,8 @@
 import { AwqError } from '@awq/tensor'
+import { freeStorage, onStorage, storageFull } from '@awq/tensor/browser'
 import type { StorePlan } from '../store/plan.ts'
 import type { StoreSink } from '../store/sink.ts'
 import { findFile } from './directory.ts'
-import { freeStorage, onStorage, storageFull } from './storage-error.ts'
 import { openSyncFile, type SyncFile, writeFully } from './sync-file.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { onStorage } from './storage-error.ts'
+import { onStorage } from '@awq/tensor/browser'
 import { openSyncFile, writeFully } from './sync-file.ts'
 
 /**

@@ -3,8 +3,8 @@
  * @module
  */
 import { AwqError } from '@awq/tensor'
+import { storageError } from '@awq/tensor/browser'
 import { fileHandle } from './directory.ts'
-import { storageError } from './storage-error.ts'
 
 /** The handle that browsers give (FileSystemSyncAccessHandle). Nobody else has the file open meanwhile. */
 export interface SyncFile {

@@ -1,5 +1,4 @@
-import { AwqError, messageOf } from '@awq/tensor'
-import { readableBytes } from '../readable-bytes.ts'
+import { AwqError, messageOf, readableBytes } from '@awq/tensor'
 
 const explanations: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is used up',

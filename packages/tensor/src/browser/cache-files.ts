@@ -5,7 +5,7 @@
  * @module
  */
 import { AwqError, quoted } from '../error.ts'
-import { storageError } from './directory-folder.ts'
+import { storageError } from './storage-error.ts'
 
 /** Bytes of a piece; the last one of a file is shorter. */
 export const pieceBytes = 8 * 2 ** 20
@@ -34,7 +34,7 @@ export const privateStorage = async (): Promise<FileSystemDirectoryHandle> => {
   try {
     return await storage.getDirectory()
   } catch (error) {
-    throw storageError('the private storage of this site', error)
+    throw await storageError('the private storage of this site', error)
   }
 }
 
@@ -58,7 +58,7 @@ const child = async (
     return await parent.getDirectoryHandle(name, { create })
   } catch (error) {
     if (!create && error instanceof DOMException && error.name === 'NotFoundError') return undefined
-    throw storageError(name, error)
+    throw await storageError(name, error)
   }
 }
 
@@ -80,7 +80,7 @@ export const fileIn = async (directory: FileSystemDirectoryHandle, name: string)
     return await (await directory.getFileHandle(name)).getFile()
   } catch (error) {
     if (error instanceof DOMException && error.name === 'NotFoundError') return undefined
-    throw storageError(name, error)
+    throw await storageError(name, error)
   }
 }
 
@@ -89,7 +89,7 @@ export const removeIn = async (directory: FileSystemDirectoryHandle, name: strin
   try {
     await directory.removeEntry(name, { recursive: true })
   } catch (error) {
-    if (!(error instanceof DOMException && error.name === 'NotFoundError')) throw storageError(name, error)
+    if (!(error instanceof DOMException && error.name === 'NotFoundError')) throw await storageError(name, error)
   }
 }
 
@@ -123,7 +123,7 @@ export const writeFile = async (
       access.close()
     }
   } catch (error) {
-    throw storageError(name, error)
+    throw await storageError(name, error)
   }
 }
 

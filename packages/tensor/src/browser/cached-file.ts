@@ -6,6 +6,7 @@ import { type ByteSource, checkRange, type DownloadOptions } from '../byte-sourc
 import { AwqError } from '../error.ts'
 import { createSha256, sha256 } from '../sha256.ts'
 import { fileIn, type PieceTable, pieceBytes, readTable, removeIn, writeFile, writeTable } from './cache-files.ts'
+import { freeStorage, storageFull } from './storage-error.ts'
 
 /** Pieces that are fetched while one is written. */
 const ahead = 2
@@ -52,14 +53,8 @@ const alone = <T>(name: string, signal: AbortSignal | undefined, task: () => Pro
 
 /** Throws IO when the browser says that so many more bytes have no room. */
 const checkRoom = async (name: string, bytes: number): Promise<void> => {
-  const { quota, usage } = (await navigator.storage.estimate?.()) ?? {}
-  if (quota === undefined || usage === undefined || bytes <= quota - usage) return
-  const mega = (count: number): number => Math.round(count / 1e6)
-  throw new AwqError(
-    'IO',
-    `${name}: ${mega(bytes)} MB are to be stored, but this site may store only ${mega(Math.max(0, quota - usage))} MB more; ` +
-      'remove models from its cache, or free disk space',
-  )
+  const free = await freeStorage()
+  if (free !== undefined && bytes > free) throw storageFull(name, bytes, free)
 }
 
 interface State {

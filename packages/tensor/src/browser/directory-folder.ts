@@ -1,6 +1,7 @@
 import { type ByteSource, blobSource } from '../byte-source.ts'
-import { AwqError, messageOf, quoted } from '../error.ts'
+import { AwqError, quoted } from '../error.ts'
 import { checkFileName, type Folder, readSourceText } from '../folder.ts'
+import { storageError } from './storage-error.ts'
 
 /** A folder over files that are found by name. */
 export const folderOfFiles = (
@@ -26,19 +27,6 @@ export const folderOfFiles = (
   }
 }
 
-/** What a browser's file system refused, in our words. */
-export const storageError = (name: string, error: unknown): AwqError => {
-  const kind = error instanceof DOMException ? error.name : ''
-  const advice: Readonly<Record<string, string>> = {
-    NotFoundError: 'it does not exist any more',
-    NotAllowedError: 'the browser has not been given permission: call handle.requestPermission() when the user clicks',
-    QuotaExceededError: 'the browser gives this site no more storage: remove models from its cache, or free disk space',
-    NoModificationAllowedError: 'it is in use, perhaps by another tab',
-  }
-  const code = kind === 'NotFoundError' ? 'NOT_FOUND' : 'IO'
-  return new AwqError(code, `${name}: ${advice[kind] ?? messageOf(error)}`, { cause: error })
-}
-
 /** Whether an error says that there is no such entry, or that it is of the other kind. */
 const isAbsent = (error: unknown): boolean =>
   error instanceof DOMException && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError')
@@ -56,7 +44,7 @@ export const directoryFolder = (handle: FileSystemDirectoryHandle, name = handle
       try {
         for await (const [file, entry] of handle.entries()) if (entry.kind === 'file') names.push(file)
       } catch (error) {
-        throw storageError(name, error)
+        throw await storageError(name, error)
       }
       return names.sort()
     },
@@ -66,7 +54,7 @@ export const directoryFolder = (handle: FileSystemDirectoryHandle, name = handle
         return await (await handle.getFileHandle(file)).getFile()
       } catch (error) {
         if (isAbsent(error)) return undefined
-        throw storageError(`${name}/${file}`, error)
+        throw await storageError(`${name}/${file}`, error)
       }
     },
   )

@@ -2,14 +2,15 @@
  * What a browser's file systems say, in words that help.
  * @module
  */
-import { AwqError, messageOf } from '@awq/tensor'
+import { AwqError, messageOf } from '../error.ts'
 import { readableBytes } from '../readable-bytes.ts'
 
 /** Names of the exceptions that say what is wrong; others speak for themselves. */
 const explanations: Readonly<Record<string, string>> = {
   NoModificationAllowedError: 'another tab has it open; close that one, or wait until it is done',
-  NotAllowedError: 'the permission to write there was not given, or has ended; choose the folder again',
-  NotFoundError: 'it was removed',
+  NotAllowedError:
+    'the permission was not given, or has ended: call handle.requestPermission() when the user clicks, or choose the folder again',
+  NotFoundError: 'it does not exist any more',
   TypeMismatchError: 'a folder stands where a file should be, or a file where a folder should',
 }
 
@@ -32,17 +33,18 @@ export const storageFull = (name: string, needed: number | undefined, free: numb
   return new AwqError(
     'IO',
     `${name}: the browser's storage for this site is full${figures.length > 0 ? ` (${figures.join(', ')})` : ''}; ` +
-      'remove models that are not needed any more, or make room on the disk, then resume',
+      'remove models that are not needed any more, or make room on the disk, then go on',
     { cause },
   )
 }
 
-/** An IO error for what the browser said about a file or folder. */
+/** What the browser said about a file or folder: NOT_FOUND where it is gone, IO otherwise. */
 export const storageError = async (name: string, cause: unknown): Promise<AwqError> => {
   const kind = (cause as { name?: unknown } | null)?.name
   if (kind === 'QuotaExceededError') return storageFull(name, undefined, await freeStorage(), cause)
   const reason = typeof kind === 'string' ? explanations[kind] : undefined
-  return new AwqError('IO', `${name} cannot be written: ${reason ?? messageOf(cause)}`, { cause })
+  const code = kind === 'NotFoundError' ? 'NOT_FOUND' : 'IO'
+  return new AwqError(code, `${name}: ${reason ?? messageOf(cause)}`, { cause })
 }
 
 /** Runs an operation on storage; its failure names the file and says what to do. */
