@@ -8,11 +8,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openStore, readMatrix } from '@awq/quantize'
-import { openFolder } from '@awq/tensor/node'
 import { chromium } from 'playwright'
 import type { Quantized, QuantizeJob } from './quantizing.ts'
-import { flags, servePages } from './serve.ts'
+import { flags, openScript, servePages } from './serve.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,10 +51,7 @@ const inBrowser = async (closeAfter: number): Promise<Quantized | undefined> => 
   const profile = values.profile ?? join(scratch, 'profile')
   const context = await chromium.launchPersistentContext(profile, { executablePath: '/usr/bin/chromium', args: flags })
   const page = await context.newPage()
-  await page.goto(`${server.url}page.html`)
-  // The server may reload the page once, when it has found the packages that the script needs.
-  await page.evaluate(`import('/quantizing.ts')`).catch(() => undefined)
-  await page.waitForTimeout(1000)
+  await openScript(page, server.url, 'quantizing.ts')
   let blocks = 0
   let closed = (): void => {}
   const closing = new Promise<undefined>((resolve) => {
@@ -74,20 +69,6 @@ const inBrowser = async (closeAfter: number): Promise<Quantized | undefined> => 
   } finally {
     await context.close()
   }
-}
-
-/** Share of the codes of two stores that are the same. */
-const equalCodes = async (one: string, other: string): Promise<number> => {
-  await using first = await openStore(await openFolder(one))
-  await using second = await openStore(await openFolder(other))
-  let [equal, all] = [0, 0]
-  for (const name of first.matrices.keys()) {
-    const { codes } = await readMatrix(first, name)
-    const expected = (await readMatrix(second, name)).codes
-    all += codes.length
-    for (const [i, code] of codes.entries()) equal += Number(code === expected[i])
-  }
-  return equal / all
 }
 
 try {

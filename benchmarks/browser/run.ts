@@ -12,7 +12,7 @@ import { openFolder } from '@awq/tensor/node'
 import { chromium } from 'playwright'
 import { transformersJs } from '../../tools/formats/environments.ts'
 import type { Figures, Job } from './figures.ts'
-import { flags, servePages } from './serve.ts'
+import { flags, openScript, servePages } from './serve.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -50,10 +50,7 @@ try {
   const page = async (script: string, call: string, job: Job): Promise<Figures> => {
     const context = await browser.newContext()
     const opened = await context.newPage()
-    await opened.goto(`${url}page.html`)
-    // The server may reload the page once, when it has found the packages that the script needs.
-    await opened.evaluate(`import('/${script}')`).catch(() => undefined)
-    await opened.waitForTimeout(1000)
+    await openScript(opened, url, script)
     try {
       return (await opened.evaluate(
         `import('/${script}').then((page) => page.${call}(${JSON.stringify(job)}))`,

@@ -6,6 +6,7 @@ import { createReadStream, createWriteStream, mkdirSync, statSync } from 'node:f
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright'
 import { createServer, defaultClientConditions, type Plugin } from 'vite'
 
 /** A software WebGPU adapter; the last two are for containers without a sandbox and with a small /dev/shm. */
@@ -68,4 +69,12 @@ export const servePages = async (served: Readonly<Record<string, string>>, cache
   })
   await server.listen()
   return { url: server.resolvedUrls!.local[0]!, close: () => server.close() }
+}
+
+/** Opens an empty page of the server, with a script of this folder loaded. */
+export const openScript = async (page: Page, url: string, script: string): Promise<void> => {
+  await page.goto(`${url}page.html`)
+  // The server may reload the page once, when it has found the packages that the script needs.
+  await page.evaluate(`import('/${script}')`).catch(() => undefined)
+  await page.waitForTimeout(1000)
 }

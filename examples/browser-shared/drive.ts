@@ -18,22 +18,37 @@ const types: Record<string, string> = {
   '.wasm': 'application/wasm',
 }
 
-/** A static host: no headers for isolation, no range requests. */
-export const serveStatic = async (folder: string): Promise<AsyncDisposable & { readonly url: string }> => {
+/** What a host of models says to pages of other origins. */
+const forOthers = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': 'Accept-Ranges, Content-Length, Content-Range, ETag',
+  'Accept-Ranges': 'bytes',
+}
+
+/** A static host: no headers for isolation, no range requests; of models, which pages of other origins read by ranges. */
+export const serveStatic = async (
+  folder: string,
+  { models = false } = {},
+): Promise<AsyncDisposable & { readonly url: string }> => {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const file = join(folder, normalize(pathname.endsWith('/') ? `${pathname}index.html` : pathname))
     const status = statSync(file, { throwIfNoEntry: false })
     if (!status?.isFile()) {
-      response.writeHead(404).end()
+      response.writeHead(404, models ? forOthers : {}).end()
       return
     }
-    response.writeHead(200, {
+    const [, first, last] = (models && /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')) || []
+    const [start, end] = [Number(first ?? 0), Math.min(Number(last || Number.POSITIVE_INFINITY), status.size - 1)]
+    response.writeHead(first === undefined ? 200 : 206, {
       'Content-Type': types[extname(file)] ?? 'application/octet-stream',
-      'Content-Length': status.size,
+      'Content-Length': end - start + 1,
       'Cache-Control': 'no-cache',
+      ...(models ? forOthers : {}),
+      ...(first === undefined ? {} : { 'Content-Range': `bytes ${start}-${end}/${status.size}` }),
     })
-    createReadStream(file).pipe(response)
+    if (request.method === 'HEAD') response.end()
+    else createReadStream(file, { start, end }).pipe(response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

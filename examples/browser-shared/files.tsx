@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { droppedFiles } from './folders.ts'
+import { type Dropped, droppedFiles } from './folders.ts'
 import { messageOf } from './format.ts'
 
 interface Props {
@@ -33,7 +33,7 @@ export const FileButton = ({ label, folder = false, accept, onFiles }: Props) =>
 )
 
 /** Takes files that are dropped anywhere on the page; true while some are above it. */
-export const useDrop = (onFiles: (files: File[]) => void): boolean => {
+export const useDrop = (onDrop: (dropped: Dropped) => void): boolean => {
   const [over, setOver] = useState(false)
   useEffect(() => {
     const listening = new AbortController()
@@ -61,7 +61,7 @@ export const useDrop = (onFiles: (files: File[]) => void): boolean => {
         if (!wanted(event)) return
         event.preventDefault()
         setOver(false)
-        droppedFiles(event.dataTransfer!).then(onFiles, (error) => console.warn(messageOf(error)))
+        droppedFiles(event.dataTransfer!).then(onDrop, (error) => console.warn(messageOf(error)))
       },
       { signal },
     )

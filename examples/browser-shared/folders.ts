@@ -45,9 +45,9 @@ export const addressSource = (address: string): ModelSource => ({
   },
 })
 
-/** Files that were picked or dropped. */
-export const filesSource = (files: readonly File[]): ModelSource => {
-  const folder = filesFolder(files)
+/** Files that were picked or dropped, perhaps as a folder of that name. */
+export const filesSource = (files: readonly File[], name?: string): ModelSource => {
+  const folder = filesFolder(files, name)
   return { name: folder.name, open: () => folder }
 }
 
@@ -109,8 +109,14 @@ export const storedModels = async (): Promise<StoredModel[]> => {
   return [...(await quantizedModels()), ...downloaded]
 }
 
+/** What was dropped: files, or those of a folder and its name. */
+export interface Dropped {
+  readonly files: readonly File[]
+  readonly folder?: string
+}
+
 /** The files of a drop, those of a dropped folder included. */
-export const droppedFiles = async (data: DataTransfer): Promise<File[]> => {
+export const droppedFiles = async (data: DataTransfer): Promise<Dropped> => {
   // All entries must be taken before the first wait: the browser takes the data back then.
   const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null)
   const files: File[] = []
@@ -118,7 +124,8 @@ export const droppedFiles = async (data: DataTransfer): Promise<File[]> => {
     const inside = entry.isDirectory ? await entriesOf(entry as FileSystemDirectoryEntry) : [entry]
     for (const each of inside) if (each.isFile) files.push(await fileOf(each as FileSystemFileEntry))
   }
-  return files
+  const [only, ...others] = entries
+  return { files, ...(only?.isDirectory && others.length === 0 ? { folder: only.name } : {}) }
 }
 
 const entriesOf = async (directory: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> => {

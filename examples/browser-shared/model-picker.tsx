@@ -26,10 +26,10 @@ export const ModelPicker = ({ bundled, verb, onPick }: Props) => {
   const [address, setAddress] = useState('')
   const [problem, setProblem] = useState<string>()
   const ids = { address: useId(), problem: useId() }
-  const over = useDrop((files) => pickFiles(files))
+  const over = useDrop(({ files, folder }) => pickFiles(files, folder))
 
-  const pickFiles = (files: readonly File[]): void => {
-    if (files.length > 0) onPick(filesSource(files))
+  const pickFiles = (files: readonly File[], folder?: string): void => {
+    if (files.length > 0) onPick(filesSource(files, folder))
   }
   const pickAddress = (event: Event): void => {
     event.preventDefault()

@@ -21,7 +21,7 @@ interface Props {
 
 /** What became of a model. */
 export const Outcome = ({ model, order, run, result, onChat }: Props) => {
-  const { seconds, inputBytes, outputBytes, layers, resumedLayers } = result
+  const { seconds, inputBytes, outputBytes, layers, resumedLayers, memory } = result
   const output = outputName(model.name, order.settings)
   const [folder, setFolder] = useState<Folder>()
   const [measured, setMeasured] = useState<Measured>()
@@ -57,6 +57,9 @@ export const Outcome = ({ model, order, run, result, onChat }: Props) => {
           value={duration(seconds)}
           note={resumedLayers > 0 ? `${layers} layers, ${resumedLayers} from before` : `${layers} layers`}
         />
+        {memory.heapBytes !== undefined && (
+          <Figure name="Memory" value={byteSize(memory.heapBytes)} note="of WebAssembly, at most" />
+        )}
         {measured?.floatPerplexity !== undefined && (
           <Figure
             name="Perplexity"
@@ -102,7 +105,7 @@ const stageNames: Record<string, string> = {
   statistics: 'activations',
   scale: 'scale search',
   clip: 'clip search',
-  tables: 'tables, measures',
+  evaluate: 'measuring',
 }
 
 /** Where the time went, the longest first. */

@@ -20,7 +20,7 @@ export const PicturePane = ({ picture, onPicture }: Props) => {
     setCamera(false)
     onPicture(picked)
   }
-  const over = useDrop(pick)
+  const over = useDrop(({ files }) => pick(files))
   useEffect(() => {
     const paste = (event: ClipboardEvent): void => {
       const files = [...(event.clipboardData?.files ?? [])]
