@@ -16,7 +16,7 @@ import { hashes } from './browser/models.ts'
 import { stories, storiesFiles } from './browser/stories.ts'
 
 /** How many times a page is closed at random. */
-const MOMENTS = 6
+const MOMENTS = 8
 const settings = { groupSize: 32, samples: 4, length: 32, method: 'awq' } as const
 
 const begin = async (output: string, options: Partial<QuantizeInWorkerOptions> = {}) =>
@@ -33,21 +33,24 @@ const failure = (promise: Promise<unknown>): Promise<AwqError> =>
     (error: AwqError) => error,
   )
 
+/** A folder that the user chose: one of the private file system stands for it. */
+const chosen = async (name: string) =>
+  (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true })
+
 /**
  * Quantizes in another page, and closes it so many milliseconds after a message of its for which `closes` gives a number; at its
  * end for the latest.
  */
 const closedPage = async (
-  output: string,
+  options: { readonly output: string; readonly picked?: boolean; readonly device?: string },
   closes: (message: { stage?: string; layer?: number }) => number | undefined,
 ) => {
   const frame = document.createElement('iframe')
-  const options = JSON.stringify({ output, ...settings })
-  frame.src = `/test/browser/closing-page.html?options=${encodeURIComponent(options)}`
+  frame.src = `/test/browser/closing-page.html?options=${encodeURIComponent(JSON.stringify({ ...settings, ...options }))}`
   const listening = new AbortController()
   await new Promise<void>((resolve) => {
     const listen = ({ data }: MessageEvent) => {
-      if (data?.output !== output) return
+      if (data?.output !== options.output) return
       const after = data.stage === 'done' ? 0 : closes(data)
       if (after !== undefined) setTimeout(resolve, after)
     }
@@ -97,18 +100,28 @@ describe('quantizing on a page', { timeout: 180_000 }, () => {
 
   test('a closed page costs at most the block at work: the result has the same bytes', async () => {
     const output = 'closed'
-    await closedPage(output, ({ layer }) => (layer === 1 ? 0 : undefined))
+    await closedPage({ output }, ({ layer }) => (layer === 1 ? 0 : undefined))
     expect(await outputState(output)).toMatchObject({ state: 'unfinished', layers: expect.toSatisfy((n) => n >= 2) })
     expect(await begin(output, { resume: true })).toMatchObject({ resumedLayers: expect.toSatisfy((n) => n >= 2) })
     expect(await hashes(await openOutput(output))).toEqual(expected)
   })
 
-  // Mostly anywhere; every third time where files are moved to their place.
-  test.each(Array.from({ length: MOMENTS }, (_, i) => i))('closed at moment %i, it goes on', async (moment) => {
-    const output = `moment-${moment}`
-    const [stage, most] = moment % 3 === 2 ? ['tables', 150] : ['begun', 1000]
-    await closedPage(output, (message) => (message.stage === stage ? Math.random() * most : undefined))
-    if ((await outputState(output)).state !== 'finished') await begin(output, { resume: true })
+  // Anywhere, or where files are moved or copied to their place.
+  test.each(
+    Array.from(
+      { length: MOMENTS },
+      (_, i) => [i, ['begun', 'tables'][i % 2]!, i % 4 > 1 ? 'chosen' : 'private'] as const,
+    ),
+  )('closed at moment %i after %s, in a %s folder, it goes on', async (moment, stage, kind) => {
+    const name = `moment-${moment}`
+    const output = kind === 'chosen' ? await chosen(name) : name
+    const most = stage === 'tables' ? 200 : 1500
+    await closedPage({ output: name, picked: kind === 'chosen' }, (message) =>
+      message.stage === stage ? Math.random() * most : undefined,
+    )
+    const { state, layers } = await outputState(output)
+    console.log(`${stage}: ${state}, ${layers}`)
+    if (state !== 'finished') await quantizeInWorker({ ...settings, model: await stories(), output, resume: true })
     expect(await hashes(await openOutput(output))).toEqual(expected)
     await removeOutput(output)
   })
@@ -216,9 +229,6 @@ describe('what can go wrong', { timeout: 180_000 }, () => {
 })
 
 describe('other outputs', { timeout: 180_000 }, () => {
-  const chosen = async (name: string) =>
-    (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true })
-
   test('a folder that the user chose gets a copy of the files at the end', async () => {
     const directory = await chosen('picked')
     const controller = new AbortController()
