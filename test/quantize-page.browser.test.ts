@@ -106,22 +106,22 @@ describe('quantizing on a page', { timeout: 180_000 }, () => {
     expect(await hashes(await openOutput(output))).toEqual(expected)
   })
 
-  // Anywhere, or where files are moved or copied to their place.
+  // Within any block, or where files are moved or copied to their place.
   test.each(
     Array.from(
       { length: MOMENTS },
-      (_, i) => [i, ['begun', 'tables'][i % 2]!, i % 4 > 1 ? 'chosen' : 'private'] as const,
+      (_, i) => [i, ['some block', 'tables'][i % 2]!, i % 4 > 1 ? 'chosen' : 'private'] as const,
     ),
-  )('closed at moment %i after %s, in a %s folder, it goes on', async (moment, stage, kind) => {
+  )('closed at moment %i, in %s, with a %s folder, it goes on', async (moment, within, kind) => {
     const name = `moment-${moment}`
     const output = kind === 'chosen' ? await chosen(name) : name
-    const most = stage === 'tables' ? 200 : 1500
-    await closedPage({ output: name, picked: kind === 'chosen' }, (message) =>
-      message.stage === stage ? Math.random() * most : undefined,
-    )
-    const { state, layers } = await outputState(output)
-    console.log(`${stage}: ${state}, ${layers}`)
-    if (state !== 'finished') await quantizeInWorker({ ...settings, model: await stories(), output, resume: true })
+    const block = Math.floor(Math.random() * 5) - 1
+    await closedPage({ output: name, picked: kind === 'chosen' }, ({ stage, layer }) => {
+      if (within === 'tables') return stage === 'tables' ? Math.random() * 200 : undefined
+      return (block < 0 ? stage === 'blocks' : layer === block) ? Math.random() * 1000 : undefined
+    })
+    if ((await outputState(output)).state !== 'finished')
+      await quantizeInWorker({ ...settings, model: await stories(), output, resume: true })
     expect(await hashes(await openOutput(output))).toEqual(expected)
     await removeOutput(output)
   })

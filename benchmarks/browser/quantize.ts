@@ -2,13 +2,15 @@
  * Quantizes a model in headless Chromium, closes the browser in the middle and goes on in a new one. Prints what it took, and
  * how many codes are those of a store that Node made. Arguments: the folder of a float model; `--out FOLDER`, `--against STORE`,
  * `--close-after BLOCKS`, `--method`, `--bits`, `--group-size`, `--samples`, `--length`, `--threads`, `--device cpu|webgpu`;
- * with `--profile FOLDER`, which keeps the browser's storage, the command ends with 75 where it closes, and goes on when repeated.
+ * with `--profile FOLDER`, which keeps the browser's storage, the command ends with 75 where it closes, and goes on when repeated (on the same
+ * `--port`, which storage belongs to).
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright'
+import { equalCodes } from './equal-codes.ts'
 import type { Quantized, QuantizeJob } from './quantizing.ts'
 import { flags, openScript, servePages } from './serve.ts'
 
@@ -18,6 +20,7 @@ const { values, positionals } = parseArgs({
     out: { type: 'string' },
     against: { type: 'string' },
     profile: { type: 'string' },
+    port: { type: 'string', default: '5273' },
     'close-after': { type: 'string' },
     method: { type: 'string', default: 'awq' },
     bits: { type: 'string', default: '4' },
@@ -33,7 +36,8 @@ if (!model) throw new Error('the folder of a float model is needed')
 
 const scratch = mkdtempSync(join(tmpdir(), 'awq-browser-'))
 const out = resolve(values.out ?? join(scratch, 'out'))
-const server = await servePages({ model: resolve(model), out }, join(scratch, 'vite'))
+const port = values.profile ? Number(values.port) : 0
+const server = await servePages({ model: resolve(model), out }, join(scratch, 'vite'), port)
 const job: QuantizeJob = {
   url: `${server.url}model/`,
   put: `${server.url}out/`,

@@ -55,8 +55,8 @@ const folders = (served: Readonly<Record<string, string>>): Plugin => ({
   },
 })
 
-/** Starts the server; its modules and pages are those of this folder. */
-export const servePages = async (served: Readonly<Record<string, string>>, cacheDir: string) => {
+/** Starts the server; its modules and pages are those of this folder. What a browser stores belongs to the port. */
+export const servePages = async (served: Readonly<Record<string, string>>, cacheDir: string, port = 0) => {
   const server = await createServer({
     root: fileURLToPath(new URL('.', import.meta.url)),
     configFile: false,
@@ -64,7 +64,14 @@ export const servePages = async (served: Readonly<Record<string, string>>, cache
     cacheDir,
     resolve: { conditions: ['@awq/source', ...defaultClientConditions] },
     optimizeDeps: { exclude: ['onnxruntime-web'] },
-    server: { port: 0, headers: isolation, fs: { strict: false, allow: [root] }, hmr: false, watch: null },
+    server: {
+      port,
+      strictPort: port !== 0,
+      headers: isolation,
+      fs: { strict: false, allow: [root] },
+      hmr: false,
+      watch: null,
+    },
     plugins: [folders(served)],
   })
   await server.listen()

@@ -9,6 +9,11 @@ const here = import.meta.dirname
 const server = await serveStatic(join(here, 'dist'))
 await using chromium = await openBrowser()
 const context = await chromium.browser.newContext({ viewport: { width: 1200, height: 900 } })
+// The dialog for a folder is the browser's own; a folder of the private file system stands for what it gives.
+await context.addInitScript(() => {
+  const pick = async () => (await navigator.storage.getDirectory()).getDirectoryHandle('picked', { create: true })
+  Object.assign(globalThis, { showDirectoryPicker: pick })
+})
 const page = chromium.watch(await context.newPage())
 page.setDefaultTimeout(180_000)
 
@@ -75,11 +80,6 @@ await press('Once upon a time')
 await page.getByRole('list', { name: 'Figures' }).waitFor()
 console.log('ok  both write, the new one chats')
 
-// The dialog for a folder is the browser's own; a folder of the private file system stands for what it gives.
-await page.evaluate(() => {
-  const pick = async () => (await navigator.storage.getDirectory()).getDirectoryHandle('picked', { create: true })
-  Object.assign(globalThis, { showDirectoryPicker: pick })
-})
 await press('Back')
 await press('Save to a folder')
 await page.getByText('Saved.').waitFor()
