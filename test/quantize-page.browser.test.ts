@@ -246,6 +246,28 @@ describe('other outputs', { timeout: 180_000 }, () => {
     expect(await hashes(await openOutput(directory))).toEqual(expected)
   })
 
+  test('a copy that was cut short is made again', async () => {
+    const directory = await chosen('cut')
+    const controller = new AbortController()
+    const atOne = { signal: controller.signal, ...atLayer(1, () => controller.abort('')) }
+    await failure(begin('', { output: directory, ...atOne } as never))
+    // As a page leaves it that is closed while the last file is copied.
+    const put = async (into: FileSystemDirectoryHandle, name: string, text: string) => {
+      const file = await (await into.getFileHandle(name, { create: true })).createWritable()
+      await file.write(text)
+      await file.close()
+    }
+    const root = await navigator.storage.getDirectory()
+    const work = await (await root.getDirectoryHandle('.awq-partial')).getDirectoryHandle('cut')
+    await put(work, 'commit.json', JSON.stringify({ from: '', names: ['config.json', 'quantization.json'] }))
+    await put(work, 'quantization.json', '{}')
+    await put(directory, 'config.json', '{}')
+    await put(directory, 'quantization.json', '')
+    await put(directory, 'quantization.json.crswap', '{')
+    await quantizeInWorker({ model: await stories(), ...settings, output: directory, resume: true })
+    expect(await hashes(await openOutput(directory))).toEqual(expected)
+  })
+
   test('formats of other programs', async () => {
     await begin('formats', { formats: ['awq', 'transformersjs'] })
     expect((await hashes(await openOutput('formats/awq')))['tokenizer.json']).toBe(expected['tokenizer.json'])

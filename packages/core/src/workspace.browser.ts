@@ -22,7 +22,7 @@ import { onStorage } from '@awq/tensor/browser'
 import { readArrayFile, writeArrayFile } from './browser/array-file.ts'
 import { folderOf } from './browser/folder-of.ts'
 import { takeLock } from './browser/lock.ts'
-import { type BrowserOutput, JOURNAL, type Place, placeOf, UNFINISHED } from './browser/place.ts'
+import { type BrowserOutput, JOURNAL, type Place, placeOf, SWAP, UNFINISHED } from './browser/place.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What a commit moves; there while it does. */
@@ -34,8 +34,9 @@ const EXPORTS = 'exports'
 const isOwn = (name: string): boolean =>
   [JOURNAL, COMMIT, EXPORTS].includes(name) || name.startsWith('activations-') || name.endsWith('.new')
 
-/** What file managers put into folders. */
-const isDust = (name: string): boolean => ['.DS_Store', 'desktop.ini', 'Thumbs.db'].includes(name)
+/** What file managers put into folders, and Chromium when a page that writes to one is closed. */
+const isDust = (name: string): boolean =>
+  ['.DS_Store', 'desktop.ini', 'Thumbs.db'].includes(name) || name.endsWith(SWAP)
 
 /** The files that a commit puts from a folder of the work into the output, by path, the last one last. */
 interface Move {
@@ -57,6 +58,12 @@ const readMove = async (work: FileSystemDirectoryHandle): Promise<Move> => {
 
 const removeWork = ({ work }: Place): Promise<void> => removePath(work.parent, work.path)
 
+/** Whether a file is whole in the output: it was moved there, or all of it was copied. */
+const isPut = async (name: string, source: FileSystemDirectoryHandle, output: FileSystemDirectoryHandle) => {
+  const [there, left] = [await findFile(output, name), await findFile(source, name)]
+  return there !== undefined && (left === undefined || left.size === there.size)
+}
+
 /**
  * What a commit that was cut short left: what it had moved goes back, so that the work is as before; when the last one had
  * been moved, only the removal of the work was missing.
@@ -66,10 +73,11 @@ const repairCommit = async (place: Place): Promise<void> => {
   if (!work) return
   const { from, names } = await readMove(work)
   if (names.length === 0) return
-  const moved = new Set(await listFiles(await place.output(), (name) => name === UNFINISHED))
-  if (moved.has(names.at(-1)!)) return await removeWork(place)
+  const output = await place.output()
   const source = await subdirectory(work, from)
-  for (const name of names) if (moved.has(name)) await place.takeBack(name, source)
+  if (await isPut(names.at(-1)!, source, output)) return await removeWork(place)
+  const there = new Set(await listFiles(output, (name) => name === UNFINISHED))
+  for (const name of names) if (there.has(name) || there.has(`${name}${SWAP}`)) await place.takeBack(name, source)
   await removePath(work, COMMIT)
 }
 

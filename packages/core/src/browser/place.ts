@@ -11,6 +11,9 @@ export type BrowserOutput = string | FileSystemDirectoryHandle
 /** The hidden folder of unfinished work. */
 export const UNFINISHED = '.awq-partial'
 
+/** What Chromium writes a file of the disk to until all of it is there: the file's name, and this. It stays when the page is closed. */
+export const SWAP = '.crswap'
+
 /** In it: which blocks are done. */
 export const JOURNAL = 'journal.ndjson'
 
@@ -85,7 +88,10 @@ const chosenPlace = async (directory: FileSystemDirectoryHandle): Promise<Place>
     output: async () => directory,
     work: { parent: top, path },
     put: async (from, file) => copyFile(await fileHandle(from, file), directory, file),
-    takeBack: (file) => removePath(directory, file),
+    takeBack: async (file) => {
+      await removePath(directory, `${file}${SWAP}`)
+      await removePath(directory, file)
+    },
   }
 }
 

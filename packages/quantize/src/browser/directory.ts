@@ -85,7 +85,7 @@ interface Movable {
   readonly move?: (into: FileSystemDirectoryHandle, name: string) => Promise<void>
 }
 
-/** Copies a file, whose new name appears when all of it is there. */
+/** Copies a file, which is empty until all of it is there. */
 export const copyFile = async (
   from: FileSystemFileHandle,
   into: FileSystemDirectoryHandle,
