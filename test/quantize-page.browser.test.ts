@@ -61,6 +61,12 @@ const closedPage = async (
   frame.remove()
 }
 
+const put = async (into: FileSystemDirectoryHandle, name: string, text: string) => {
+  const file = await (await into.getFileHandle(name, { create: true })).createWritable()
+  await file.write(text)
+  await file.close()
+}
+
 /** What a run that nothing disturbs writes. */
 let expected: Record<string, string>
 
@@ -252,20 +258,35 @@ describe('other outputs', { timeout: 180_000 }, () => {
     const atOne = { signal: controller.signal, ...atLayer(1, () => controller.abort('')) }
     await failure(begin('', { output: directory, ...atOne } as never))
     // As a page leaves it that is closed while the last file is copied.
-    const put = async (into: FileSystemDirectoryHandle, name: string, text: string) => {
-      const file = await (await into.getFileHandle(name, { create: true })).createWritable()
-      await file.write(text)
-      await file.close()
-    }
     const root = await navigator.storage.getDirectory()
-    const work = await (await root.getDirectoryHandle('.awq-partial')).getDirectoryHandle('cut')
+    const works = await root.getDirectoryHandle('.awq-partial')
+    const [id, ...others] = await Array.fromAsync(works.keys())
+    expect(others).toEqual([])
+    const work = await works.getDirectoryHandle(id!)
     await put(work, 'commit.json', JSON.stringify({ from: '', names: ['config.json', 'quantization.json'] }))
     await put(work, 'quantization.json', '{}')
     await put(directory, 'config.json', '{}')
     await put(directory, 'quantization.json', '')
     await put(directory, 'quantization.json.crswap', '{')
+    // A folder of the same name is another one, with files that are its owner's.
+    const other = await (await root.getDirectoryHandle('elsewhere', { create: true })).getDirectoryHandle('cut', {
+      create: true,
+    })
+    await put(other, 'config.json', 'precious')
+    expect(await outputState(other)).toEqual({ state: 'empty', layers: 0 })
+    expect((await failure(begin('', { output: other, resume: true } as never))).message).toMatch(/cut is not empty/)
+    await removeOutput(other)
+    expect(await (await other.getFileHandle('config.json')).getFile().then((file) => file.text())).toBe('precious')
+    expect(await outputState(directory)).toMatchObject({ state: 'unfinished' })
     await quantizeInWorker({ model: await stories(), ...settings, output: directory, resume: true })
     expect(await hashes(await openOutput(directory))).toEqual(expected)
+  })
+
+  test('are not where these packages keep what is theirs', async () => {
+    for (const output of ['awq-models', '.awq-partial/x', 'a/.hidden']) {
+      expect((await failure(begin(output))).message).toMatch(/can not be an output/)
+      expect((await failure(removeOutput(output))).message).toMatch(/can not be an output/)
+    }
   })
 
   test('formats of other programs', async () => {

@@ -45,6 +45,18 @@ export const addressSource = (address: string): ModelSource => ({
   },
 })
 
+/** A copy that another program of this host gave a name of its own: where it is from is not known. */
+const copySource = (name: string): ModelSource => ({
+  name,
+  open: () =>
+    cachedFolder(
+      () => {
+        throw new Error(`${name}: the copy in this browser is not whole, and where it is from is not known`)
+      },
+      { name },
+    ),
+})
+
 /** Files that were picked or dropped, perhaps as a folder of that name. */
 export const filesSource = (files: readonly File[], name?: string): ModelSource => {
   const folder = filesFolder(files, name)
@@ -89,19 +101,10 @@ const quantizedModels = async (): Promise<StoredModel[]> => {
   return models
 }
 
-/** A copy that another page of this host named in its own way: where it is from is not known. */
-const copyOf = (name: string): Promise<Folder> =>
-  cachedFolder(
-    () => {
-      throw new Error(`${name}: this copy is not whole, and where it is from is not known`)
-    },
-    { name },
-  )
-
 /** All models that this browser keeps for this host. */
 export const storedModels = async (): Promise<StoredModel[]> => {
   const downloaded = (await cachedModels()).map(({ name, bytes, complete }) => ({
-    source: URL.canParse(name) ? addressSource(name) : { name, open: () => copyOf(name) },
+    source: URL.canParse(name) ? addressSource(name) : copySource(name),
     about: `${URL.canParse(name) ? new URL(name).host : 'a copy'}${complete ? '' : ', not all of it yet'}`,
     bytes,
     remove: () => removeCached(name),

@@ -4,13 +4,13 @@
  */
 import { removePath, subdirectory } from '@awq/quantize/browser'
 import { AwqError } from '@awq/tensor'
-import { openOutput } from './browser/outputs.ts'
+import { openPath } from './browser/outputs.ts'
 import { privateRoot } from './browser/place.ts'
 import type { Platform } from './platform.ts'
 
 export { openWorkspace } from './workspace.browser.ts'
 
-export const resolveFolder: Platform['resolveFolder'] = openOutput
+export const resolveFolder: Platform['resolveFolder'] = openPath
 
 export const openTexts: Platform['openTexts'] = async () => {
   throw new AwqError(

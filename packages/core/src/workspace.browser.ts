@@ -90,10 +90,14 @@ export const openWorkspace = async (output: BrowserOutput): Promise<Workspace> =
     )
   const place = await placeOf(output)
   const unlock = await takeLock(place.lock, place.name)
-  try {
-    return await onStorage(place.name, () => openLocked(place, unlock))
-  } catch (error) {
+  const close = async () => {
+    if (!(await findDirectory(place.work.parent, place.work.path))) await place.forget()
     unlock()
+  }
+  try {
+    return await onStorage(place.name, () => openLocked(place, close))
+  } catch (error) {
+    await close()
     throw error
   }
 }
@@ -108,7 +112,7 @@ const checkEmpty = async (place: Place): Promise<void> => {
   )
 }
 
-const openLocked = async (place: Place, unlock: () => void): Promise<Workspace> => {
+const openLocked = async (place: Place, close: () => Promise<void>): Promise<Workspace> => {
   const { name } = place
   await repairCommit(place)
   await checkEmpty(place)
@@ -184,8 +188,6 @@ const openLocked = async (place: Place, unlock: () => void): Promise<Workspace> 
         return await move({ from, names: names.length === 1 ? withLast(files, lastOf(files)) : files })
       }),
     discard: () => onDisk(() => removeWork(place)),
-    async [Symbol.asyncDispose]() {
-      unlock()
-    },
+    [Symbol.asyncDispose]: close,
   }
 }

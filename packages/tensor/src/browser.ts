@@ -1,3 +1,4 @@
+export { topName as cacheFolderName } from './browser/cache-files.ts'
 export {
   type CachedModel,
   type CacheOptions,

@@ -7,7 +7,7 @@ import { findDirectory, findFile, removePath } from '@awq/quantize/browser'
 import { AwqError, type Folder } from '@awq/tensor'
 import { folderOf } from './folder-of.ts'
 import { takeLock } from './lock.ts'
-import { type BrowserOutput, checkPath, JOURNAL, placeOf, privateRoot, UNFINISHED } from './place.ts'
+import { type BrowserOutput, checkOutput, findPlace, JOURNAL, privateRoot, UNFINISHED } from './place.ts'
 
 /** What a page can offer to do with an output: begin, resume, or open. */
 export interface OutputState {
@@ -21,13 +21,13 @@ const finishedLayers = (journal: string): number =>
 
 /** Looks what an output holds, without opening it for writing. */
 export const outputState = async (output: BrowserOutput): Promise<OutputState> => {
-  const { work } = await placeOf(output)
-  const unfinished = await findDirectory(work.parent, work.path)
+  const place = await findPlace(checkOutput(output))
+  const unfinished = place && (await findDirectory(place.work.parent, place.work.path))
   if (unfinished) {
     const journal = (await (await findFile(unfinished, JOURNAL))?.text()) ?? ''
     return { state: 'unfinished', layers: finishedLayers(journal) }
   }
-  const directory = typeof output === 'string' ? await findDirectory(await privateRoot(), checkPath(output)) : output
+  const directory = typeof output === 'string' ? await findDirectory(await privateRoot(), output) : output
   const finished = directory && (await findFile(directory, MANIFEST_FILE))
   return { state: finished ? 'finished' : 'empty', layers: 0 }
 }
@@ -36,11 +36,14 @@ export const outputState = async (output: BrowserOutput): Promise<OutputState> =
  * A finished model, for `loadModel` and others.
  * @throws AwqError NOT_FOUND where there is none
  */
-export const openOutput = async (output: BrowserOutput): Promise<Folder> => {
-  if (typeof output !== 'string') return folderOf(output)
-  const found = await findDirectory(await privateRoot(), checkPath(output))
-  if (found) return folderOf(found, output)
-  throw new AwqError('NOT_FOUND', `the private file system of this page has no folder ${output}`)
+export const openOutput = async (output: BrowserOutput): Promise<Folder> =>
+  typeof output === 'string' ? openPath(checkOutput(output)) : folderOf(output)
+
+/** A folder of the private file system. @throws AwqError NOT_FOUND where there is none */
+export const openPath = async (path: string): Promise<Folder> => {
+  const found = await findDirectory(await privateRoot(), path)
+  if (found) return folderOf(found, path)
+  throw new AwqError('NOT_FOUND', `the private file system of this page has no folder ${path}`)
 }
 
 /**
@@ -48,11 +51,13 @@ export const openOutput = async (output: BrowserOutput): Promise<Folder> => {
  * @throws AwqError EXISTS while another tab or Worker is writing there
  */
 export const removeOutput = async (output: BrowserOutput): Promise<void> => {
-  const place = await placeOf(output)
+  const place = await findPlace(checkOutput(output))
+  if (!place) return
   const unlock = await takeLock(place.lock, place.name)
   try {
     if (typeof output === 'string') await removePath(await privateRoot(), output)
     else await removePath(place.work.parent, place.work.path)
+    await place.forget()
   } finally {
     unlock()
   }

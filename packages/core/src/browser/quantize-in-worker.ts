@@ -4,7 +4,7 @@
  */
 import type { CompareOptions, CompareRow } from '../compare.ts'
 import type { QuantizeOptions, QuantizeResult } from '../quantize.ts'
-import type { BrowserOutput } from './place.ts'
+import { type BrowserOutput, checkOutput } from './place.ts'
 import { plainOptions, runInWorker } from './run-in-worker.ts'
 
 /** How the Worker is had. */
@@ -41,7 +41,11 @@ const absolute = (path: string | undefined) =>
  */
 export const quantizeInWorker = async (options: QuantizeInWorkerOptions): Promise<QuantizeResult> => {
   const { model, output, worker, signal, onProgress, onWarning: _, wasmPaths, ...rest } = options
-  const task = { name: 'quantize', output, options: plainOptions({ ...rest, ...absolute(wasmPaths) }) } as const
+  const task = {
+    name: 'quantize',
+    output: checkOutput(output),
+    options: plainOptions({ ...rest, ...absolute(wasmPaths) }),
+  } as const
   return (await runInWorker(task, { model, worker, signal, onProgress })) as QuantizeResult
 }
 

@@ -5,7 +5,9 @@
 
 const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '')
 
-const isMissing = (error: unknown): boolean => (error as { name?: unknown } | null)?.name === 'NotFoundError'
+/** There is nothing of that name, or it is of the other kind: a folder and no file. */
+const isMissing = (error: unknown): boolean =>
+  ['NotFoundError', 'TypeMismatchError'].includes((error as { name?: string } | null)?.name ?? '')
 
 /** A folder within a folder; '' is the folder itself. Throws what the browser throws. */
 export const subdirectory = async (

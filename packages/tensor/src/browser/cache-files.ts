@@ -19,7 +19,7 @@ export interface PieceTable {
   readonly pieces: readonly (string | null)[]
 }
 
-const topName = 'awq-models'
+export const topName = 'awq-models'
 const tableName = 'pieces.json'
 
 /** The browser's private storage. Throws UNSUPPORTED where there is none. */
