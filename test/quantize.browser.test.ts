@@ -45,7 +45,7 @@ describe('codes of a page', { timeout: 180_000 }, () => {
   )
 
   // Not gptq: calibrated on its own quantized blocks, it passes a code on a rounding edge on to all blocks behind it.
-  test.each(['smoothquant', 'awq'])(
+  test.each(['smoothquant', 'awq', 'awq-gptq'])(
     '%s on WebGPU are those of Node',
     async (method) => {
       await proves('webgpu', method)

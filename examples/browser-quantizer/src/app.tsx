@@ -1,6 +1,6 @@
 import type { QuantizeResult } from '@awq/core'
 import type { Folder } from '@awq/tensor'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { Conversation } from '../../browser-chat/src/conversation.tsx'
 import type { ModelSource } from '../../browser-shared/folders.ts'
 import { messageOf } from '../../browser-shared/format.ts'
@@ -66,6 +66,12 @@ const bundled: readonly BundledModel[] = [
 export const App = ({ machine, offline }: { readonly machine: Machine; readonly offline: boolean }) => {
   const [device, setDevice] = useState<PageDevice>(likelyDevice(machine))
   const [screen, setScreen] = useState<Screen>({ at: 'start' })
+  const shown = useRef(screen.at)
+  useEffect(() => {
+    // What was pressed is gone with its screen: the keyboard goes on at the top of the new one.
+    if (shown.current !== screen.at) document.getElementById('main')?.focus()
+    shown.current = screen.at
+  }, [screen.at])
 
   const pick = async (source: ModelSource): Promise<void> => {
     const { name } = source

@@ -12,6 +12,8 @@ export interface ModelFacts {
   readonly parameters: number
   /** Of the float weights. */
   readonly bytes: number
+  /** Of the tokenizer, which goes along as it is. */
+  readonly tokenizerBytes: number
   /** Values in matrices of the blocks, in the tables of embedding and head, and in all else. */
   readonly counts: { readonly linears: number; readonly tables: number; readonly rest: number }
 }
@@ -36,12 +38,24 @@ export const readFacts = async (folder: Folder): Promise<ModelFacts> => {
   for (const { shape } of modelParameters(description)) parameters += product(shape)
   let bytes = 0
   for (const file of await folder.list()) if (file.endsWith('.safetensors')) bytes += (await folder.open(file)).size
+  const tokenizer = 'tokenizer.json'
+  const tokenizerBytes = (await folder.has(tokenizer)) ? (await folder.open(tokenizer)).size : 0
   const { modelType, layers, hiddenSize } = description.config
-  return { family: modelType, layers, hiddenSize, parameters, bytes, counts: countsOf(description, parameters) }
+  return {
+    family: modelType,
+    layers,
+    hiddenSize,
+    parameters,
+    bytes,
+    tokenizerBytes,
+    counts: countsOf(description, parameters),
+  }
 }
 
-/** Bytes that the quantized weights will take, tables in 8 bits: codes, and a scale and a zero point for each group. */
-export const estimatedBytes = ({ counts }: ModelFacts, bits: number, groupSize: number): number => {
+/** Bytes of the quantized model: its tables in 8 bits, codes, a scale and a zero point for each group; and its tokenizer. */
+export const estimatedBytes = ({ counts, tokenizerBytes }: ModelFacts, bits: number, groupSize: number): number => {
   const stored = bits === 3 ? 4 : bits
-  return (counts.linears * (stored + (16 + stored) / groupSize) + counts.tables * (8 + 16 / 128) + counts.rest * 16) / 8
+  const bitsOfAll =
+    counts.linears * (stored + (16 + stored) / groupSize) + counts.tables * (8 + 16 / 128) + counts.rest * 16
+  return bitsOfAll / 8 + tokenizerBytes
 }

@@ -28,4 +28,6 @@ test('a block adds the losses of its groups, and the time that is left', () => {
   )
   expect(state).toMatchObject({ layers: 4, etaSeconds: 4, losses: [{ layer: 1, plain: 10, scaled: 3 }] })
   expect(state.stages).toEqual([{ stage: 'blocks', share: 0.5, note: '2 of 4' }])
+  const next = withEvent(state, { type: 'progress', stage: 'blocks', completed: 1, total: 9, message: 'layer 3 of 4' })
+  expect(next.stages).toEqual([{ stage: 'blocks', share: 0.5, note: 'layer 3 of 4' }])
 })

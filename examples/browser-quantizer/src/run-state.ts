@@ -48,7 +48,9 @@ export const withEvent = (state: RunState, event: ProgressEvent): RunState => {
       return atStage(state, { stage: event.stage, ...(event.message ? { note: event.message } : {}) })
     case 'progress': {
       const { stage, completed, total, message } = event
-      return atStage(state, { stage, share: completed / total, note: message ?? `${completed} of ${total}` })
+      const note = message ?? `${completed} of ${total}`
+      // Within a layer it is batches of text that are counted; the bar is that of the layers.
+      return atStage(state, stage === 'blocks' ? { stage, note } : { stage, share: completed / total, note })
     }
     case 'layer': {
       const { layer, layers, groups, etaSeconds } = event
