@@ -38,7 +38,7 @@ export const Outcome = ({ model, order, run, result, onChat }: Props) => {
     <section class="outcome">
       <div>
         <h1>{output} is ready</h1>
-        <p class="lead">It lies in this browser; the chat page on the same host lists it.</p>
+        <p class="lead">It lies in this browser, for this page and others of the same address.</p>
       </div>
       {failure && (
         <p class="note" role="alert">
