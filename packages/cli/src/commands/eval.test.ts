@@ -135,7 +135,7 @@ describe('eval --task', () => {
     [['--task', 'lambada'], /--task-data FILE: a certain file/],
     [['--task', 'gsm8k', '--allow-code-execution'], /executes no code/],
     [['--task', 'humaneval', '--save', 'x', '--python', 'p'], /--python and --time-limit need/],
-    [[], /--text FILE, or --task TASK/],
+    [[], /--text FILE, --prompts FILE or --task TASK/],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await runMain(['eval', 'm', ...args], fakes())
     expect(code).toBe(2)
