@@ -120,9 +120,10 @@ export interface Dropped {
 
 /** The files of a drop, those of a dropped folder included. */
 export const droppedFiles = async (data: DataTransfer): Promise<Dropped> => {
-  // All entries must be taken before the first wait: the browser takes the data back then.
-  const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null)
-  const files: File[] = []
+  // All must be taken before the first wait: the browser takes the data back then. A file that lies on no disk has no entry.
+  const taken = [...data.items].map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }))
+  const entries = taken.flatMap(({ entry }) => entry ?? [])
+  const files = taken.flatMap(({ entry, file }) => (entry ? [] : (file ?? [])))
   for (const entry of entries) {
     const inside = entry.isDirectory ? await entriesOf(entry as FileSystemDirectoryEntry) : [entry]
     for (const each of inside) if (each.isFile) files.push(await fileOf(each as FileSystemFileEntry))
