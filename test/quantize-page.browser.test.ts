@@ -265,7 +265,7 @@ describe('other outputs', { timeout: 180_000 }, () => {
     expect(ids).toHaveLength(1)
     const work = await works.getDirectoryHandle(ids[0]!)
     await put(work, 'commit.json', JSON.stringify({ from: '', names: ['config.json', 'quantization.json'] }))
-    await put(work, 'quantization.json', '{}')
+    for (const name of ['config.json', 'quantization.json']) await put(work, name, '{}')
     await put(directory, 'config.json', '{}')
     await put(directory, 'quantization.json', '')
     await put(directory, 'quantization.json.crswap', '{')
