@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
+import { parameterCount } from '@awq/models'
 import { createEngine } from '@awq/ort'
 import { createAwq } from '@awq/runtime/ai-sdk'
 import { loadModel } from '@awq/runtime/node'
@@ -84,7 +85,8 @@ test.each(['smolvlm', 'llava', 'qwen2-vl', 'gemma3-vision', 'paligemma'])(
       expect(response.output_text).toBe(expected.text)
       expect(response.usage?.input_tokens).toBe(expected.promptTokens)
     }
-    expect(await client.models.retrieve('seeing')).toMatchObject({ images: true })
+    const parameters = parameterCount(model.description, { vision: true })
+    expect(await client.models.retrieve('seeing')).toMatchObject({ images: true, awq: { parameters } })
   },
 )
 

@@ -23,6 +23,11 @@ export interface PrepareOptions {
   /** Tokens that there may be; any number by default. */
   readonly most?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /**
+   * Told how the prompt's images are let go, for a prompt that is not continued at once: until then they are kept. A generation
+   * keeps those of its own prompt.
+   */
+  readonly onHold?: ((release: () => void) => void) | undefined
 }
 
 /** How a text is encoded. */

@@ -37,6 +37,37 @@ describe('generate', () => {
     expect(state.open).toBe(0)
   })
 
+  it.each(['its end', 'a failure', 'an early return'])('holds what its prompt stands for until %s', async (how) => {
+    const { model } = scripted('abc\0')
+    const held: string[] = []
+    const holding: TokenModel = {
+      ...model,
+      hold: (ids) => {
+        held.push(`hold ${ids}`)
+        return () => held.push('release')
+      },
+    }
+    const prompt = async ({ onHold }: { onHold: (release: () => void) => void }) => {
+      onHold(() => held.push('release of the source'))
+      return [1, 2]
+    }
+    const whole = ['hold 1,2', 'release of the source', 'release']
+    const controller = new AbortController()
+    const generation = generate(holding, prompt, how === 'a failure' ? { signal: controller.signal } : {})
+    expect(held).toEqual([])
+    for await (const _ of generation) {
+      expect(held).toEqual(['hold 1,2'])
+      if (how === 'an early return') break
+      if (how === 'a failure') {
+        controller.abort()
+        await expect(generation.result).rejects.toThrow()
+        break
+      }
+    }
+    await generation.result.catch(() => {})
+    expect(held).toEqual(whole)
+  })
+
   it('ends by length, and gives back text held for a stop string', async () => {
     const { model } = scripted('ab##')
     const { text, result } = await collect(model, { maxNewTokens: 4, stop: ['###'] })

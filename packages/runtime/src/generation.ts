@@ -2,6 +2,7 @@
  * The token loop: prompt in, chosen tokens and their text out, as an async iterable that stops when it is told to.
  * @module
  */
+import type { PrepareOptions } from './encode-in-pieces.ts'
 import { type GenerateOptions, generationPlan } from './generation-options.ts'
 import type { TokenLogprob } from './logprobs.ts'
 import { nextTokens } from './next-tokens.ts'
@@ -56,8 +57,14 @@ export interface Generation extends AsyncIterable<GenerationEvent> {
   readonly result: Promise<GenerationResult>
 }
 
-/** A prompt whose ids are not there at once: images have to be read first. Asked for with the first step. */
-export type PromptSource = (signal: AbortSignal | undefined) => Promise<readonly number[]>
+/**
+ * A prompt whose ids are not there at once: images have to be read first. Asked for with the first step; what it holds is let go
+ * with the last.
+ */
+export type PromptSource = (options: {
+  readonly signal: AbortSignal | undefined
+  readonly onHold: NonNullable<PrepareOptions['onHold']>
+}) => Promise<readonly number[]>
 
 /**
  * Starts a generation. Nothing runs before the first step is asked for, by iteration or by `result`.
@@ -89,15 +96,16 @@ export const generate = (
     return ids.length >= plan.maxNewTokens ? 'length' : undefined
   }
 
-  async function* steps(): AsyncGenerator<GenerationEvent, void> {
+  async function* steps(onHold: (release: () => void) => unknown): AsyncGenerator<GenerationEvent, void> {
     const started = performance.now()
     const seconds = () => (performance.now() - started) / 1000
     signal?.throwIfAborted()
     if (typeof given === 'function') {
-      prompt = await given(signal)
+      prompt = await given({ signal, onHold })
       signal?.throwIfAborted()
       plan = generationPlan(model, prompt, options)
     }
+    if (model.hold) onHold(model.hold(prompt))
     const show = createText(model, plan.stop, new Set(options.visibleTokens))
     const sampler = createSampler(plan.sampling, createRandom(seed))
     const drafter = plan.promptLookup && model.tokensAtOnce !== 1 ? createDrafter(plan.promptLookup) : undefined
@@ -145,7 +153,16 @@ export const generate = (
     }
   }
 
-  return sharedIteration(steps(), () => ({
+  async function* holding(): AsyncGenerator<GenerationEvent, void> {
+    const releases: (() => void)[] = []
+    try {
+      yield* steps((release) => releases.push(release))
+    } finally {
+      for (const release of releases) release()
+    }
+  }
+
+  return sharedIteration(holding(), () => ({
     text: texts.join(''),
     ids,
     finishReason,

@@ -39,8 +39,9 @@ export interface LanguageModel extends AsyncDisposable {
   encode(input: GenerateInput): number[]
   /**
    * The token ids of an input, which may have images: each row of one is an id past the vocabulary, which stands for it in this
-   * loaded model alone.
-   * @throws PromptTooLong for more tokens than `most`, before all images are read; AwqError for an image that can not be read, or
+   * loaded model alone, and only while it is kept: see `onHold`.
+   * @throws PromptTooLong for more tokens than `most`, before all images are read; AwqError BUSY where the images of running
+   * generations leave no room; for an image that can not be read, or
    * that the model does not take; UNSUPPORTED for one that does not see
    */
   prepare(input: GenerateInput, options?: PrepareOptions): Promise<number[]>
@@ -126,6 +127,7 @@ export const languageModel = (parts: LanguageModelParts): LanguageModel => {
           vocabSize,
           eosIds,
           knows: images?.has,
+          hold: images && ((ids) => images.hold(ids).release),
           tokensAtOnce,
           regime: (length) => regimeOf(description, length),
           createDecoder: (visibleTokens) => tokenizer.createDecoder({ continuation, visibleTokens }),
@@ -133,7 +135,7 @@ export const languageModel = (parts: LanguageModelParts): LanguageModel => {
           open: (prompt, options) => batch?.open(options) ?? pool.open(prompt),
         },
         inputs.hasImages(input)
-          ? (signal) => inputs.prepare(input, { signal, most: contextLength })
+          ? (options) => inputs.prepare(input, { ...options, most: contextLength })
           : inputs.encode(input),
         options,
       )

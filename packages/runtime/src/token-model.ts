@@ -14,6 +14,11 @@ export interface TokenModel {
   /** Whether an id may stand in a prompt, where not only those of the vocabulary may: rows of images. */
   readonly knows?: ((id: number) => boolean) | undefined
   /**
+   * Keeps what such ids of a prompt stand for until the function that it gives is called.
+   * @throws AwqError BUSY where there is no room
+   */
+  readonly hold?: ((prompt: readonly number[]) => () => void) | undefined
+  /**
    * What rotary tables a sequence of so many tokens has, where that depends on its length: tokens that are run in a longer
    * sequence with other tables get other logits.
    */

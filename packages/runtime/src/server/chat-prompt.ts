@@ -35,12 +35,13 @@ const blind =
  * @throws ApiError 400 as `templateMessages`, `prepareTools`, `createRequestImages` and `chatTokens`
  */
 export const prepareChat = async (
-  { settings, scope: { signal, record } }: Exchange,
+  { settings, scope }: Exchange,
   model: LanguageModel,
   messagesOf: (read: ReadImage) => Promise<ChatMessage[]>,
   request: ToolRequest & Pick<MessagesInput, 'variables'>,
 ): Promise<PreparedChat> => {
   const { limits, imageHosts } = settings
+  const { signal, record } = scope
   const images = createRequestImages(
     {
       images: limits.images,
@@ -55,7 +56,7 @@ export const prepareChat = async (
   const toolUse = await prepareTools(model, given, request, signal)
   const { messages, tools } = toolUse
   const tokensOf = (shown: readonly ChatMessage[]): Promise<number[]> =>
-    chatTokens(model, { messages: shown, tools, variables: request.variables, param: request.names.messages }, signal)
+    chatTokens(model, { messages: shown, tools, variables: request.variables, param: request.names.messages }, scope)
   const ids = messages.some(({ content }) => Array.isArray(content))
     ? await turns.take(async () => {
         signal.throwIfAborted()

@@ -32,12 +32,12 @@ export const weightFileBytes = async (folder: Folder): Promise<number> => {
   return bytes
 }
 
-const readFacts = async ({ description, opened }: LanguageModel): Promise<ModelFacts> => {
+const readFacts = async ({ description, opened, sees }: LanguageModel): Promise<ModelFacts> => {
   const { folder, engine } = opened
   const manifest = (await folder.has(MANIFEST_FILE)) ? await readManifest(folder) : undefined
   return {
     architecture: description.config.modelType,
-    parameters: parameterCount(description),
+    parameters: parameterCount(description, { vision: sees }),
     bytes: await weightFileBytes(folder),
     ...(manifest ? { bits: manifest.bits, group_size: manifest.groupSize, method: manifest.method } : {}),
     engine: engine.name,

@@ -3,6 +3,7 @@ import type { MessagesInput } from '../input-encoder.ts'
 import type { LanguageModel } from '../language-model.ts'
 import { PromptTooLong } from '../prompt-too-long.ts'
 import { type ApiError, badParameter } from './api-error.ts'
+import type { Scope } from './scope.ts'
 
 /** The error of a prompt that is longer than the context. */
 const contextExceeded = (contextLength: number, tokens: string, param: string): ApiError =>
@@ -29,6 +30,9 @@ export interface ChatPrompt extends MessagesInput {
   readonly param: string
 }
 
+/** What of a request's scope prompts are made with: images are kept to its end. */
+type PromptScope = Pick<Scope, 'signal' | 'hold'>
+
 /**
  * The tokens of a conversation, opened for the assistant's answer.
  * @throws ApiError 400 for a model without a chat template, a template that refuses the messages, too many tokens
@@ -36,7 +40,7 @@ export interface ChatPrompt extends MessagesInput {
 export const chatTokens = async (
   model: LanguageModel,
   { param, ...input }: ChatPrompt,
-  signal: AbortSignal,
+  { signal, hold }: PromptScope,
 ): Promise<number[]> => {
   const { tokenizer, contextLength } = model
   if (tokenizer.chatTemplate === undefined) {
@@ -49,7 +53,8 @@ export const chatTokens = async (
   // Every message takes a token at least.
   if (input.messages.length > contextLength) throw contextExceeded(contextLength, `more than ${contextLength}`, param)
   try {
-    return await model.prepare(input, { most: contextLength, signal })
+    const onHold = (release: () => void): void => hold({ [Symbol.dispose]: release })
+    return await model.prepare(input, { most: contextLength, signal, onHold })
   } catch (error) {
     throw refused(error, contextLength, param)
   }

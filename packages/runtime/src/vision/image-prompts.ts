@@ -19,7 +19,7 @@ import { PromptTooLong } from '../prompt-too-long.ts'
 import type { ImageEncoder } from './image-encoder.ts'
 import { type ImageReaders, imagePixels } from './image-source.ts'
 import type { NamedSource } from './message-images.ts'
-import type { SeenImage, SeenImages } from './seen-images.ts'
+import type { ImageHold, SeenImage, SeenImages } from './seen-images.ts'
 
 /** What prompts with images are made with. */
 export interface ImagePromptParts extends ImageReaders {
@@ -51,8 +51,8 @@ export interface ImagePrompts {
   placed(text: string, images: number): Promise<string>
   /**
    * The ids of a prompt.
-   * @throws PromptTooLong for more tokens than `most`, before all images are encoded; AwqError as `imagePixels` and
-   * `ImageProcessor.process`; INVALID_ARGUMENT for a text with another number of placeholders
+   * @throws PromptTooLong for more tokens than `most`, before all images are encoded; AwqError as `imagePixels`,
+   * `ImageProcessor.process` and `ImageHold.keep`; INVALID_ARGUMENT for a text with another number of placeholders
    */
   encode(prompt: ImagePrompt, options?: PrepareOptions): Promise<number[]>
 }
@@ -92,12 +92,61 @@ export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
     throw new AwqError('UNSUPPORTED', `${folder.name}: what ${kind} does to a prompt is not known for this model`)
   }
 
-  const see = async (image: ProcessedImage, seen: SeenImages, signal: AbortSignal | undefined): Promise<SeenImage> => {
+  const see = async (
+    image: ProcessedImage,
+    seen: SeenImages,
+    hold: ImageHold,
+    signal: AbortSignal | undefined,
+  ): Promise<SeenImage> => {
     const key = await keyOf(image)
-    const known = seen.byKey(key)
-    if (known) return known
-    const { features, grid } = await encoder.encode(preparedOf(image), { signal })
-    return seen.byKey(key) ?? seen.add(key, features, grid)
+    let known = seen.byKey(key)
+    if (!known) {
+      const { features, grid } = await encoder.encode(preparedOf(image), { signal })
+      known = seen.byKey(key) ?? seen.add(key, features, grid)
+    }
+    hold.keep(known)
+    return known
+  }
+
+  const encode = async (
+    { text, images, addSpecialTokens }: ImagePrompt,
+    seen: SeenImages,
+    hold: ImageHold,
+    { most = Number.POSITIVE_INFINITY, signal }: PrepareOptions,
+  ): Promise<number[]> => {
+    const ready = await processor()
+    const rules = rulesOf(ready)
+    splitPrompt(rules, text, images.length)
+    const processed: ProcessedImage[] = []
+    const found: SeenImage[] = []
+    let count = 0
+    for (const [i, { source, named }] of images.entries()) {
+      const name = images.length > 1 ? `image ${i + 1}` : 'the image'
+      const pixels = await imagePixels(source, { ...(named ? { readImage } : {}), fetchImage, name, signal })
+      const image = ready.process(pixels)
+      count += rules.rows(image)
+      if (count > most) throw new PromptTooLong(most, count, false, 'Show fewer images, or smaller ones.')
+      found.push(await see(image, seen, hold, signal))
+      processed.push({ ...image, pixelValues: noPixels })
+    }
+    const expanded = expandPrompt(rules, text, processed)
+    const own = rules.prepare && images.length > 0
+    const ids = await encodeInPieces(tokenizer, expanded, {
+      most,
+      addSpecialTokens: addSpecialTokens && !own,
+      signal,
+    })
+    const rows = found.flatMap(({ firstId, rows: count }) => Array.from({ length: count }, (_, i) => firstId + i))
+    const imageToken = description.vision!.imageTokenId
+    const places = ids.filter((id) => id === imageToken).length
+    if (places !== rows.length)
+      throw new AwqError(
+        'CONFIG',
+        `${folder.name}: the prompt has ${places} tokens ${imageToken} for the ${rows.length} rows of its images; ` +
+          'config.json, the tokenizer and the image processor do not belong together',
+      )
+    let row = 0
+    return ids.map((id) => (id === imageToken ? rows[row++]! : id))
   }
 
   return {
@@ -105,43 +154,19 @@ export const createImagePrompts = (parts: ImagePromptParts): ImagePrompts => {
       const { placeholder, prepare } = rulesOf(await processor())
       return prepare || text.includes(placeholder) ? text : placeholder.repeat(images) + text
     },
-    async encode({ text, images, addSpecialTokens }, { most = Number.POSITIVE_INFINITY, signal } = {}) {
-      const { vision } = description
+    async encode(prompt, options = {}) {
       const { seen } = parts
-      if (!seen || !vision) throw new AwqError('UNSUPPORTED', `${folder.name} does not see`)
-      const ready = await processor()
-      const rules = rulesOf(ready)
-      splitPrompt(rules, text, images.length)
-      const processed: ProcessedImage[] = []
-      const found: SeenImage[] = []
-      let count = 0
-      for (const [i, { source, named }] of images.entries()) {
-        const name = images.length > 1 ? `image ${i + 1}` : 'the image'
-        const pixels = await imagePixels(source, { ...(named ? { readImage } : {}), fetchImage, name, signal })
-        const image = ready.process(pixels)
-        count += rules.rows(image)
-        if (count > most) throw new PromptTooLong(most, count, false, 'Show fewer images, or smaller ones.')
-        found.push(await see(image, seen, signal))
-        processed.push({ ...image, pixelValues: noPixels })
+      if (!seen || !description.vision) throw new AwqError('UNSUPPORTED', `${folder.name} does not see`)
+      const hold = seen.hold()
+      try {
+        const ids = await encode(prompt, seen, hold, options)
+        if (options.onHold) options.onHold(hold.release)
+        else hold.release()
+        return ids
+      } catch (error) {
+        hold.release()
+        throw error
       }
-      const expanded = expandPrompt(rules, text, processed)
-      const own = rules.prepare && images.length > 0
-      const ids = await encodeInPieces(tokenizer, expanded, {
-        most,
-        addSpecialTokens: addSpecialTokens && !own,
-        signal,
-      })
-      const rows = found.flatMap(({ firstId, rows: count }) => Array.from({ length: count }, (_, i) => firstId + i))
-      const imageToken = vision.imageTokenId
-      const places = ids.filter((id) => id === imageToken).length
-      if (places !== rows.length)
-        throw new AwqError(
-          'CONFIG',
-          `${folder.name}: the prompt has ${places} tokens ${imageToken} for the ${rows.length} rows of its images; ` +
-            'config.json, the tokenizer and the image processor do not belong together',
-        )
-      let row = 0
-      return ids.map((id) => (id === imageToken ? rows[row++]! : id))
     },
   }
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { type LookupOptions, lookup } from 'node:dns'
-import { BlockList, isIPv6, type LookupFunction } from 'node:net'
+import { BlockList, isIPv4, isIPv6, type LookupFunction } from 'node:net'
 
 /** Networks of IPv4 with a purpose of their own: IANA's registry of special-purpose addresses. */
 const special: readonly (readonly [network: string, prefix: number])[] = [
@@ -39,11 +39,11 @@ for (const [network, prefix] of [
 ] as const)
   specialV6.addSubnet(network, prefix, 'ipv6')
 
-/** Whether an address is one of the internet. */
+/** Whether a text is an address of the internet. */
 export const isPublicAddress = (address: string): boolean =>
   isIPv6(address)
     ? globalV6.check(address, 'ipv6') && !specialV6.check(address, 'ipv6')
-    : !specialV4.check(address, 'ipv4')
+    : isIPv4(address) && !specialV4.check(address, 'ipv4')
 
 /** A name that leads to an address that is not of the internet. */
 export class PrivateAddress extends Error {
