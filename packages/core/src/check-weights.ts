@@ -53,7 +53,7 @@ const isHere = async (folder: Folder, file: string | undefined): Promise<boolean
   if (file === undefined) return false
   const source = await folder.open(file)
   await source.close?.()
-  return source.blob !== undefined
+  return source.localBlob === true
 }
 
 /**

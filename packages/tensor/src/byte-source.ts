@@ -19,6 +19,8 @@ export interface ByteSource {
    * source.
    */
   blob?(offset: number, length: number, options?: BlobOptions): Blob | Promise<Blob>
+  /** True while `blob` fetches nothing: what it gives lies in this browser. */
+  readonly localBlob?: boolean | undefined
   /**
    * True while a part can only be had by fetching all that lies before it: `download` first. Servers without range requests are
    * so.
@@ -93,6 +95,7 @@ export function blobSource(blob: Blob, name = blob instanceof File ? blob.name :
         })
       }
     },
+    localBlob: true,
     blob(offset, length) {
       checkRange(name, blob.size, offset, length)
       return blob.slice(offset, offset + length)

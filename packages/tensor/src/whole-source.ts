@@ -146,6 +146,9 @@ export const wholeSource = (file: WholeFile): ByteSource => {
     get wholeOnly() {
       return whole === undefined
     },
+    get localBlob() {
+      return whole !== undefined
+    },
     async read(offset, length, readOptions) {
       checkRange(name, size, offset, length)
       if (length === 0) return new Uint8Array(0)

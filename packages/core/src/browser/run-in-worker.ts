@@ -7,7 +7,7 @@ import { spawnWorker } from '#spawn-worker'
 import type { CompareRow } from '../compare.ts'
 import type { OnProgress } from '../progress.ts'
 import { type PageMessage, receivedError, type Task, type WorkerMessage } from './messages.ts'
-import { offerFolder } from './remote-folder.ts'
+import { type OnDownload, offerFolder } from './remote-folder.ts'
 
 /** How the page takes part. */
 export interface PageSide {
@@ -64,7 +64,9 @@ export const runInWorker = async (task: Task, side: PageSide): Promise<unknown> 
   const { signal, onProgress, onRow } = side
   signal?.throwIfAborted()
   const worker = (side.worker ?? ownWorker)()
-  const offered = typeof side.model === 'string' ? undefined : offerFolder(side.model)
+  const onDownload: OnDownload = ({ file, loaded, total }) =>
+    onProgress?.({ type: 'progress', stage: 'download', completed: loaded, total, message: file })
+  const offered = typeof side.model === 'string' ? undefined : offerFolder(side.model, { onDownload })
   const say = (message: PageMessage, transfer: Transferable[] = []) => worker.postMessage(message, transfer)
   let timer: ReturnType<typeof setTimeout> | undefined
   let onAbort = () => {}

@@ -161,6 +161,9 @@ export const openCachedFile = async (parts: CachedFileParts): Promise<ByteSource
     get wholeOnly() {
       return originIsWhole && !isComplete(state)
     },
+    get localBlob() {
+      return isComplete(state)
+    },
     async read(offset, length, options) {
       checkRange(name, size, offset, length)
       options?.signal?.throwIfAborted()
