@@ -177,20 +177,28 @@ export interface ServerLibrary {
   /** Whether an address to listen at is of this machine alone. */
   isLoopback(host: string): boolean
   createLogger(level: LogLevel, destination: { write(line: string): void }): Logger
-  createServer(options: {
-    models: ModelRegistry
-    host: string
-    port: number
-    apiKeys: readonly string[]
-    cors?: readonly string[]
-    hosts?: readonly string[]
-    imageHosts?: readonly string[]
-    limits: ServerLimits
-    log: Logger
-    logPrompts: boolean
-    page: boolean
-    collectMetrics?: (own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>
-  }): Promise<RunningServer>
+  /** Refuses what `createServer` would. */
+  checkServer(options: ServingOptions): Promise<void>
+  createServer(
+    options: ServingOptions & {
+      models: ModelRegistry
+      log: Logger
+      collectMetrics?: (own: () => Promise<MetricValues>) => Promise<readonly MetricValues[]>
+    },
+  ): Promise<RunningServer>
+}
+
+/** What of a server is known before its models are. */
+export interface ServingOptions {
+  host: string
+  port: number
+  apiKeys: readonly string[]
+  cors?: readonly string[]
+  hosts?: readonly string[]
+  imageHosts?: readonly string[]
+  limits: ServerLimits
+  logPrompts: boolean
+  page: boolean
 }
 
 export interface EvaluateLibrary {

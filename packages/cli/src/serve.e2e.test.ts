@@ -1,5 +1,7 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { startAwq } from './fixtures/spawn.ts'
 
 const model = fileURLToPath(new URL('../../../examples/models/stories260k', import.meta.url))
@@ -54,6 +56,26 @@ describe('awq serve', () => {
     expect(stderr).toMatch(/"prompt":"Once upon".*"answers":\[/)
   }, 60_000)
 
+  it.each([1, 2])('finds a port that is taken before models are loaded, with %i workers', async (workers) => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void other.close())
+    const { port } = other.address() as AddressInfo
+    const { code, stderr } = await startAwq(['serve', 'none', '--port', `${port}`, '--workers', `${workers}`]).done
+    expect(stderr).toMatch(/another program listens there; choose another port/)
+    expect(code).toBe(1)
+  })
+
+  it('says which models take fewer tokens than are wished for', async () => {
+    const args = ['--port', '0', '--context-length', '700', '--log-level', 'silent']
+    const { child, done } = startAwq(['serve', `small=${model}`, ...args])
+    await address(child)
+    child.kill('SIGTERM')
+    const { code, stderr } = await done
+    expect(stderr).toMatch(/warning: small takes 512 tokens, fewer than --context-length 700/)
+    expect(code).toBe(0)
+  }, 60_000)
+
   it('answers by several processes, and replaces none of them when it is stopped', async () => {
     const { child, done } = startAwq(['serve', model, '--port', '0', '--workers', '2'])
     const url = await address(child)
@@ -70,7 +92,10 @@ describe('awq serve', () => {
     ['a port that is none', [model, '--port', '70000'], /--port must be at most 65535/, 2],
     ['more at a time than a batch takes', [model, '--max-batch', '257'], /--max-batch must be at most 256/, 2],
     ['no model', [], /MODEL is missing/, 2],
-    ['a key with a blank', [model, '--api-key', 'a b', '--port', '0'], /API key must be of visible/, 1],
+    // There is no such model: it is not looked for.
+    ['a key with a blank', ['none', '--api-key', 'a b', '--port', '0'], /API key must be of visible/, 1],
+    ['a host that is not here', ['none', '--host', '192.0.2.1', '--port', '0'], /Cannot listen on 192\.0\.2\.1/, 1],
+    ['a host of images that is none', ['none', '--allow-image-host', 'a/b', '--port', '0'], /a\/b/, 1],
   ])('refuses %s', async (_, args, message, expected) => {
     const { code, stderr } = await startAwq(['serve', ...args]).done
     expect(stderr).toMatch(message)

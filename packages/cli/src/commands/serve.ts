@@ -79,7 +79,21 @@ export const serveCommand = defineCommand({
     const names = served.map(({ name }) => name)
     const keys = apiKeys(session, options.apiKey)
     const link = isWorker() ? workerLink() : undefined
-    const { createLogger, createRegistry, createServer, isLoopback, modelNeeds } = await context.libraries.server()
+    const { checkServer, createLogger, createRegistry, createServer, isLoopback, modelNeeds } =
+      await context.libraries.server()
+    const serving = {
+      host: options.host,
+      port: options.port,
+      apiKeys: keys,
+      ...(options.cors.length === 0 ? {} : { cors: options.cors }),
+      ...(options.allowHost.length === 0 ? {} : { hosts: options.allowHost }),
+      imageHosts: options.allowImageHost,
+      limits: { maxTokens: options.maxTokens, requestSeconds: options.timeout },
+      logPrompts: options.logPrompts,
+      page: !options.noPage,
+    }
+    // Before models are looked for and loaded, which takes long.
+    if (!link) await checkServer(serving)
     if (keys.length === 0 && !link && !isLoopback(options.host)) {
       session.reporter.complain(
         `awq: warning: whoever reaches ${options.host} may ask, for there is no key; set AWQ_API_KEY`,
@@ -146,17 +160,9 @@ export const serveCommand = defineCommand({
     try {
       await preload(session, registry, memoryBytes)
       const server = await createServer({
+        ...serving,
         models: registry,
-        host: options.host,
-        port: options.port,
-        apiKeys: keys,
-        ...(options.cors.length === 0 ? {} : { cors: options.cors }),
-        ...(options.allowHost.length === 0 ? {} : { hosts: options.allowHost }),
-        imageHosts: options.allowImageHost,
-        limits: { maxTokens: options.maxTokens, requestSeconds: options.timeout },
         log,
-        logPrompts: options.logPrompts,
-        page: !options.noPage,
         ...(link ? { collectMetrics: link.collectMetrics } : {}),
       })
       const close = (drainSeconds: number) => server.close({ drainSeconds })

@@ -1,9 +1,9 @@
 import { createServer as createHttpServer } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { AwqError } from '@awq/tensor'
+import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { createApp } from './app.ts'
 import { isLoopback, loopbackHosts } from './hosts.ts'
+import { listen } from './listen.ts'
 import { malformedRequest } from './malformed.ts'
 import { type HandlerOptions, handlerSettings, type MetricValues } from './settings.ts'
 import { shuttingDown } from './to-api-error.ts'
@@ -62,14 +62,7 @@ export const createServer = async (options: ServerOptions): Promise<RunningServe
   server.maxConnections = maxConnections
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket))
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'another program listens there; choose another port' : cause.message
-      reject(new AwqError('IO', `Cannot listen on ${host}:${port}: ${why}.`, { cause }))
-    })
-    server.listen(port, host, resolve)
-  })
-  const address = server.address() as AddressInfo
+  const boundPort = await listen(server, host, port)
   const shownHost = host.includes(':') ? `[${host}]` : host
 
   let closing: Promise<void> | undefined
@@ -101,9 +94,9 @@ export const createServer = async (options: ServerOptions): Promise<RunningServe
     }
   }
   return {
-    url: `http://${shownHost}:${address.port}`,
+    url: `http://${shownHost}:${boundPort}`,
     host,
-    port: address.port,
+    port: boundPort,
     metrics: () => app.metrics(),
     close,
     [Symbol.asyncDispose]: () => close({ drainSeconds: 0 }),

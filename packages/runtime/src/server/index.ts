@@ -1,3 +1,4 @@
+export { checkServer } from './check-server.ts'
 export { createServer, type RunningServer, type ServerOptions } from './create-server.ts'
 export { toFetchHandler } from './fetch-handler.ts'
 export { isLoopback } from './hosts.ts'

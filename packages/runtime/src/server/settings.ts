@@ -102,9 +102,18 @@ const registryOf = (models: Readonly<Record<string, LanguageModel>>): ModelRegis
 
 /**
  * Fills in the defaults.
+ * @throws AwqError INVALID_ARGUMENT for no models, and as `settingsWithoutModels`
+ */
+export const handlerSettings = ({ models, ...options }: HandlerOptions): HandlerSettings => ({
+  ...settingsWithoutModels(options),
+  models: isRegistry(models) ? models : registryOf(models as Readonly<Record<string, LanguageModel>>),
+})
+
+/**
+ * The defaults of all that is not about models.
  * @throws AwqError INVALID_ARGUMENT for a limit that is not a positive number, or a host of images that is none
  */
-export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
+export const settingsWithoutModels = (options: Omit<HandlerOptions, 'models'>): Omit<HandlerSettings, 'models'> => {
   const limits = { ...defaults }
   for (const name of Object.keys(defaults) as (keyof typeof defaults)[]) {
     const value = options.limits?.[name] ?? defaults[name]
@@ -116,7 +125,6 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     Object.assign(limits, { [name]: value })
   }
   const {
-    models,
     apiKeys = [],
     cors = localOrigins,
     hosts,
@@ -127,7 +135,6 @@ export const handlerSettings = (options: HandlerOptions): HandlerSettings => {
     collectMetrics = async (own) => [await own()],
   } = options
   return {
-    models: isRegistry(models) ? models : registryOf(models as Readonly<Record<string, LanguageModel>>),
     apiKeys,
     cors,
     hosts,
