@@ -12,9 +12,13 @@ declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBu
 type ExternalData = Readonly<Record<string, Uint8Array | Blob>>
 
 const cannotRead = (name: string, cause: unknown): AwqError =>
-  new AwqError('IO', `external data ${name} cannot be read (${messageOf(cause)}); was its file changed or moved?`, {
-    cause,
-  })
+  new AwqError(
+    'IO',
+    `external data ${name} cannot be read (${messageOf(cause)}); was its file changed or moved, or its copy removed from this browser?`,
+    {
+      cause,
+    },
+  )
 
 /** Bytes of all the data. Throws `IO` for a Blob that cannot be read. */
 export async function readExternalData(

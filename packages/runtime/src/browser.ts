@@ -1,5 +1,6 @@
-import { AwqError, type Folder } from '@awq/tensor'
+import type { Folder } from '@awq/tensor'
 import { type ModelFolderOptions, modelFolder } from '@awq/tensor/browser'
+import { DeviceLacks } from './device-limits.ts'
 import type { LanguageModel } from './language-model.ts'
 import { loadModel as loadFolder } from './load-model.ts'
 import type { LoadOptions } from './load-options.ts'
@@ -36,14 +37,32 @@ export const loadModel = async (
   given: BrowserLoadOptions = {},
 ): Promise<LanguageModel> => {
   const named = typeof reference === 'string' || reference instanceof URL
-  const folder = named ? await modelFolder(reference, given) : reference
-  const options = { readImage: fetchImage, fetchImage, ...given }
+  const loading = during(given.signal)
+  try {
+    const folder = named ? await modelFolder(reference, { ...given, signal: loading.signal }) : reference
+    return await loadOnBest(folder, { readImage: fetchImage, fetchImage, ...given })
+  } finally {
+    loading.end()
+  }
+}
+
+/** A signal that follows another one until the end is told: what is fetched later is not for that one to stop. */
+const during = (followed: AbortSignal | undefined): { readonly signal: AbortSignal; end(): void } => {
+  const controller = new AbortController()
+  const follow = () => controller.abort(followed?.reason)
+  if (followed?.aborted) follow()
+  followed?.addEventListener('abort', follow, { once: true })
+  return { signal: controller.signal, end: () => followed?.removeEventListener('abort', follow) }
+}
+
+/** Loads a model on the device that is named, else on the best that can. */
+const loadOnBest = async (folder: Folder, options: LoadOptions): Promise<LanguageModel> => {
   if (options.device !== undefined || typeof options.engine === 'object') return loadFolder(folder, options)
   const device = await preferredDevice()
   try {
     return await loadFolder(folder, { ...options, device })
   } catch (error) {
-    if (device === 'cpu' || !AwqError.is(error) || error.code !== 'UNSUPPORTED') throw error
+    if (device === 'cpu' || !(error instanceof DeviceLacks)) throw error
     const { onWarning = (message: string) => console.warn(message) } = options
     onWarning(`${error.message} The model is loaded on the CPU instead.`)
     return loadFolder(folder, { ...options, device: 'cpu' })

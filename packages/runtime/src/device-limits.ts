@@ -7,6 +7,13 @@ import { type Graph, type OnnxType, onnxTypes } from '@awq/onnx'
 import type { DeviceLimits } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 
+/** What a device lacks that a model needs: another device may have it. */
+export class DeviceLacks extends AwqError {
+  constructor(problem: string, cause?: unknown) {
+    super('UNSUPPORTED', problem, { cause })
+  }
+}
+
 /** A constant of a graph: a tensor of a file, or what ONNX Runtime makes of some when it loads the graph. */
 interface Constant {
   /** The tensor that it is, or the first of those that it is made of. */
@@ -50,8 +57,7 @@ export const checkLimits = (graph: Graph, limits: DeviceLimits | undefined): voi
     undefined,
   )
   if (!largest || bytesOf(largest) <= most) return
-  throw new AwqError(
-    'UNSUPPORTED',
+  throw new DeviceLacks(
     `${largest.name} takes ${mega(bytesOf(largest))} as ${largest.dtype}, but a buffer of this device has at most ` +
       `${mega(most)}. Use device 'cpu', or a model that is quantized further or smaller.`,
   )

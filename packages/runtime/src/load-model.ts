@@ -3,14 +3,14 @@
  * @module
  */
 import { createEngine, type Engine, engineOptionsOf } from '@awq/ort'
-import type { Folder } from '@awq/tensor'
+import { AwqError, type Folder } from '@awq/tensor'
 import { loadTokenizer } from '@awq/text'
 import { createBatch } from './batch/batch.ts'
 import { batchSettings, tokenBytes } from './batch/batch-options.ts'
 import { openExecutor } from './batch/open-executor.ts'
 import { createConversationPool } from './conversation-pool.ts'
 import { chooseDecoder } from './decoder-choice.ts'
-import { contextInLimits } from './device-limits.ts'
+import { contextInLimits, DeviceLacks } from './device-limits.ts'
 import { createInputEncoder } from './input-encoder.ts'
 import { type LanguageModel, languageModel } from './language-model.ts'
 import { type ImageDecoder, lazyConversations } from './lazy-conversations.ts'
@@ -111,7 +111,9 @@ const loadOn = async (folder: Folder, options: LoadOptions): Promise<LanguageMod
 }
 
 const ownEngine = async (options: LoadOptions, undo: (() => Promise<void> | void)[]): Promise<Engine> => {
-  const engine = await createEngine(engineOptionsOf(options))
+  const engine = await createEngine(engineOptionsOf(options)).catch((error) => {
+    throw AwqError.is(error) && error.code === 'UNSUPPORTED' ? new DeviceLacks(error.message, error) : error
+  })
   undo.push(() => engine.dispose())
   return engine
 }

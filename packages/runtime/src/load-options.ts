@@ -3,6 +3,7 @@ import type { EngineChoice, EngineMemory } from '@awq/ort'
 import { AwqError } from '@awq/tensor'
 import type { BatchOptions } from './batch/batch-options.ts'
 import type { Accuracy } from './bindings.ts'
+import { DeviceLacks } from './device-limits.ts'
 import type { ImageReader } from './vision/image-source.ts'
 
 /** How a model is loaded. */
@@ -78,8 +79,7 @@ export const readContextLength = (
     )
   }
   if (wish > most) {
-    throw new AwqError(
-      'UNSUPPORTED',
+    throw new DeviceLacks(
       `contextLength ${wish}: a buffer of this device has room for the keys of ${most} tokens. Use fewer, or device 'cpu'.`,
     )
   }

@@ -8,6 +8,9 @@ export const manifestName = 'quantization.json'
 /** Which shard has which tensor. */
 export const indexName = 'model.safetensors.index.json'
 
+/** All weights, where they are not in shards. */
+export const weightsName = 'model.safetensors'
+
 /** Names that a folder without a listing is asked for. */
 export const knownModelFiles: readonly string[] = [
   'config.json',
@@ -28,5 +31,5 @@ export const knownModelFiles: readonly string[] = [
   'preprocessor_config.json',
   'processor_config.json',
   indexName,
-  'model.safetensors',
+  weightsName,
 ]

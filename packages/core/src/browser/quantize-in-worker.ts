@@ -40,13 +40,13 @@ const absolute = (path: string | undefined) =>
  * writing to the same output, IO when the storage is full or the permission for a folder has ended
  */
 export const quantizeInWorker = async (options: QuantizeInWorkerOptions): Promise<QuantizeResult> => {
-  const { model, output, worker, signal, onProgress, onWarning: _, wasmPaths, ...rest } = options
+  const { model, output, worker, signal, onProgress, onWarning, wasmPaths, ...rest } = options
   const task = {
     name: 'quantize',
     output: checkOutput(output),
     options: plainOptions({ ...rest, ...absolute(wasmPaths) }),
   } as const
-  return (await runInWorker(task, { model, worker, signal, onProgress })) as QuantizeResult
+  return (await runInWorker(task, { model, worker, signal, onProgress, onWarning })) as QuantizeResult
 }
 
 /**
@@ -54,7 +54,7 @@ export const quantizeInWorker = async (options: QuantizeInWorkerOptions): Promis
  * @throws AwqError as `compare` and `quantizeInWorker`
  */
 export const compareInWorker = async (options: CompareInWorkerOptions): Promise<CompareRow[]> => {
-  const { model, worker, signal, onProgress, onRow, onWarning: _, wasmPaths, ...rest } = options
+  const { model, worker, signal, onProgress, onRow, onWarning, wasmPaths, ...rest } = options
   const task = { name: 'compare', options: plainOptions({ ...rest, ...absolute(wasmPaths) }) } as const
-  return (await runInWorker(task, { model, worker, signal, onProgress, onRow })) as CompareRow[]
+  return (await runInWorker(task, { model, worker, signal, onProgress, onRow, onWarning })) as CompareRow[]
 }

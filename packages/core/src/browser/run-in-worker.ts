@@ -17,14 +17,19 @@ export interface PageSide {
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
   readonly onRow?: ((row: CompareRow) => void) | undefined
+  /** Told of what warnings say, beside their events. */
+  readonly onWarning?: ((message: string) => void) | undefined
 }
 
 /** A Worker that is computing sees an abort late; its work is on the disk, so that it may be ended, after milliseconds. */
 const PATIENCE = 300
 
+/** Objects that cross to a Worker whole. */
+const CROSSING = [Blob, ArrayBuffer, Date] as const
+
 /**
- * Options that may cross to a Worker: plain values.
- * @throws AwqError INVALID_ARGUMENT naming an option that is, or has, a function
+ * Options that may cross to a Worker: plain values, arrays, Blobs and dates.
+ * @throws AwqError INVALID_ARGUMENT naming an option that is, or has, a function, or an object of another class (a Map)
  */
 export const plainOptions = <Options extends object>(options: Options): Options => {
   const checked = (name: string, value: unknown): unknown => {
@@ -36,6 +41,12 @@ export const plainOptions = <Options extends object>(options: Options): Options 
       )
     if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
     if (Array.isArray(value)) return value.map((item, index) => checked(`${name}[${index}]`, item))
+    if (CROSSING.some((kind) => value instanceof kind)) return value
+    if (![Object.prototype, null].includes(Object.getPrototypeOf(value)))
+      throw new AwqError(
+        'INVALID_ARGUMENT',
+        `${name} is a ${value.constructor.name}, which can not cross to a Worker as it is`,
+      )
     return Object.fromEntries(
       Object.entries(value)
         .filter(([, item]) => item !== undefined)
@@ -61,7 +72,11 @@ const ownWorker = (): Worker => {
 
 /** Runs a task in a Worker, which ends with it. */
 export const runInWorker = async (task: Task, side: PageSide): Promise<unknown> => {
-  const { signal, onProgress, onRow } = side
+  const { signal, onProgress, onRow, onWarning } = side
+  const onEvent: OnProgress = (event) => {
+    onProgress?.(event)
+    if (event.type === 'warning') onWarning?.(event.message)
+  }
   signal?.throwIfAborted()
   const worker = (side.worker ?? ownWorker)()
   const onDownload: OnDownload = ({ file, loaded, total }) =>
@@ -90,7 +105,7 @@ export const runInWorker = async (task: Task, side: PageSide): Promise<unknown> 
       }
       worker.onmessageerror = () => reject(new AwqError('ENGINE', 'the Worker that quantizes sent what cannot be read'))
       worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
-        if (data.type === 'progress') onProgress?.(data.event)
+        if (data.type === 'progress') onEvent(data.event)
         else if (data.type === 'row') onRow?.(data.row)
         else if (data.type === 'done') resolve(data.result)
         else if (data.type === 'failed') reject(signal?.aborted ? signal.reason : receivedError(data.error))

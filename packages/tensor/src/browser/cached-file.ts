@@ -24,11 +24,18 @@ export interface CachedFileParts {
   readonly verify: boolean
 }
 
-const emptyTable = (source: ByteSource): PieceTable => ({
-  size: source.size,
-  version: source.version,
-  pieces: new Array<null>(Math.ceil(source.size / pieceBytes)).fill(null),
-})
+/** The longest file that a copy is made of: the table of its pieces must be small, whatever length a server states. */
+const mostBytes = 2 ** 40
+
+/** @throws AwqError INVALID_FILE for a length that no file of a model has */
+const emptyTable = ({ name, size, version }: ByteSource): PieceTable => {
+  if (size > mostBytes)
+    throw new AwqError(
+      'INVALID_FILE',
+      `${name} has ${size} bytes by what its server says: no file of a model is that long`,
+    )
+  return { size, version, pieces: new Array<null>(Math.ceil(size / pieceBytes)).fill(null) }
+}
 
 const lengthOf = ({ size }: PieceTable, index: number): number => Math.min(pieceBytes, size - index * pieceBytes)
 

@@ -259,3 +259,13 @@ describe('a copy', () => {
     expect(await copy.readText('config.json')).toBe('{}')
   })
 })
+
+test('a length that no file has is refused, before a table of its pieces is made', async () => {
+  const { folder } = counted(large())
+  const forged: Folder = { ...folder, open: async (file) => ({ ...(await folder.open(file)), size: 1e15 }) }
+  const copy = await cachedFolder(forged, { name: 'forged', root })
+  await expect(copy.open('model.safetensors')).rejects.toMatchObject({
+    code: 'INVALID_FILE',
+    message: expect.stringContaining('has 1000000000000000 bytes by what its server says'),
+  })
+})

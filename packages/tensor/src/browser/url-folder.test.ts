@@ -58,6 +58,14 @@ describe.each([undefined, '<!doctype html>'])('a server that answers for a missi
   })
 })
 
+test('of an address that is no model, and for unfinished work, little is asked', async () => {
+  const { url, asked } = await serve({})
+  const folder = urlFolder(url)
+  expect(await folder.list()).toEqual([])
+  expect(await folder.has('.awq-partial/commit.json')).toBe(false)
+  expect(asked).toEqual(['/quantization.json', '/config.json'])
+})
+
 test('a quantized model says itself which files it has', async () => {
   const manifest = JSON.stringify({ hashes: { 'config.json': hash, 'model.safetensors': hash, odd: 'x' } })
   const { url, asked } = await serve({ '/quantization.json': manifest })

@@ -3,7 +3,7 @@ import { parseIndex } from '../checkpoint.ts'
 import { AwqError } from '../error.ts'
 import { checkFileName, type Folder, readSourceText } from '../folder.ts'
 import { type HttpSourceOptions, httpSource } from '../http-source.ts'
-import { indexName, knownModelFiles, manifestName } from '../model-file-names.ts'
+import { indexName, knownModelFiles, manifestName, weightsName } from '../model-file-names.ts'
 import { manifestHashes } from './manifest-hashes.ts'
 
 /** How a folder behind a URL is read. */
@@ -52,6 +52,8 @@ export const urlFolder = (url: string | URL, options: UrlFolderOptions = {}): Fo
   }
   const has = async (file: string): Promise<boolean> => {
     if (options.files) return options.files.includes(file)
+    // Names of unfinished work, on a disk; no server is asked for them.
+    if (file.startsWith('.')) return false
     try {
       await open(file)
       return true
@@ -67,9 +69,16 @@ export const urlFolder = (url: string | URL, options: UrlFolderOptions = {}): Fo
       const hashed = Object.keys(manifestHashes(await readText(manifestName)))
       if (hashed.length > 0) return [...hashed, manifestName]
     }
-    const asked = await Promise.all(knownModelFiles.map(async (file) => ((await has(file)) ? [file] : [])))
-    const found = asked.flat()
-    return found.includes(indexName) ? [...found, ...(await shards())] : found
+    // An address without a configuration is no model's: the other names need not be asked for.
+    if (!(await has('config.json'))) return []
+    const weights = (await has(weightsName))
+      ? [weightsName]
+      : (await has(indexName))
+        ? [indexName, ...(await shards())]
+        : []
+    const others = knownModelFiles.filter((file) => ![manifestName, weightsName, indexName].includes(file))
+    const asked = await Promise.all(others.map(async (file) => ((await has(file)) ? [file] : [])))
+    return [...asked.flat(), ...weights]
   }
   let listed: Promise<string[]> | undefined
   return {
