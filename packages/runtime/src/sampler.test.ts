@@ -92,9 +92,11 @@ describe('createSampler', () => {
         const { ids, weights, total } = selectCandidates(logits, settings)
         const expected = [...ids].filter((_, i) => weights[i]! / total > 1e-2).sort((a, b) => a - b)
         const steps = 400
-        const sampler = createSampler(settings, gridRandom(steps))
+        // Proposals out of the whole vocabulary are refused as often as not: they take numbers off the grid.
+        const whole = settings.topP === 1
+        const sampler = createSampler(settings, whole ? createRandom(5) : gridRandom(steps))
         // Twice as many draws: where one number decides, every other one of the grid is 0.
-        const drawn = new Set(Array.from({ length: 2 * steps }, () => sampler.choose(logits)))
+        const drawn = new Set(Array.from({ length: (whole ? 8 : 2) * steps }, () => sampler.choose(logits)))
         for (const id of expected) expect(drawn).toContain(id)
         for (const id of drawn) expect(ids).toContain(id)
       }),
@@ -150,6 +152,18 @@ describe('createSampler', () => {
       const ends = createSampler(settings, { uint32: () => 0, next: nearly(1 - 2 ** -40) }).choose(logits)
       expect(ends).toBe(last)
     }
+  })
+
+  it('refuses a logit that is no number wherever it stands', () => {
+    for (const at of [0, 63, 64, 700, 999])
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const logits = modelLike(1000, 2)
+        logits[at] = value
+        for (const topP of [0.9, 1])
+          expect(() => samplerOf({ temperature: 1, topP }).choose(logits)).toThrow(
+            expect.objectContaining({ code: 'NUMERIC', message: expect.stringContaining(`token ${at} `) }),
+          )
+      }
   })
 
   it('does not overflow, at any temperature', () => {

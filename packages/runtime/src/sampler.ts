@@ -3,6 +3,7 @@
  * a vocabulary of 128,000, with memory that is reused from token to token.
  * @module
  */
+import { type BlockDraw, createBlockDraw } from './block-draw.ts'
 import { idsAbove, sortByLogit } from './candidates.ts'
 import { createLadder, type Ladder } from './ladder.ts'
 import { createLogitChanges } from './logit-changes.ts'
@@ -32,6 +33,7 @@ export const createSampler = (settings: SamplingSettings, random: Random): Sampl
   const changes = createLogitChanges(settings)
   const mask = createMask()
   let ladder: Ladder | undefined
+  let drawAll: BlockDraw | undefined
 
   const pick = (logits: Float32Array): number => {
     if (temperature === 0) return greedy(logits)
@@ -39,10 +41,14 @@ export const createSampler = (settings: SamplingSettings, random: Random): Sampl
     if ((topK > 0 && topK < logits.length) || (topP === 1 && minP > 1e-4)) {
       return drawFrom(selectCandidates(logits, settings), random)
     }
+    if (topP === 1) {
+      drawAll ??= createBlockDraw()
+      return drawAll(logits, settings, random)
+    }
     ladder ??= createLadder()
     const largest = logits[greedy(logits)] as number
     ladder.fill(logits, largest, temperature)
-    const head = topP < 1 ? headOf(logits, largest, ladder, { temperature, topP, minP }) : undefined
+    const head = headOf(logits, largest, ladder, { temperature, topP, minP })
     if (head) return drawFrom(head, random)
     const edge = edgeOf(logits, largest, ladder, { temperature, topP, minP })
     return draw(logits, largest, temperature, ladder, edge, random)
@@ -116,10 +122,10 @@ const edgeOf = (
   const weight = (id: number): number => Math.exp(((logits[id] as number) - largest) / temperature)
   // The hair added keeps a token of exactly the smallest weight from falling below its rung by rounding.
   const lowest = minP > 0 ? Math.floor(-Math.log(minP) * 256 + 1e-9) : ladder.rungs
-  const nucleus = topP < 1 ? nucleusEdge(logits, ladder, weight, { temperature, topP, minP }) : undefined
-  if (nucleus && nucleus.rung < lowest) return nucleus
+  const nucleus = nucleusEdge(logits, ladder, weight, { temperature, topP, minP })
+  if (nucleus.rung < lowest) return nucleus
   if (lowest >= ladder.rungs) return { rung: ladder.rungs, ids: new Uint32Array() }
-  const ids = nucleus?.rung === lowest ? nucleus.ids : ladder.tokens(lowest)
+  const ids = nucleus.rung === lowest ? nucleus.ids : ladder.tokens(lowest)
   return { rung: lowest, ids: ids.filter((id) => weight(id) >= minP) }
 }
 
