@@ -1,9 +1,10 @@
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
+import { keepEngine } from './offline.ts'
 
 interface Props {
   readonly title: string
-  /** That the page is kept for use without a network. */
+  /** That a service worker can keep the page for use without a network. */
   readonly offline: boolean
   /** What stands at the right of the head. */
   readonly tools?: ComponentChildren
@@ -11,23 +12,29 @@ interface Props {
 }
 
 /** Head and body of a page. */
-export const Frame = ({ title, offline, tools, children }: Props) => (
-  <>
-    <a class="skip" href="#main">
-      Skip to the content
-    </a>
-    <header class="head">
-      <span class="brand">{title}</span>
-      {offline && <span class="badge">works offline</span>}
-      <span class="space" />
-      {tools}
-      <ThemeButton />
-    </header>
-    <main id="main" tabIndex={-1}>
-      {children}
-    </main>
-  </>
-)
+export const Frame = ({ title, offline, tools, children }: Props) => {
+  const [kept, setKept] = useState(false)
+  useEffect(() => {
+    if (offline) void keepEngine().then(setKept)
+  }, [offline])
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <header class="head">
+        <span class="brand">{title}</span>
+        {kept && <span class="badge">works offline</span>}
+        <span class="space" />
+        {tools}
+        <ThemeButton />
+      </header>
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
+    </>
+  )
+}
 
 const dark = matchMedia('(prefers-color-scheme: dark)')
 const shown = (): string => document.documentElement.dataset.theme ?? (dark.matches ? 'dark' : 'light')

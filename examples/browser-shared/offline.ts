@@ -2,6 +2,7 @@
  * The service worker as the page sees it.
  * @module
  */
+import { likelyDevice, lookAtMachine } from './machine.ts'
 
 const controlled = (): Promise<void> =>
   new Promise((resolve) => {
@@ -33,3 +34,24 @@ export const keepOffline = async (): Promise<boolean> => {
   }
   return true
 }
+
+/**
+ * Has the engine kept for the device that the page is likely to compute on, as `bundleFiles` of @awq/ort chooses it. Resolves to
+ * whether it is there: from then on the page works without a network.
+ */
+export const keepEngine = async (): Promise<boolean> => {
+  const device = likelyDevice(await lookAtMachine())
+  const waits = 'Suspending' in WebAssembly ? 'jspi' : 'asyncify'
+  const engine = `ort-wasm-simd-threaded${device === 'cpu' ? '' : `.${waits}`}`
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = ({ data }: MessageEvent<boolean>) => resolve(data)
+    navigator.serviceWorker.controller?.postMessage({ keep: engine }, [port2])
+  })
+}
+
+/** What to tell a person when loading failed for want of a network; undefined where that is not why. */
+export const offlineAdvice = (message: string): string | undefined =>
+  !navigator.onLine && message.startsWith('onnxruntime-web did not load')
+    ? 'There is no network, and this browser has not kept what this device computes with. Choose the other device, or connect and try again.'
+    : undefined

@@ -8,6 +8,7 @@ import { loadModel } from '@awq/runtime/browser'
 import type { ModelSource } from './folders.ts'
 import { byteSize, largeNumber } from './format.ts'
 import type { PageDevice } from './machine.ts'
+import { offlineAdvice } from './offline.ts'
 
 /** A model that is ready to answer. */
 export interface PageModel {
@@ -33,6 +34,10 @@ export const openPageModel = async ({ name, open }: ModelSource, settings: PageL
   const { device, signal, onProgress } = settings
   const warnings: string[] = []
   let memory = ''
+  const told = (error: unknown): never => {
+    const advice = error instanceof Error ? offlineAdvice(error.message) : undefined
+    throw advice === undefined ? error : new Error(advice, { cause: error })
+  }
   const model = await loadModel(await open(), {
     ...{ device, signal },
     // Exact products: the same text on every device.
@@ -42,7 +47,7 @@ export const openPageModel = async ({ name, open }: ModelSource, settings: PageL
       if (event.stage === 'ready' && event.memory) memory = `${byteSize(event.memory.heapBytes)} of memory`
       onProgress(event)
     },
-  })
+  }).catch(told)
   return {
     ...{ name, model, warnings },
     converses: model.tokenizer.chatTemplate !== undefined,

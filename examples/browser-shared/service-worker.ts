@@ -20,6 +20,14 @@ interface WorkerScope {
     type: 'fetch',
     listener: (event: { readonly request: Request; respondWith(response: Promise<Response>): void }) => void,
   ): void
+  addEventListener(
+    type: 'message',
+    listener: (event: {
+      readonly data: { readonly keep: string }
+      readonly ports: readonly MessagePort[]
+      waitUntil(work: Promise<unknown>): void
+    }) => void,
+  ): void
 }
 
 const scope = globalThis as unknown as WorkerScope
@@ -27,17 +35,53 @@ const base = scope.registration.scope
 const prefix = `page ${base} `
 const name = `${prefix}${__VERSION__}`
 const addressOf = (file: string): string => new URL(file === 'index.html' ? './' : file, base).href
-const known = new Set(__FILES__.map(({ file }) => addressOf(file)))
+// The build fills the name in once.
+const files = __FILES__
+const known = new Set(files.map(({ file }) => addressOf(file)))
 
-/** Larger files, which are WebAssembly, are kept when they are first used: nobody needs those of every device. */
+/** Larger files, which are WebAssembly, are kept when they are used or the page asks for them: nobody needs those of every device. */
 const SMALL = 4 * 2 ** 20
 
+/** A file whose name has a hash of its content. */
+const hashed = /-[\w-]{8}\.\w+$/
+
+/** Keeps a file, of an earlier version of the page where that has the same. */
+const keep = async (url: string): Promise<void> => {
+  const cache = await caches.open(name)
+  if (await cache.match(url)) return
+  const earlier = hashed.test(url) ? await earlierCopy(url) : undefined
+  if (earlier) await cache.put(url, earlier)
+  else await cache.add(new Request(url, { cache: 'reload' }))
+}
+
+const earlierCopy = async (url: string): Promise<Response | undefined> => {
+  for (const other of await caches.keys()) {
+    const copy = other.startsWith(prefix) && (await (await caches.open(other)).match(url))
+    if (copy) return copy
+  }
+  return undefined
+}
+
 scope.addEventListener('install', (event) => {
-  const small = __FILES__.filter(({ bytes }) => bytes < SMALL).map(({ file }) => addressOf(file))
-  event.waitUntil(
-    caches.open(name).then((cache) => cache.addAll(small.map((url) => new Request(url, { cache: 'reload' })))),
-  )
+  const install = async (): Promise<void> => {
+    for (const { file, bytes } of files) {
+      const url = addressOf(file)
+      if (bytes < SMALL || (hashed.test(url) && (await earlierCopy(url)))) await keep(url)
+    }
+  }
+  event.waitUntil(install())
   void scope.skipWaiting()
+})
+
+// The page asks to keep a file whose name begins so, and is told whether it is kept.
+scope.addEventListener('message', (event) => {
+  const { data, ports } = event
+  const wanted = [...known].filter((url) => url.slice(url.lastIndexOf('/') + 1).startsWith(`${data.keep}-`))
+  const kept = Promise.all(wanted.map(keep)).then(
+    () => wanted.length > 0,
+    () => false,
+  )
+  event.waitUntil(kept.then((answer) => ports[0]?.postMessage(answer)))
 })
 
 scope.addEventListener('activate', (event) => {

@@ -89,7 +89,7 @@ const serviceWorker = (): Plugin => ({
           return { file: file.fileName, bytes: content.length }
         })
       worker.code = worker.code
-        .replace('__FILES__', JSON.stringify(files))
+        .replaceAll('__FILES__', JSON.stringify(files))
         .replace('__HEADERS__', JSON.stringify({ ...isolation, 'Content-Security-Policy': policy }))
         .replace('__VERSION__', JSON.stringify(version.digest('hex').slice(0, 12)))
     },
