@@ -30,8 +30,8 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   'weights in 8 bits': ['llama-fp8-blocks'],
   'positions of three parts': ['qwen2.5-vl'],
 }
-const { env } = import.meta as unknown as { readonly env: Readonly<Record<string, string>> }
-const few = env.VITE_ALL_FAMILIES ? families : Object.values(kinds).flat()
+const { VITE_ALL_FAMILIES } = (import.meta as unknown as { readonly env: Readonly<Record<string, string>> }).env
+const few = VITE_ALL_FAMILIES ? families : Object.values(kinds).flat()
 
 /** Biases that are rounded to bfloat16, which WebGPU has not. */
 const onCpu = ['falcon-alibi']
