@@ -98,7 +98,7 @@ console.log('ok  a dropped folder, calibrated on text of its own')
 
 const models = await serveStatic(join(here, '../models'), { models: true })
 await press('Other model')
-await page.getByLabel('Address of its folder').fill(`${models.url}stories260k/`)
+await page.getByLabel('Name or address').fill(`${models.url}stories260k/`)
 await page.keyboard.press('Enter')
 await page.getByText('become about').waitFor()
 await page.getByLabel('Measure perplexity').uncheck()
